@@ -1,0 +1,3 @@
+"""pgxeval: which model can read a personal genome?"""
+
+__version__ = "0.1.0"

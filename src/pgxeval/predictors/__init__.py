@@ -1,0 +1,1 @@
+"""What predicts: the protocols and one adapter a file."""

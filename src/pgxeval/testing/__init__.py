@@ -1,0 +1,1 @@
+"""Helpers shipped for those who extend pgxeval; the library itself never imports them."""
