@@ -1,0 +1,140 @@
+"""Blocked gzip files: decompressed bytes from a virtual offset on.
+
+A virtual offset is what a tabix or CSI index holds: 48 bits of file offset of a compressed block, 16 bits
+of position inside the decompressed block.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pgxeval.errors import InputFileError
+
+END_OF_FILE = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_MIN_HEADER = 18
+_READ_BYTES = 1 << 18
+
+
+def is_remote(path: str) -> bool:
+    """Whether htslib, and not this machine's file system, must open the path."""
+    return "://" in path and not path.startswith("file://")
+
+
+def check_complete(path: Path) -> None:
+    """Refuse a local file that is no BGZF or lacks the block that ends every whole BGZF file.
+
+    Raises
+    ------
+    InputFileError
+        If the file is not blocked gzip, or was cut off.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as handle:
+        head = handle.read(_MIN_HEADER)
+        if not _is_block(head):
+            what = "is plain gzip" if head[:2] == b"\x1f\x8b" else "is not compressed by bgzip"
+            raise InputFileError(f"{path}: {what}; compress it with `bgzip` and index it with `tabix -p vcf`")
+        handle.seek(max(0, size - len(END_OF_FILE)))
+        if handle.read() != END_OF_FILE:
+            raise InputFileError(
+                f"{path}: truncated: the block that ends every BGZF file is missing at byte {size}; "
+                "copy or make the file again"
+            )
+
+
+def _is_block(head: bytes) -> bool:
+    return len(head) >= _MIN_HEADER and head[:4] == b"\x1f\x8b\x08\x04" and head[12:14] == b"BC"
+
+
+def read_blocks(path: str, begin: int, end: int | None = None) -> Iterator[bytes]:
+    """Decompress from one virtual offset to another.
+
+    Parameters
+    ----------
+    path
+        Local path, or anything that htslib opens (``https://``, ``s3://``).
+    begin, end
+        Virtual offsets; None reads to the end of the file.
+
+    Yields
+    ------
+    bytes
+        Decompressed bytes, a block (local) or some hundred kilobytes (remote) at a time.
+
+    Raises
+    ------
+    InputFileError
+        If a block is damaged or cut off; the message names its offset.
+    """
+    return _remote_blocks(path, begin, end) if is_remote(path) else _local_blocks(path, begin, end)
+
+
+def _local_blocks(path: str, begin: int, end: int | None) -> Iterator[bytes]:
+    offset, skip = begin >> 16, begin & 0xFFFF
+    last, stop = (None, 0) if end is None else (end >> 16, end & 0xFFFF)
+    with Path(path).open("rb", buffering=0) as handle:
+        handle.seek(offset)
+        buffer, position = b"", 0
+        while last is None or offset < last or (offset == last and stop > 0):
+            if len(buffer) - position < _MIN_HEADER or len(buffer) - position < _block_size(buffer, position):
+                buffer = buffer[position:] + handle.read(_READ_BYTES)
+                position = 0
+                if not buffer:
+                    return
+            if len(buffer) - position < _MIN_HEADER or not _is_block(buffer[position : position + 18]):
+                raise InputFileError(
+                    f"{path}: no BGZF block at byte {offset}: the file is truncated or damaged, "
+                    "or its index belongs to another version of it"
+                )
+            size = _block_size(buffer, position)
+            if len(buffer) - position < size:
+                raise InputFileError(f"{path}: truncated: the block at byte {offset} is cut off")
+            data = _inflate(path, offset, buffer[position : position + size])
+            if offset == last:
+                data = data[:stop]
+            if skip:
+                data = data[skip:]
+                skip = 0
+            if data:
+                yield data
+            position += size
+            offset += size
+
+
+def _block_size(buffer: bytes, position: int) -> int:
+    return int(struct.unpack_from("<H", buffer, position + 16)[0]) + 1
+
+
+def _inflate(path: str, offset: int, block: bytes) -> bytes:
+    try:
+        data = zlib.decompress(block[_MIN_HEADER:-8], wbits=-15, bufsize=1 << 16)
+        crc, size = struct.unpack_from("<II", block, len(block) - 8)
+    except (zlib.error, struct.error) as error:
+        raise InputFileError(f"{path}: damaged BGZF block at byte {offset}: {error}") from error
+    if len(data) != size or zlib.crc32(data) != crc:
+        raise InputFileError(f"{path}: damaged BGZF block at byte {offset}: its checksum does not agree")
+    return data
+
+
+def _remote_blocks(path: str, begin: int, end: int | None) -> Iterator[bytes]:
+    import pysam
+
+    try:
+        with pysam.BGZFile(path, "rb") as handle:
+            if begin:
+                handle.seek(begin)
+            while end is None or handle.tell() < end:
+                size = _READ_BYTES
+                if end is not None and handle.tell() >> 16 == end >> 16:
+                    size = min(size, (end & 0xFFFF) - (handle.tell() & 0xFFFF))
+                elif end is not None:
+                    size = 1 << 14
+                data = handle.read(size)
+                if not data:
+                    return
+                yield data
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be read: {error}") from error
