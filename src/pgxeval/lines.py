@@ -1,0 +1,89 @@
+"""Numbered lines of a text file, plain, gzipped or bgzipped, with errors that name file and line."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import IO, cast
+
+from pgxeval.errors import InputFileError, InputFileNotFoundError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
+
+def numbered_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, text without its line end) for each line of a UTF-8 text file.
+
+    Whether the file is compressed is read from its first bytes, not from its name.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        What it holds, for messages: "expression file", say.
+
+    Raises
+    ------
+    InputFileNotFoundError
+        If there is no such file.
+    InputFileError
+        If it cannot be opened, is not UTF-8 text, or is a truncated or damaged gzip or bgzip file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputFileNotFoundError(f"{what} {path} does not exist")
+    number = 0
+    try:
+        with closing(_open(path, what)) as handle:
+            for number, line in enumerate(handle, start=1):
+                text = line.decode().rstrip("\r\n")
+                yield number, text.removeprefix("\ufeff") if number == 1 else text
+    except UnicodeDecodeError as error:
+        raise InputFileError(
+            f"{what} {path}, line {number}: not UTF-8 text ({error.reason}); "
+            "plain text, gzip or bgzip is wanted"
+        ) from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputFileError(
+            f"{what} {path} is a truncated or damaged gzip file, readable up to line {number} ({error}); "
+            "copy or download it again"
+        ) from error
+    except OSError as error:
+        raise InputFileError(f"{what} {path} cannot be read: {error.strerror or error}") from error
+
+
+def _open(path: Path, what: str) -> IO[bytes]:
+    handle = path.open("rb")
+    start = handle.peek(18)[:18]
+    if start[:2] != _GZIP_MAGIC:
+        return handle
+    # A bgzip file cut between two blocks is a valid gzip file: only the missing end block tells.
+    bgzipped = start[3:4] == b"\x04" and start[12:14] == b"BC"
+    if bgzipped and path.is_file():
+        with path.open("rb") as tail:
+            tail.seek(max(0, path.stat().st_size - len(_BGZF_END)))
+            if tail.read() != _BGZF_END:
+                handle.close()
+                raise InputFileError(
+                    f"{what} {path} is a truncated bgzip file: its end-of-file block is missing; "
+                    "copy or download it again"
+                )
+    return cast(IO[bytes], _Unzipped(handle))
+
+
+class _Unzipped(gzip.GzipFile):
+    """A gzip reader that closes the file under it too."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        super().__init__(fileobj=raw, mode="rb")
+        self._raw_file = raw
+
+    def close(self) -> None:
+        super().close()
+        self._raw_file.close()
