@@ -1,0 +1,75 @@
+"""The table of planted truth, one row a gene."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pgxeval.errors import InputFileNotFoundError, TableError
+from pgxeval.simulation.genes import SimulatedGene
+
+COLUMNS = (
+    "gene_id",
+    "kind",
+    "heritability",
+    "linear_heritability",
+    "n_causal",
+    "causal_variants",
+    "effects",
+    "n_variants",
+    "n_common",
+)
+
+COMMON_MAF = 0.01
+
+
+def truth_table(genes: Sequence[SimulatedGene]) -> pd.DataFrame:
+    """Tabulate what was planted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        gene_id; kind; heritability and linear_heritability (sample variances, the noise has one minus the
+        former); n_causal; causal_variants, comma-separated contig:position:ref:alt with the position
+        1-based, in the order v1, v2 ...; effects, comma-separated term=coefficient as
+        `pgxeval.simulation.planting.Planted` explains; n_variants of the window and n_common, those with a
+        minor allele frequency of 0.01 or more.
+    """
+    rows = [
+        (
+            simulated.gene.gene_id,
+            simulated.planted.kind,
+            simulated.planted.heritability,
+            round(simulated.planted.linear_heritability, 12),
+            len(simulated.planted.causal),
+            ",".join(simulated.variant(column) for column in simulated.planted.causal),
+            ",".join(f"{term}={value!r}" for term, value in simulated.planted.effects.items()),
+            len(simulated.window.positions),
+            int((simulated.window.minor_allele_frequency >= COMMON_MAF).sum()),
+        )
+        for simulated in genes
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def read_truth(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a ``truth.tsv`` that `simulate_cohort` wrote; empty texts stay empty.
+
+    Raises
+    ------
+    InputFileNotFoundError
+        If there is no such file.
+    TableError
+        If it lacks a column of the truth table.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputFileNotFoundError(f"truth table {path} does not exist")
+    table = pd.read_csv(path, sep="\t", keep_default_na=False)
+    missing = [name for name in COLUMNS if name not in table.columns]
+    if missing:
+        raise TableError(f"{path}: missing column(s) {', '.join(missing)}; a truth table has {COLUMNS}")
+    return table
