@@ -43,12 +43,12 @@ class SimulatedGene:
 
     gene: Gene
     interval: Interval
-    window: Window
-    sequence: npt.NDArray[np.uint8]
-    ref: tuple[str, ...]
-    alt: tuple[str, ...]
+    window: Window = attrs.field(repr=False)
+    sequence: npt.NDArray[np.uint8] = attrs.field(repr=False)
+    ref: tuple[str, ...] = attrs.field(repr=False)
+    alt: tuple[str, ...] = attrs.field(repr=False)
     planted: Planted
-    expression: npt.NDArray[np.float64]
+    expression: npt.NDArray[np.float64] = attrs.field(repr=False)
 
     def variant(self, column: int) -> str:
         """Name the variant in a column of the dosages: contig:position:ref:alt, the position 1-based."""

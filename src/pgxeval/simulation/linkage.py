@@ -33,8 +33,8 @@ class Window:
     """
 
     length_bp: int
-    positions: npt.NDArray[np.int64]
-    haplotypes: npt.NDArray[np.int8]
+    positions: npt.NDArray[np.int64] = attrs.field(repr=False)
+    haplotypes: npt.NDArray[np.int8] = attrs.field(repr=False)
 
     @property
     def dosages(self) -> npt.NDArray[np.int8]:

@@ -51,7 +51,7 @@ class Planted:
     linear_heritability: float
     causal: tuple[int, ...]
     effects: Mapping[str, float]
-    values: _Floats
+    values: _Floats = attrs.field(repr=False)
 
 
 def plant(
