@@ -259,7 +259,7 @@ class Cohort:
         column_of = {name: column for column, name in enumerate(expression.individuals)}
         columns = [column_of[name] for name in individuals]
         rows = [row for row, gene in enumerate(expression.genes) if gene.gene_id in genes]
-        measured = expression.values  # noqa: PD011 (an array, not a DataFrame)
+        measured = expression.values
         return cls._screened(
             genome=genome,
             genes=[genes[expression.genes[row].gene_id] for row in rows],

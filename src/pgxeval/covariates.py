@@ -108,8 +108,7 @@ def read_covariates(path: str | os.PathLike[str], individuals: Collection[str] |
 
 
 _LAYOUT = (
-    "wanted is the GTEx layout: a first line ID and the individuals, then a line for each covariate "
-    "(or its transpose)"
+    "wanted is the GTEx layout: a first line ID and the individuals, then a line for each covariate (or its transpose)"
 )
 
 

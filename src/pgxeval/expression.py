@@ -77,9 +77,7 @@ def number_from_text(text: str) -> float:
     return float(text)
 
 
-def check_matrix(
-    values: npt.NDArray[np.float64], gene_ids: Sequence[str], individuals: Sequence[str]
-) -> None:
+def check_matrix(values: npt.NDArray[np.float64], gene_ids: Sequence[str], individuals: Sequence[str]) -> None:
     """Check an expression matrix against its names.
 
     Raises
@@ -263,9 +261,7 @@ def _gene(path: str | os.PathLike[str], number: int, fields: list[str]) -> Gene:
         )
     start, end = int(start_text), int(end_text)
     try:
-        return Gene(
-            gene_id=gene_id, contig=contig, start=start, end=end, tss=start if end - start == 1 else None
-        )
+        return Gene(gene_id=gene_id, contig=contig, start=start, end=end, tss=start if end - start == 1 else None)
     except SettingError as error:
         raise InputFileError(f"{where}: {error}") from error
 

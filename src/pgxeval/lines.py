@@ -46,8 +46,7 @@ def numbered_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[in
                 yield number, text.removeprefix("\ufeff") if number == 1 else text
     except UnicodeDecodeError as error:
         raise InputFileError(
-            f"{what} {path}, line {number}: not UTF-8 text ({error.reason}); "
-            "plain text, gzip or bgzip is wanted"
+            f"{what} {path}, line {number}: not UTF-8 text ({error.reason}); plain text, gzip or bgzip is wanted"
         ) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputFileError(

@@ -12,11 +12,27 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from pgxeval.errors import SettingError
+
 
 def hash64(*parts: object) -> int:
-    """Hash the text of `parts` to an unsigned 64-bit integer that is the same on every machine."""
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in parts)
+    """Hash the text of `parts` to an unsigned 64-bit integer that is the same on every machine.
+
+    The number 1 and the text "1" differ; a NumPy integer or string equals the plain one.
+
+    Examples
+    --------
+    >>> hash64("fold", 0) == hash64("fold", np.int64(0)) != hash64("fold", "0")
+    True
+    """
+    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in map(_plain, parts))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+
+
+def _plain(part: object) -> object:
+    if isinstance(part, np.integer):
+        return int(part)
+    return str(part) if isinstance(part, np.str_) else part
 
 
 def model_seed(seed: int, *names: object) -> int:
@@ -24,9 +40,7 @@ def model_seed(seed: int, *names: object) -> int:
     return hash64("model", seed, *names) % 2**32
 
 
-def assign_folds(
-    individuals: Sequence[str], folds: int, seed: int, purpose: str = "outer"
-) -> npt.NDArray[np.int16]:
+def assign_folds(individuals: Sequence[str], folds: int, seed: int, purpose: str = "outer") -> npt.NDArray[np.int16]:
     """Assign each individual to a fold by hashing (seed, individual).
 
     Parameters
@@ -45,7 +59,14 @@ def assign_folds(
     numpy.ndarray
         int16 (n_individuals,), fold numbers from 1 to `folds`. Fold sizes vary as counts of a fair die
         do: the price of an assignment that no other individual can change.
+
+    Raises
+    ------
+    SettingError
+        If `folds` is not from 2 to 32767.
     """
+    if not 2 <= folds <= np.iinfo(np.int16).max:
+        raise SettingError(f"folds must be from 2 to {np.iinfo(np.int16).max}, got {folds}")
     return np.array([hash64("fold", purpose, seed, name) % folds + 1 for name in individuals], dtype=np.int16)
 
 
@@ -71,9 +92,7 @@ def permute_individuals(individuals: Sequence[str], replicate: int, seed: int) -
         return np.arange(n)
     by_name = np.array(sorted(range(n), key=lambda i: individuals[i]), dtype=np.int64)
     by_hash = np.array(
-        sorted(
-            range(n), key=lambda i: (hash64("permutation", seed, replicate, individuals[i]), individuals[i])
-        ),
+        sorted(range(n), key=lambda i: (hash64("permutation", seed, replicate, individuals[i]), individuals[i])),
         dtype=np.int64,
     )
     partner = np.empty(n, dtype=np.int64)

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import difflib
 import json
+import math
 import os
+import warnings
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from pyarrow import ArrowException
 
-from pgxeval.errors import InputFileError, InputFileNotFoundError, TableError
+from pgxeval.errors import InputFileError, InputFileNotFoundError, PgxevalWarning, SettingError, TableError
 
 KEYS = ("predictor", "gene_id", "individual")
 REQUIRED = (*KEYS, "prediction")
+OPTIONAL = ("replicate", "fold", "training_mean", "reason")
 COLUMNS = ("predictor", "gene_id", "individual", "replicate", "fold", "prediction", "training_mean", "reason")
+
+# Duplicates are looked for in pieces, with one byte for each possible key while these stay few.
+_CHUNK = 2**22
+_MAX_BITMAP_PER_ROW = 4
+_TEXT_ENDINGS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 
 
 def check_predictions(table: pd.DataFrame, source: str = "predictions table") -> pd.DataFrame:
@@ -26,7 +38,7 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
     ----------
     table
         At least the columns predictor, gene_id, individual and prediction; replicate defaults to 0, fold
-        and training_mean to NA (a zero-shot predictor), reason to NA.
+        and training_mean to NA (a zero-shot predictor), reason to NA. Other columns are ignored.
     source
         What to call the table in messages: a file name, say.
 
@@ -34,20 +46,28 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
     -------
     pandas.DataFrame
         Columns `COLUMNS`; keys and reason categorical, replicate int16, fold Int16, prediction and
-        training_mean float64 (NaN = cannot say; NA for zero-shot). The input is left as it was.
+        training_mean float64 (NaN = cannot say; NA for zero-shot). The input is left as it was, and what
+        has its declared type already is not copied.
 
     Raises
     ------
     TableError
         Naming the column, row and value at fault: a missing column, a prediction that is not a number or
-        is infinite, an empty key, a negative replicate, a fold without training_mean, a duplicate row.
+        is infinite, an empty key, identifiers read as decimal numbers, a negative replicate, a fold without
+        training_mean or the reverse, a predictor with and without folds, a duplicate row.
+
+    Warns
+    -----
+    PgxevalWarning
+        If an ignored column is called almost like an optional one ("Fold", "train_mean").
     """
     missing = [name for name in REQUIRED if name not in table.columns]
     if missing:
         raise TableError(
             f"{source}: missing column(s) {', '.join(missing)}; it has {', '.join(map(str, table.columns))}. "
-            f"Needed are {', '.join(REQUIRED)}; optional are replicate, fold, training_mean, reason"
+            f"Needed are {', '.join(REQUIRED)}; optional are {', '.join(OPTIONAL)}"
         )
+    _warn_of_near_columns(table, source)
     columns: dict[str, Any] = {name: _key(table[name], name, source) for name in KEYS}
     n = len(table)
     columns["replicate"] = (
@@ -58,111 +78,199 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
     columns["fold"] = (
         _whole(table["fold"], "fold", source, allow_na=True).astype("Int16")
         if "fold" in table
-        else pd.array([pd.NA] * n, dtype="Int16")
+        else pd.arrays.IntegerArray(np.zeros(n, dtype=np.int16), np.ones(n, dtype=bool))
     )
     columns["prediction"] = _number(table["prediction"], "prediction", source)
     columns["training_mean"] = (
-        _number(table["training_mean"], "training_mean", source)
-        if "training_mean" in table
-        else np.full(n, np.nan)
+        _number(table["training_mean"], "training_mean", source) if "training_mean" in table else np.full(n, np.nan)
     )
-    reason = table["reason"] if "reason" in table else pd.Series([None] * n, index=table.index, dtype=object)
-    columns["reason"] = reason if isinstance(reason.dtype, pd.CategoricalDtype) else reason.astype("category")
-    checked = pd.DataFrame(
-        {name: pd.Series(columns[name]).reset_index(drop=True) for name in COLUMNS}, copy=False
-    )
+    columns["reason"] = _reason(table["reason"]) if "reason" in table else _no_reason(n)
+    checked = pd.DataFrame({name: pd.Series(columns[name]).reset_index(drop=True) for name in COLUMNS}, copy=False)
     _check_folds(checked, source)
     _check_duplicates(checked, source)
     return checked
 
 
+def _warn_of_near_columns(table: pd.DataFrame, source: str) -> None:
+    for name in OPTIONAL:
+        if name in table.columns:
+            continue
+        for other in map(str, table.columns):
+            if other not in COLUMNS and difflib.SequenceMatcher(None, name, other.lower()).ratio() > 0.75:
+                warnings.warn(
+                    f"{source}: column {other!r} is ignored; if it is meant as {name!r}, rename it",
+                    PgxevalWarning,
+                    stacklevel=3,
+                )
+
+
+def _rows(bad: npt.NDArray[np.bool_]) -> str:
+    return f"{int(bad.sum())} row(s), the first is row {int(bad.argmax())} (counted from 0)"
+
+
+def _codes(column: pd.Series) -> npt.NDArray[np.signedinteger[Any]]:
+    # Series.cat.codes copies.
+    return cast("pd.Categorical", column.array).codes
+
+
+def _as_text(categories: pd.Index) -> list[str]:
+    return [str(category) for category in categories]
+
+
+def _categorical(column: pd.Series) -> pd.Series:
+    return column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
+
+
 def _key(column: pd.Series, name: str, source: str) -> pd.Series:
-    empty = column.isna()
-    if empty.any():
-        row = int(np.flatnonzero(empty.to_numpy())[0])
-        raise TableError(f"{source}: {name} is empty in {int(empty.sum())} row(s), first in row {row}")
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        categories = column.cat.categories
-        return (
-            column
-            if pd.api.types.is_string_dtype(categories)
-            else column.cat.rename_categories(list(categories.astype(str)))
+    if pd.api.types.is_float_dtype(column.dtype):
+        raise TableError(
+            f"{source}: {name} holds decimal numbers ({column.dtype}), so that 007 would have become 7.0; "
+            "read identifiers as strings"
         )
-    return column.astype(str).astype("category")
+    keys = _categorical(column)
+    if len(keys) and not all(isinstance(category, str) for category in keys.cat.categories):
+        names = _as_text(keys.cat.categories)
+        if len(set(names)) < len(names):
+            raise TableError(f"{source}: {name} mixes numbers and texts that read the same; use strings alone")
+        keys = keys.cat.rename_categories(names)
+    codes = _codes(keys)
+    empty = codes < 0
+    if "" in keys.cat.categories:
+        empty = empty | (codes == keys.cat.categories.get_loc(""))
+    if empty.any():
+        raise TableError(f"{source}: {name} is empty in {_rows(empty)}; every row needs one")
+    return keys
+
+
+def _reason(column: pd.Series) -> pd.Series:
+    reasons = _categorical(column)
+    if not all(isinstance(category, str) for category in reasons.cat.categories):
+        # Different objects may read the same, so texts are made before categories.
+        reasons = column.astype(object).map(str, na_action="ignore").astype("category")
+    if "" in reasons.cat.categories:
+        reasons = reasons.cat.remove_categories([""])
+    return reasons if len(reasons.cat.categories) else _no_reason(len(column))
+
+
+def _no_reason(n: int) -> pd.Series:
+    # Without a single category Parquet would forget that reasons are texts.
+    categories = pd.Index(["no reason"])
+    return pd.Series(pd.Categorical.from_codes(np.full(n, -1, dtype=np.int8), categories=categories))
 
 
 def _number(column: pd.Series, name: str, source: str) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column.dtype):
-        numbers = column.astype("float64") if column.dtype != np.float64 else column
+        numbers = column if column.dtype == np.float64 else column.astype("float64")
     else:
-        numbers = pd.to_numeric(column, errors="coerce").astype("float64")
-        bad = numbers.isna() & column.notna()
+        numbers = pd.to_numeric(column.astype(object), errors="coerce").astype("float64")
+        bad = (numbers.isna() & column.notna()).to_numpy()
         if bad.any():
-            row = int(np.flatnonzero(bad.to_numpy())[0])
-            raise TableError(f"{source}: {name} in row {row} is {column.iloc[row]!r}, not a number")
+            value = column.iloc[int(bad.argmax())]
+            raise TableError(f"{source}: {name} is not a number in {_rows(bad)}: {value!r}")
     infinite = np.isinf(numbers.to_numpy())
     if infinite.any():
-        row = int(np.flatnonzero(infinite)[0])
         raise TableError(
-            f"{source}: {name} is infinite in {int(infinite.sum())} row(s), first in row {row}; "
-            "give a finite number, or NaN with a reason"
+            f"{source}: {name} is infinite in {_rows(infinite)}; give a finite number, or NaN with a reason"
         )
     return numbers
 
 
 def _whole(column: pd.Series, name: str, source: str, *, allow_na: bool = False) -> pd.Series:
-    if pd.api.types.is_integer_dtype(column.dtype) and not column.isna().any():
+    missing = column.isna().to_numpy()
+    if pd.api.types.is_integer_dtype(column.dtype):
         numbers = column
     else:
         numbers = _number(column, name, source)
-        values = numbers.to_numpy(dtype="float64", na_value=np.nan)
-        bad = (np.isnan(values) & (not allow_na)) | (values != np.floor(values)) & ~np.isnan(values)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise TableError(f"{source}: {name} in row {row} is {column.iloc[row]!r}, not a whole number")
-        if allow_na:
-            numbers = numbers.astype("Float64").astype("Int64")
-    smallest = numbers.min()
-    if len(numbers) and not pd.isna(smallest) and (smallest < 0 or numbers.max() > np.iinfo(np.int16).max):
-        raise TableError(f"{source}: {name} must lie in 0..32767, got {smallest}..{numbers.max()}")
+        values = numbers.to_numpy()
+        fraction = ~missing & (values != np.floor(values))
+        if fraction.any():
+            value = column.iloc[int(fraction.argmax())]
+            raise TableError(f"{source}: {name} is not a whole number in {_rows(fraction)}: {value!r}")
+    if missing.any() and not allow_na:
+        raise TableError(f"{source}: {name} is empty in {_rows(missing)}; 0 is the observed pairing")
+    smallest, largest = numbers.min(), numbers.max()
+    if not pd.isna(smallest) and (smallest < 0 or largest > np.iinfo(np.int16).max):
+        raise TableError(f"{source}: {name} must lie in 0..32767, got {smallest:.0f}..{largest:.0f}")
     return numbers
 
 
 def _check_folds(table: pd.DataFrame, source: str) -> None:
     folded = table["fold"].notna().to_numpy()
-    if not folded.any():
+    trained = ~np.isnan(table["training_mean"].to_numpy())
+    if not folded.any() and not trained.any():
         return
-    without = folded & np.isnan(table["training_mean"].to_numpy()) & ~np.isnan(table["prediction"].to_numpy())
+    said = ~np.isnan(table["prediction"].to_numpy())
+    without = folded & said & ~trained
     if without.any():
-        row = int(np.flatnonzero(without)[0])
         raise TableError(
-            f"{source}: {int(without.sum())} cross-fitted row(s) have a fold but no training_mean, first row "
-            f"{row} (predictor {table['predictor'].iloc[row]}, gene {table['gene_id'].iloc[row]}); the mean "
-            "training expression of the fold is needed to centre predictions, or a null gene looks anti-predicted"
+            f"{source}: cross-fitted predictions have a fold but no training_mean in {_rows(without)} "
+            f"({_gene_at(table, without)}); the mean training expression of the fold is needed to centre predictions, "
+            "or a null gene looks anti-predicted"
         )
+    without = trained & said & ~folded
+    if without.any():
+        raise TableError(
+            f"{source}: predictions have a training_mean but no fold in {_rows(without)} ({_gene_at(table, without)}); "
+            "a cross-fitted predictor says which fold each row was predicted in, a zero-shot one has neither"
+        )
+    codes = _codes(table["predictor"])
+    names = table["predictor"].cat.categories
+    both = [
+        name
+        for code, name in enumerate(names)
+        if ((mine := codes == code) & said & folded).any() and (mine & said & ~folded).any()
+    ]
+    if both:
+        raise TableError(
+            f"{source}: predictor {both[0]} has predictions with a fold and without one; a predictor is either "
+            "cross-fitted or zero-shot, so give the two different names"
+        )
+
+
+def _gene_at(table: pd.DataFrame, bad: npt.NDArray[np.bool_]) -> str:
+    row = int(bad.argmax())
+    return f"predictor {table['predictor'].iloc[row]}, gene {table['gene_id'].iloc[row]}"
 
 
 def _check_duplicates(table: pd.DataFrame, source: str) -> None:
-    flat = np.zeros(len(table), dtype=np.int64)
-    for name in (*KEYS, "replicate"):
-        if name == "replicate":
-            codes, size = table[name].to_numpy(), int(table[name].max()) + 1 if len(table) else 1
-        else:
-            codes, size = table[name].cat.codes.to_numpy(), len(table[name].cat.categories)
-        flat *= max(size, 1)
-        flat += codes
-    if np.all(flat[1:] > flat[:-1]):
+    n = len(table)
+    if n == 0:
         return
-    flat.sort()
-    if np.any(flat[1:] == flat[:-1]):
-        duplicated = table.duplicated([*KEYS, "replicate"]).to_numpy()
-        row = int(np.flatnonzero(duplicated)[0])
-        first = table.iloc[row]
-        raise TableError(
-            f"{source}: {int(duplicated.sum())} duplicate row(s), first row {row}: predictor {first['predictor']}, "
-            f"gene {first['gene_id']}, individual {first['individual']}, replicate {first['replicate']}; "
-            "one row per (predictor, gene_id, individual, replicate) is allowed"
-        )
+    keys = [(_codes(table[name]), len(table[name].cat.categories)) for name in KEYS]
+    keys.append((table["replicate"].to_numpy(), int(table["replicate"].max()) + 1))
+    combinations = math.prod(size for _, size in keys)
+    if combinations <= _MAX_BITMAP_PER_ROW * n + _CHUNK:
+        seen = np.zeros(combinations, dtype=bool)
+        for start in range(0, n, _CHUNK):
+            seen[_flat(keys, slice(start, start + _CHUNK))] = True
+        unique = int(np.count_nonzero(seen)) == n
+    elif combinations < np.iinfo(np.int64).max:
+        flat = np.concatenate([_flat(keys, slice(start, start + _CHUNK)) for start in range(0, n, _CHUNK)])
+        flat.sort()
+        unique = not np.any(flat[1:] == flat[:-1])
+    else:
+        unique = False
+    if unique:
+        return
+    duplicated = table.duplicated([*KEYS, "replicate"]).to_numpy()
+    if not duplicated.any():
+        return
+    row = int(duplicated.argmax())
+    first = table.iloc[row]
+    raise TableError(
+        f"{source}: duplicate keys in {_rows(duplicated)}: predictor {first['predictor']}, gene {first['gene_id']}, "
+        f"individual {first['individual']}, replicate {first['replicate']}; "
+        "one row per (predictor, gene_id, individual, replicate) is allowed"
+    )
+
+
+def _flat(keys: list[tuple[npt.NDArray[Any], int]], rows: slice) -> npt.NDArray[np.int64]:
+    """Return one integer for each row that only rows with the same keys share."""
+    flat = np.zeros(len(keys[0][0][rows]), dtype=np.int64)
+    for codes, size in keys:
+        flat *= size
+        flat += codes[rows]
+    return flat
 
 
 def _sidecar(path: Path) -> Path:
@@ -226,36 +334,61 @@ class Predictions:
         path = Path(path)
         if not path.exists():
             raise InputFileNotFoundError(f"predictions file {path} does not exist")
-        settings: dict[str, Any] = {}
+        separator = _separator(path)
+        settings: Any = {}
         try:
-            table = pd.read_parquet(path) if path.suffix == ".parquet" else _read_text(path)
-            if _sidecar(path).exists():
-                settings = json.loads(_sidecar(path).read_text())
-        except (OSError, ValueError) as error:
+            table = pd.read_parquet(path) if separator is None else _read_text(path, separator)
+        except (OSError, ValueError, EOFError, zlib.error, ArrowException) as error:
             raise InputFileError(f"predictions file {path} cannot be read: {error}") from error
+        if _sidecar(path).exists():
+            try:
+                settings = json.loads(_sidecar(path).read_text())
+            except (OSError, ValueError) as error:
+                raise InputFileError(f"settings file {_sidecar(path)} cannot be read: {error}") from error
+            if not (isinstance(settings, dict) and all(isinstance(value, dict) for value in settings.values())):
+                raise InputFileError(f"settings file {_sidecar(path)} must hold one JSON object a predictor")
         return cls.from_table(table, settings, source=str(path))
 
     def write(self, path: str | os.PathLike[str]) -> Path:
-        """Write the table (format by its ending) and a JSON sidecar, each atomically; return the path."""
+        """Write the table (``.parquet``, ``.csv``, ``.tsv``, the texts also ``.gz``) and a JSON sidecar.
+
+        Each file appears whole or not at all.
+
+        Raises
+        ------
+        SettingError
+            If the ending names no known format, or the settings hold what JSON cannot.
+        InputFileError
+            If the folder cannot be written to.
+        """
         path = Path(path)
+        separator = _separator(path)
+        try:
+            settings = json.dumps(self.settings, indent=1, sort_keys=True, default=_jsonable)
+        except (TypeError, ValueError) as error:
+            raise SettingError(f"the settings of these predictions cannot be written as JSON: {error}") from error
         partial = path.with_name(f".{path.name}.partial")
-        if path.suffix == ".parquet":
-            self.table.to_parquet(partial, index=False)
-        else:
-            separator = "\t" if ".tsv" in path.name else ","
-            self.table.to_csv(
-                partial, index=False, sep=separator, compression="gzip" if path.suffix == ".gz" else None
-            )
-        sidecar = path.with_name(f".{path.name}.json.partial")
-        sidecar.write_text(json.dumps(self.settings, indent=1, sort_keys=True))
-        partial.replace(path)
-        sidecar.replace(_sidecar(path))
+        partial_settings = path.with_name(f".{path.name}.json.partial")
+        try:
+            if separator is None:
+                self.table.to_parquet(partial, index=False)
+            else:
+                compression: Literal["gzip"] | None = "gzip" if path.suffix == ".gz" else None
+                self.table.to_csv(partial, index=False, sep=separator, compression=compression)
+            partial_settings.write_text(settings)
+            partial.replace(path)
+            partial_settings.replace(_sidecar(path))
+        except OSError as error:
+            raise InputFileError(f"predictions cannot be written to {path}: {error.strerror or error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+            partial_settings.unlink(missing_ok=True)
         return path
 
     @property
     def predictors(self) -> tuple[str, ...]:
         """Names of the predictors, in the order of their first rows."""
-        return tuple(self.table["predictor"].drop_duplicates().astype(str))
+        return tuple(str(name) for name in self.table["predictor"].unique())
 
     @property
     def replicates(self) -> int:
@@ -270,17 +403,40 @@ class Predictions:
         )
 
 
-def _read_text(path: Path) -> pd.DataFrame:
-    separator = "\t" if ".tsv" in path.name or path.suffix == ".txt" else ","
+def _separator(path: Path) -> str | None:
+    """Return the separator of a text table, None for Parquet, by the file's ending."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    ending = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:])
+    if suffixes[-1:] == [".parquet"]:
+        return None
+    if ending not in _TEXT_ENDINGS:
+        raise SettingError(
+            f"predictions file {path}: its ending says no known format; allowed are .parquet, .csv, .tsv, .txt, "
+            "the last three also with .gz"
+        )
+    return _TEXT_ENDINGS[ending]
+
+
+def _jsonable(value: object) -> object:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    raise TypeError(f"a value of type {type(value).__name__}")
+
+
+def _read_text(path: Path, separator: str) -> pd.DataFrame:
+    number = ["", "NA", "NaN", "nan", "<NA>"]
     return pd.read_csv(
         path,
         sep=separator,
-        dtype={"predictor": "string", "gene_id": "string", "individual": "string", "reason": "string"},
-        na_values={
-            "prediction": ["", "NA", "NaN", "nan"],
-            "training_mean": ["", "NA", "NaN", "nan"],
-            "fold": ["", "NA", "<NA>"],
-            "reason": [""],
-        },
+        dtype=dict.fromkeys((*KEYS, "reason"), "category"),
+        na_values=dict.fromkeys(("prediction", "training_mean", "fold", "replicate"), number) | {"reason": [""]},
         keep_default_na=False,
+        float_precision="round_trip",
+        low_memory=False,
     )

@@ -101,9 +101,7 @@ def read_gtf(path: str | os.PathLike[str], gene_ids: Collection[str] | None = No
         if not line or line[0] == "#":
             continue
         if line.count("\t") != 8:
-            raise _malformed(
-                path, number, f"{line.count(chr(9)) + 1} tab-separated column(s); a GTF line has nine"
-            )
+            raise _malformed(path, number, f"{line.count(chr(9)) + 1} tab-separated column(s); a GTF line has nine")
         if "\texon\t" not in line and "\tgene\t" not in line:
             continue
         contig, _, feature, start_text, end_text, _, strand_text, _, attributes = line.split("\t")
@@ -134,9 +132,7 @@ def read_gtf(path: str | os.PathLike[str], gene_ids: Collection[str] | None = No
         else:
             spans[gene_id] = places[gene_id] = here
     if not seen_any:
-        raise InputFileError(
-            f"gene models {path}: no gene and no exon line found; a GENCODE or Ensembl GTF is wanted"
-        )
+        raise InputFileError(f"gene models {path}: no gene and no exon line found; a GENCODE or Ensembl GTF is wanted")
     return {
         gene_id: _gene(gene_id, place, gene_id in spans, union(exons.get(gene_id, ())))
         for gene_id, place in places.items()
