@@ -57,9 +57,7 @@ def match_contig(name: str, available: Collection[str]) -> str | None:
     wanted = canonical_contig(name)
     found = [other for other in available if canonical_contig(other) == wanted]
     if len(found) > 1:
-        raise UnknownNameError(
-            f"contig {name} may mean any of {', '.join(sorted(found))}; ask for one of these names"
-        )
+        raise UnknownNameError(f"contig {name} may mean any of {', '.join(sorted(found))}; ask for one of these names")
     return found[0] if found else None
 
 

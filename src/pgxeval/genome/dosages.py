@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.genome.genotypes import ABSENT, MISSING, Calls
+from pgxeval.genome.calls import ABSENT, MISSING, Calls
 from pgxeval.genome.intervals import Interval
 
 _PLAIN = frozenset("ACGTNacgtn")

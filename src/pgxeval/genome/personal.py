@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import SettingError, UnknownNameError
+from pgxeval.genome.calls import Field
 from pgxeval.genome.contigs import known_names, match_contig, near_names
 from pgxeval.genome.dosages import Dosages, make_dosages
-from pgxeval.genome.genotypes import Field, GenotypeSource, open_genotypes
+from pgxeval.genome.genotypes import GenotypeSource, open_genotypes
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.reference import ReferenceGenome
 
@@ -60,9 +61,7 @@ class PersonalGenome:
         self.source: GenotypeSource = (
             open_genotypes(genotypes) if isinstance(genotypes, str | os.PathLike) else genotypes
         )
-        self.reference = (
-            ReferenceGenome(Path(reference)) if isinstance(reference, str | os.PathLike) else reference
-        )
+        self.reference = ReferenceGenome(Path(reference)) if isinstance(reference, str | os.PathLike) else reference
         self.cache_bytes = cache_bytes
         self._rows = {name: row for row, name in enumerate(self.source.individuals)}
         self._start_cache()
@@ -132,9 +131,7 @@ class PersonalGenome:
             )
         return found
 
-    def dosages(
-        self, interval: Interval, individuals: Sequence[str] | None = None, field: Field = "GT"
-    ) -> Dosages:
+    def dosages(self, interval: Interval, individuals: Sequence[str] | None = None, field: Field = "GT") -> Dosages:
         """Return how many copies of each ALT allele each individual carries.
 
         Parameters

@@ -81,9 +81,7 @@ class ReferenceGenome:
             magic = handle.read(2)
         self._compressed = magic == b"\x1f\x8b"
         self._index = _read_compressed_index(self.path) if self._compressed else _read_index(self.path)
-        self.contigs: Mapping[str, int] = MappingProxyType(
-            {name: entry[0] for name, entry in self._index.items()}
-        )
+        self.contigs: Mapping[str, int] = MappingProxyType({name: entry[0] for name, entry in self._index.items()})
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path}
@@ -179,9 +177,7 @@ class ReferenceGenome:
         return handle
 
 
-def _drop_line_ends(
-    raw: npt.NDArray[np.uint8], column: int, line_bases: int, line_width: int
-) -> npt.NDArray[np.uint8]:
+def _drop_line_ends(raw: npt.NDArray[np.uint8], column: int, line_bases: int, line_width: int) -> npt.NDArray[np.uint8]:
     """Cut the line ends out of raw bytes that begin at base `column` of a line."""
     head = line_bases - column
     if raw.size <= head:
@@ -202,8 +198,7 @@ def _read_index(path: Path) -> dict[str, tuple[int, int, int, int]]:
         faidx = pyfaidx.Faidx(str(path), rebuild=False)
     except (pyfaidx.FastaIndexingError, pyfaidx.FastaNotFoundError, OSError, ValueError) as error:
         raise InputFileError(
-            f"{path}: no usable index, and none can be made ({error}); run `samtools faidx {path}` "
-            "where you may write"
+            f"{path}: no usable index, and none can be made ({error}); run `samtools faidx {path}` where you may write"
         ) from error
     try:
         entries = {
@@ -234,13 +229,10 @@ def _read_compressed_index(path: Path) -> dict[str, tuple[int, int, int, int]]:
     for suffix in (".fai", ".gzi"):
         if not Path(f"{path}{suffix}").is_file():
             raise InputFileError(
-                f"{path}: index {path.name}{suffix} is missing; compress with `bgzip` and run "
-                f"`samtools faidx {path}`"
+                f"{path}: index {path.name}{suffix} is missing; compress with `bgzip` and run `samtools faidx {path}`"
             )
     try:
         with pysam.FastaFile(str(path)) as fasta:
-            return {
-                name: (length, 0, 0, 0) for name, length in zip(fasta.references, fasta.lengths, strict=True)
-            }
+            return {name: (length, 0, 0, 0) for name, length in zip(fasta.references, fasta.lengths, strict=True)}
     except (OSError, ValueError) as error:
         raise InputFileError(f"{path}: cannot be read as a bgzip-compressed FASTA: {error}") from error

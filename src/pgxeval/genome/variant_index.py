@@ -7,13 +7,14 @@ put into bins of a tree of intervals, and a bin lists the chunks of the file tha
 from __future__ import annotations
 
 import struct
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 
-from pgxeval.errors import InputFileError
-from pgxeval.genome.bgzf import read_blocks
+from pgxeval.errors import InputFileError, PgxevalWarning
+from pgxeval.genome.bgzf import is_remote, read_blocks
 
 Chunk = tuple[int, int]
 _JOIN_GAP = 1 << 16 << 16  # chunks less than one block apart are read in one go
@@ -72,9 +73,7 @@ class VariantIndex:
             found.extend((max(begin, lowest), stop) for begin, stop in bins[number][1] if stop > lowest)
         return _join(found)
 
-    def _overlapping_bins(
-        self, start: int, end: int, present: dict[int, tuple[int, list[Chunk]]]
-    ) -> list[int]:
+    def _overlapping_bins(self, start: int, end: int, present: dict[int, tuple[int, list[Chunk]]]) -> list[int]:
         numbers: list[int] = []
         first = 0
         for level in range(self.depth + 1):
@@ -113,12 +112,32 @@ def _join(chunks: list[Chunk]) -> list[Chunk]:
     return joined
 
 
-def find_index(path: str) -> str | None:
-    """Return the path of the ``.csi`` or ``.tbi`` beside a local file; None where there is none."""
-    for suffix in (".tbi", ".csi"):
-        if Path(path + suffix).is_file():
-            return path + suffix
-    return None
+def open_index(path: str, suffixes: Sequence[str] = (".tbi", ".csi")) -> VariantIndex:
+    """Read the index beside a file; warn where it is older than the file.
+
+    Raises
+    ------
+    InputFileError
+        If there is none, or it is damaged.
+    """
+    if is_remote(path):
+        for suffix in suffixes:
+            try:
+                return read_index(path + suffix)
+            except InputFileError:
+                continue
+        raise InputFileError(f"{path}: no index can be read at {' or '.join(path + s for s in suffixes)}")
+    where = next((path + suffix for suffix in suffixes if Path(path + suffix).is_file()), None)
+    if where is None:
+        raise InputFileError(f"{path}: its index is missing; run `bcftools index {path}`")
+    if Path(where).stat().st_mtime < Path(path).stat().st_mtime:
+        warnings.warn(
+            f"{where} is older than {path}; if the file has changed since, index it again with "
+            f"`bcftools index -f {path}`",
+            PgxevalWarning,
+            stacklevel=2,
+        )
+    return read_index(where)
 
 
 def read_index(path: str) -> VariantIndex:

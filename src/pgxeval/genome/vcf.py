@@ -1,13 +1,14 @@
 """VCF text: records of an interval, decoded from the decompressed bytes.
 
 Lines of diploid genotypes of one digit and no other field have a fixed stride of four bytes and are
-decoded as one array; all others are parsed field by field.
+decoded as one array; all others are parsed cell by cell. Both in compiled code.
 """
 
 from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ import numpy.typing as npt
 
 from pgxeval.errors import InputFileError, PgxevalWarning
 from pgxeval.genome.bgzf import check_complete, is_remote, read_blocks
-from pgxeval.genome.genotypes import ABSENT, MAX_ALLELES, MISSING, Calls, Field
-from pgxeval.genome.variant_index import VariantIndex, find_index, read_index
+from pgxeval.genome.calls import Calls, CallsBuilder, Field
+from pgxeval.genome.variant_index import open_index
 
 _FIXED = 9
-_SPLIT = re.compile(rb"[/|]")
+_NEWLINE = 10
+_BUFFER_BYTES = 1 << 19
 
 
 class VcfSource:
@@ -45,9 +47,10 @@ class VcfSource:
     def _open(self) -> None:
         if not is_remote(self.path):
             check_complete(Path(self.path))
-        self.individuals, self._declared = _read_header(self.path)
-        self._index = _open_index(self.path)
-        self.contigs = tuple(dict.fromkeys(self._index.contigs + self._declared))
+        self.individuals, declared = _read_header(self.path)
+        self._index = open_index(self.path)
+        self._index_row = {name: row for row, name in enumerate(self._index.contigs)}
+        self.contigs = tuple(dict.fromkeys(self._index.contigs + declared))
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path}
@@ -63,216 +66,133 @@ class VcfSource:
 
     def read(self, contig: str, start: int, end: int, field: Field = "GT") -> Calls:
         """Return the records that overlap ``[start, end)``, 0-based; see `GenotypeSource.read`."""
-        builder = _Builder(self.path, contig, len(self.individuals), field)
-        if contig in self._index.contigs:
-            row = self._index.contigs.index(contig)
-            for line in self._lines(row, contig, start, end):
-                builder.add(line)
+        from pgxeval.genome.vcf_kernel import NO_ROOM, OK, PAST_END, decode_lines
+
+        n = len(self.individuals)
+        builder = CallsBuilder(contig, n, field)
+        row = self._index_row.get(contig)
+        chunks = [] if row is None else self._index.chunks(row, start, end)
+        name = np.frombuffer(contig.encode(), np.uint8)
+        key = np.frombuffer(field.encode(), np.uint8)
+        previous = 0
+        for begin, stop in chunks:
+            for lines in _whole_lines(read_blocks(self.path, begin, stop)):
+                at, ended = 0, NO_ROOM
+                while ended == NO_ROOM:
+                    n_records, n_values, previous, ended, at = decode_lines(
+                        lines,
+                        at,
+                        name,
+                        start,
+                        end,
+                        previous,
+                        key,
+                        n,
+                        builder.n_records,
+                        builder.n_values,
+                        *builder.room,
+                    )
+                    builder.keep(lines.data, n_records, n_values)
+                    if ended == NO_ROOM:
+                        builder.grow()
+                if ended == PAST_END:
+                    return builder.finish()
+                if ended != OK:
+                    raise self._complaint(contig, ended, lines[at : at + 4096].tobytes(), previous, field)
         return builder.finish()
 
-    def _lines(self, row: int, contig: str, start: int, end: int) -> Iterator[list[bytes]]:
-        name = contig.encode()
-        previous = -1
-        for begin, stop in self._index.chunks(row, start, end):
-            for line in _split_lines(read_blocks(self.path, begin, stop)):
-                if not line or line.startswith(b"#"):
-                    continue
-                columns = line.split(b"\t", _FIXED)
-                if columns[0] != name:
-                    continue
-                if len(columns) <= _FIXED:
-                    raise InputFileError(f"{self.path}: a record on {contig} has {len(columns)} columns")
-                position = _position(self.path, contig, columns[1])
-                if position < previous:
-                    raise InputFileError(
-                        f"{self.path}: not sorted: {contig}:{position} follows {contig}:{previous}; run "
-                        "`bcftools sort` and index the result"
-                    )
-                previous = position
-                if position - 1 >= end:
-                    return
-                if position - 1 + len(columns[3]) > start:
-                    yield columns
+    def _complaint(self, contig: str, ended: int, line: bytes, previous: int, field: str) -> InputFileError:
+        columns = line.split(b"\n", 1)[0].split(b"\t", _FIXED)
+        position = columns[1][:20].decode("latin-1") if len(columns) > 1 else "?"
+        where = f"{self.path}: record {contig}:{position}"
+        return InputFileError(f"{where}: {_reason(ended, columns, previous, field, len(self.individuals))}")
 
 
-def _position(path: str, contig: str, text: bytes) -> int:
-    try:
-        position = int(text)
-    except ValueError:
-        position = -1
-    if position < 0:
-        raise InputFileError(f"{path}: a record on {contig} has no position: {text[:20]!r}")
-    return position
+def _reason(ended: int, columns: list[bytes], previous: int, field: str, n_individuals: int) -> str:
+    from pgxeval.genome import vcf_kernel as kernel
+
+    n_alternatives = columns[4].count(b",") + 1 if len(columns) > 4 else 0
+    keys = columns[8].decode("latin-1") if len(columns) > 8 else ""
+    reasons = {
+        kernel.FEW_COLUMNS: f"only {len(columns)} columns; {_FIXED} and one for each individual are wanted",
+        kernel.NO_POSITION: "its position is no whole number of 0 or more",
+        kernel.NOT_SORTED: (f"not sorted: it follows position {previous}; run `bcftools sort` and index the result"),
+        kernel.NO_FIELD: f"no {field} in FORMAT, which is {keys}",
+        kernel.NO_ALLELE: "REF or ALT is empty",
+        kernel.MANY_ALLELES: f"{n_alternatives} ALT alleles; at most 126 are read",
+        kernel.FEW_INDIVIDUALS: f"fewer genotypes than the {n_individuals} individuals of the header",
+        kernel.MANY_INDIVIDUALS: f"more genotypes than the {n_individuals} individuals of the header",
+        kernel.BAD_GENOTYPE: "a genotype that is none (such as 0|1, 0/1, 1 or .)",
+        kernel.MANY_COPIES: "a genotype of more than two copies; one or two are read",
+        kernel.UNKNOWN_ALLELE: f"a genotype names an allele beyond its {n_alternatives} ALT alleles",
+        kernel.BAD_NUMBER: f"a {field} value that is no number",
+        kernel.WRONG_COUNT: f"a {field} value for each of {n_alternatives} ALT alleles is wanted",
+    }
+    return reasons[ended]
 
 
-def _split_lines(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
+def _whole_lines(blocks: Iterator[bytes]) -> Iterator[npt.NDArray[np.uint8]]:
+    """Collect blocks to whole lines, ended by a newline; each array is overwritten by the next."""
+    room = bytearray(_BUFFER_BYTES)
+    buffer = np.frombuffer(room, np.uint8)
+    filled = 0
     for block in blocks:
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop()
-        yield from lines
-    if rest:
-        yield rest
-
-
-def _open_index(path: str) -> VariantIndex:
-    where = path if is_remote(path) else find_index(path)
-    if where is None:
-        raise InputFileError(f"{path}: its index is missing; run `tabix -p vcf {path}`")
-    if is_remote(path):
-        for suffix in (".tbi", ".csi"):
-            try:
-                return read_index(path + suffix)
-            except InputFileError:
-                continue
-        raise InputFileError(f"{path}: neither {path}.tbi nor {path}.csi can be read")
-    if Path(where).stat().st_mtime < Path(path).stat().st_mtime:
-        warnings.warn(
-            f"{where} is older than {path}; if the file has changed since, index it again with "
-            f"`tabix -f -p vcf {path}`",
-            PgxevalWarning,
-            stacklevel=2,
-        )
-    return read_index(where)
+        if filled + len(block) >= len(room):
+            cut = room.rfind(b"\n", 0, filled) + 1
+            if cut:
+                yield buffer[:cut]
+            rest = room[cut:filled]
+            filled = len(rest)
+            if filled + len(block) >= len(room):  # a line as long as the buffer
+                room = bytearray(2 * (filled + len(block)))
+                buffer = np.frombuffer(room, np.uint8)
+            buffer[:filled] = np.frombuffer(rest, np.uint8)
+        buffer[filled : filled + len(block)] = np.frombuffer(block, np.uint8)
+        filled += len(block)
+    if filled:
+        if buffer[filled - 1] != _NEWLINE:
+            buffer[filled] = _NEWLINE
+            filled += 1
+        yield buffer[:filled]
 
 
 def _read_header(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     contigs: list[str] = []
-    for line in _split_lines(read_blocks(path, 0)):
-        if line.startswith(b"##"):
-            found = re.match(rb"##contig=<.*?\bID=([^,>]+)", line)
-            if found:
-                contigs.append(found[1].decode())
-            continue
-        columns = line.decode("utf-8", "replace").rstrip("\r").split("\t")
-        if columns[0] != "#CHROM" or len(columns) <= _FIXED:
+    rest = b""
+    for block in read_blocks(path, 0):
+        lines = (rest + block).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            if line.startswith(b"##"):
+                found = re.match(rb"##contig=<(?:.*?,)?ID=([^,>]+)", line)
+                if found:
+                    contigs.append(found[1].decode("utf-8", "replace"))
+            else:
+                return header_individuals(path, line), tuple(contigs)
+        if not rest.startswith(b"#"):
             break
-        names = tuple(columns[_FIXED:])
-        seen: set[str] = set()
-        for name in names:
-            if name in seen:
-                raise InputFileError(f"{path}: individual {name} stands twice in the header")
-            seen.add(name)
-        return names, tuple(contigs)
-    raise InputFileError(
-        f"{path}: no header line `#CHROM ... FORMAT <individuals>` before the first record: this is no VCF "
-        "file with genotypes"
-    )
+    return header_individuals(path, rest), tuple(contigs)
 
 
-class _Builder:
-    """Collects the records of a window."""
+def header_individuals(path: str, line: bytes) -> tuple[str, ...]:
+    """Return the names of the individuals in the ``#CHROM`` line.
 
-    def __init__(self, path: str, contig: str, n_individuals: int, field: Field) -> None:
-        self.path, self.contig, self.n, self.field = path, contig, n_individuals, field
-        self.starts: list[int] = []
-        self.text = bytearray()
-        self.id_bounds: list[tuple[int, int]] = []
-        self.allele_bounds: list[tuple[int, int]] = []
-        self.first_allele = [0]
-        self.passed: list[bool] = []
-        self.alleles: list[npt.NDArray[np.int8]] = []
-        self.phased: list[npt.NDArray[np.bool_]] = []
-        self.values: list[npt.NDArray[np.float32]] = []
-
-    def _store(self, text: bytes) -> tuple[int, int]:
-        begin = len(self.text)
-        self.text += text
-        return begin, len(self.text)
-
-    def add(self, columns: list[bytes]) -> None:
-        where = f"{self.path}: {self.contig}:{columns[1].decode()}"
-        alternatives = [] if columns[4] == b"." else columns[4].split(b",")
-        if len(alternatives) >= MAX_ALLELES:
-            raise InputFileError(
-                f"{where}: {len(alternatives)} ALT alleles; at most {MAX_ALLELES - 1} are read"
-            )
-        self.starts.append(int(columns[1]) - 1)
-        self.id_bounds.append(self._store(columns[2]))
-        self.allele_bounds.extend(self._store(allele) for allele in (columns[3], *alternatives))
-        self.first_allele.append(len(self.allele_bounds))
-        self.passed.append(columns[6] in (b"PASS", b"."))
-        keys = columns[8].split(b":")
-        if self.field.encode() not in keys:
-            raise InputFileError(f"{where}: no {self.field} in FORMAT, which is {columns[8].decode()}")
-        if self.field == "GT":
-            self._add_genotypes(where, columns, keys, 1 + len(alternatives))
-        else:
-            self._add_values(where, columns, keys.index(self.field.encode()), len(alternatives))
-
-    def _add_genotypes(self, where: str, columns: list[bytes], keys: list[bytes], n_alleles: int) -> None:
-        raw = np.frombuffer(columns[9].rstrip(b"\r") + b"\t", np.uint8)
-        if len(keys) == 1 and raw.size == 4 * self.n:
-            cells = raw.reshape(self.n, 4)
-            first, second, bar = cells[:, 0] - 48, cells[:, 2] - 48, cells[:, 1]
-            regular = ((first < 10) | (first == 254)) & ((second < 10) | (second == 254))
-            regular &= ((bar == 124) | (bar == 47)) & (cells[:, 3] == 9)
-            if regular.all():
-                pair = np.stack([first, second], axis=1).astype(np.int8)
-                pair[pair == -2] = MISSING
-                self._check(where, pair, n_alleles)
-                self.alleles.append(pair)
-                self.phased.append(bar == 124)
-                return
-        samples = columns[9].rstrip(b"\r").split(b"\t")
-        if len(samples) != self.n:
-            raise InputFileError(f"{where}: {len(samples)} genotypes for {self.n} individuals")
-        place = keys.index(b"GT")
-        pair = np.empty((self.n, 2), np.int8)
-        phased = np.zeros(self.n, np.bool_)
-        for i, sample in enumerate(samples):
-            subfields = sample.split(b":")
-            call = subfields[place] if place < len(subfields) else b"."
-            copies = _SPLIT.split(call)
-            if len(copies) > 2:
-                raise InputFileError(f"{where}: {len(copies)} copies in one genotype; one or two are read")
-            try:
-                numbers = [MISSING if copy == b"." else int(copy) for copy in copies]
-            except ValueError:
-                raise InputFileError(f"{where}: a genotype that is none") from None
-            pair[i] = (*numbers, ABSENT)[:2]
-            phased[i] = b"/" not in call
-        self._check(where, pair, n_alleles)
-        self.alleles.append(pair)
-        self.phased.append(phased)
-
-    def _check(self, where: str, pair: npt.NDArray[np.int8], n_alleles: int) -> None:
-        if pair.size and int(pair.max()) >= n_alleles:
-            raise InputFileError(f"{where}: a genotype names allele {int(pair.max())} of {n_alleles}")
-
-    def _add_values(self, where: str, columns: list[bytes], place: int, n_alternatives: int) -> None:
-        samples = columns[9].rstrip(b"\r").split(b"\t")
-        if len(samples) != self.n:
-            raise InputFileError(f"{where}: {len(samples)} genotypes for {self.n} individuals")
-        values = np.full((n_alternatives, self.n), np.nan, np.float32)
-        for i, sample in enumerate(samples):
-            subfields = sample.split(b":")
-            numbers = subfields[place].split(b",") if place < len(subfields) else [b"."]
-            if numbers == [b"."]:
-                continue
-            if len(numbers) != n_alternatives:
-                raise InputFileError(
-                    f"{where}: {len(numbers)} {self.field} values for {n_alternatives} alleles"
-                )
-            try:
-                values[:, i] = [np.nan if number == b"." else float(number) for number in numbers]
-            except ValueError:
-                raise InputFileError(f"{where}: a {self.field} value that is no number") from None
-        self.values.append(values)
-
-    def finish(self) -> Calls:
-        shape = (len(self.starts) if self.field == "GT" else 0, self.n)
-        return Calls(
-            contig=self.contig,
-            starts=np.array(self.starts, np.int64),
-            text=np.frombuffer(bytes(self.text), np.uint8),
-            id_bounds=np.array(self.id_bounds, np.int64).reshape(-1, 2),
-            allele_bounds=np.array(self.allele_bounds, np.int64).reshape(-1, 2),
-            first_allele=np.array(self.first_allele, np.int64),
-            passed=np.array(self.passed, np.bool_),
-            alleles=np.stack(self.alleles) if self.alleles else np.empty((*shape, 2), np.int8),
-            phased=np.stack(self.phased) if self.phased else np.empty(shape, np.bool_),
-            field_values=None
-            if self.field == "GT"
-            else (np.concatenate(self.values) if self.values else np.empty((0, self.n), np.float32)),
+    Raises
+    ------
+    InputFileError
+        If this is no such line, it names no individual, or one twice.
+    """
+    columns = line.decode("utf-8", "replace").rstrip("\r").split("\t")
+    if columns[0] != "#CHROM" or len(columns) <= _FIXED:
+        raise InputFileError(
+            f"{path}: no header line `#CHROM ... FORMAT <individuals>` before the first record: this is no "
+            "VCF file with genotypes"
         )
+    names = tuple(columns[_FIXED:])
+    twice = {name for name, count in Counter(names).items() if count > 1 or not name}
+    if twice:
+        raise InputFileError(
+            f"{path}: {len(twice)} names of individuals are empty or stand twice in the header, the first: "
+            f"{sorted(twice)[0]!r}"
+        )
+    return names

@@ -1,0 +1,193 @@
+"""Calls: the records of a window and what each individual carries there, whatever file they come from."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any, Literal
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+MISSING = -1
+ABSENT = -2
+MAX_ALLELES = 127
+
+Field = Literal["GT", "DS"]
+
+# Columns of the table that a decoder fills: where a record starts, and where its text stands.
+START, ID_BEGIN, ID_END, REF_BEGIN, REF_END, ALT_BEGIN, ALT_END, N_ALLELES, PASSED = range(9)
+TABLE_WIDTH = 9
+
+_FIRST_BYTES = 1 << 24  # untouched until used
+
+Room = tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.bool_], npt.NDArray[np.float32]]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Calls:
+    """The records of a window and what each individual carries there.
+
+    Parameters
+    ----------
+    contig
+        Contig name as in the file.
+    starts
+        int64 ``(n_records,)``: 0-based position of the first REF base (POS - 1).
+    text
+        uint8 ``(n_bytes,)``: ASCII of all names and alleles of the records.
+    id_bounds
+        int64 ``(n_records, 2)``: where the ID of a record stands in `text`.
+    allele_bounds
+        int64 ``(n_alleles, 2)``: where each allele stands in `text`, REF first, record by record.
+    first_allele
+        int64 ``(n_records + 1,)``: row of `allele_bounds` at which each record's REF stands.
+    passed
+        bool ``(n_records,)``: FILTER is ``PASS`` or not given.
+    alleles
+        int8 ``(n_records, n_individuals, 2)``: number of the allele of each copy, 0 for REF, -1 missing,
+        -2 for the copy that a haploid call has not. Empty where dosages were asked of a field.
+    phased
+        bool ``(n_records, n_individuals)``: the two copies are phased (a haploid call is).
+    field_values
+        float32 ``(n_alt_alleles, n_individuals)`` of the FORMAT field that was asked, NaN missing; None
+        for genotypes.
+    """
+
+    contig: str
+    starts: npt.NDArray[np.int64]
+    text: npt.NDArray[np.uint8]
+    id_bounds: npt.NDArray[np.int64]
+    allele_bounds: npt.NDArray[np.int64]
+    first_allele: npt.NDArray[np.int64]
+    passed: npt.NDArray[np.bool_]
+    alleles: npt.NDArray[np.int8]
+    phased: npt.NDArray[np.bool_]
+    field_values: npt.NDArray[np.float32] | None = None
+
+    @property
+    def n_records(self) -> int:
+        """Number of records."""
+        return int(self.starts.size)
+
+    @property
+    def n_alleles(self) -> npt.NDArray[np.int64]:
+        """int64 ``(n_records,)``: number of alleles of each record, REF counted."""
+        return np.diff(self.first_allele)
+
+    @property
+    def ref_lengths(self) -> npt.NDArray[np.int64]:
+        """int64 ``(n_records,)``: number of reference bases that each record spans."""
+        bounds = self.allele_bounds[self.first_allele[:-1]]
+        return bounds[:, 1] - bounds[:, 0]
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """ID column of each record."""
+        return self._strings(self.id_bounds)
+
+    @cached_property
+    def allele_strings(self) -> list[str]:
+        """Each row of `allele_bounds` as text."""
+        return self._strings(self.allele_bounds)
+
+    def _strings(self, bounds: npt.NDArray[np.int64]) -> list[str]:
+        text = self.text.tobytes().decode("latin-1")
+        return [text[begin:end] for begin, end in bounds.tolist()]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of the arrays [bytes]."""
+        fields = (self.starts, self.text, self.id_bounds, self.allele_bounds, self.first_allele)
+        extra = 0 if self.field_values is None else self.field_values.nbytes
+        return sum(a.nbytes for a in fields) + self.alleles.nbytes + self.phased.nbytes + extra
+
+
+class CallsBuilder:
+    """Collects decoded records, block by block.
+
+    The arrays are larger than what they hold: memory that was never written to is not taken from the
+    machine, and records are decoded to where they stay.
+
+    Parameters
+    ----------
+    contig
+        Contig name as in the file.
+    n_individuals
+        Number of individuals.
+    field
+        FORMAT field that is decoded.
+    """
+
+    def __init__(self, contig: str, n_individuals: int, field: Field) -> None:
+        self._contig, self._n, self._field = contig, n_individuals, field
+        self._text: list[bytes] = []
+        self._text_bytes = 0
+        self.n_records = 0
+        self.n_values = 0
+        self.room: Room = (
+            np.empty((0, TABLE_WIDTH), np.int64),
+            np.empty((0, n_individuals, 2), np.int8),
+            np.empty((0, n_individuals), np.bool_),
+            np.empty((0, n_individuals), np.float32),
+        )
+        self.grow()
+
+    def grow(self) -> None:
+        """Make at least twice the room."""
+        table, alleles, phased, values = self.room
+        n_records = max(2 * len(table), _FIRST_BYTES // (2 * self._n + 8 * TABLE_WIDTH), 64)
+        if self._field == "GT":
+            alleles = _grown(alleles, n_records, self.n_records)
+            phased = _grown(phased, n_records, self.n_records)
+        else:
+            values = _grown(values, max(2 * len(values), n_records + MAX_ALLELES), self.n_values)
+        self.room = (_grown(table, n_records, self.n_records), alleles, phased, values)
+
+    def keep(self, buffer: bytes | bytearray | memoryview, n_records: int, n_values: int) -> None:
+        """Keep the rows of the room up to these numbers; `buffer` holds the text of the new ones."""
+        table = self.room[0][self.n_records : n_records]
+        begins, ends = table[:, ID_BEGIN], table[:, ALT_END]
+        view = memoryview(buffer)
+        self._text.extend(bytes(view[begin:end]) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True))
+        sizes = ends - begins
+        shift = self._text_bytes + np.cumsum(sizes) - sizes - begins
+        table[:, ID_BEGIN : ALT_END + 1] += shift[:, None]
+        self._text_bytes += int(sizes.sum())
+        self.n_records, self.n_values = n_records, n_values
+
+    def finish(self) -> Calls:
+        """Return all records that were kept."""
+        table, alleles, phased, values = self.room
+        table = table[: self.n_records]
+        text = np.frombuffer(b"".join(self._text), np.uint8)
+        first_allele = np.concatenate([[0], np.cumsum(table[:, N_ALLELES])])
+        bounds = np.empty((int(first_allele[-1]), 2), np.int64)
+        bounds[first_allele[:-1]] = table[:, REF_BEGIN : REF_END + 1]
+        alternative = table[:, N_ALLELES] > 1
+        bounds[first_allele[:-1][alternative] + 1] = table[alternative, ALT_BEGIN : ALT_END + 1]
+        for record in np.flatnonzero(table[:, N_ALLELES] > 2).tolist():
+            begin, end = table[record, ALT_BEGIN : ALT_END + 1].tolist()
+            commas = begin + np.flatnonzero(text[begin:end] == ord(","))
+            first, last = first_allele[record] + 1, first_allele[record + 1]
+            bounds[first + 1 : last, 0] = commas + 1
+            bounds[first : last - 1, 1] = commas
+            bounds[last - 1, 1] = end
+        return Calls(
+            contig=self._contig,
+            starts=table[:, START].copy(),
+            text=text,
+            id_bounds=table[:, ID_BEGIN : ID_END + 1].copy(),
+            allele_bounds=bounds,
+            first_allele=first_allele,
+            passed=table[:, PASSED] != 0,
+            alleles=alleles[: self.n_records],
+            phased=phased[: self.n_records],
+            field_values=None if self._field == "GT" else values[: self.n_values],
+        )
+
+
+def _grown(array: npt.NDArray[Any], n_rows: int, n_used: int) -> npt.NDArray[Any]:
+    grown = np.empty((n_rows, *array.shape[1:]), array.dtype)
+    grown[:n_used] = array[:n_used]
+    return grown
