@@ -14,12 +14,11 @@ from pgxeval.errors import InputFileError
 
 try:
     from isal import isal_zlib as inflate
-    from isal.igzip_lib import IsalError as InflateError
 except ImportError:  # no build for this machine: the same, at 40 % of the speed
     import zlib as inflate  # type: ignore[no-redef]  # the same interface
-    from zlib import error as InflateError  # type: ignore[assignment]  # noqa: N812 (an exception)
 
 END_OF_FILE = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_DAMAGE: tuple[type[Exception], ...] = (inflate.error, struct.error)  # type: ignore[assignment]  # stubs are wrong
 _MIN_HEADER = 18
 _READ_BYTES = 1 << 18
 
@@ -118,7 +117,7 @@ def _inflate(path: str, offset: int, block: bytes) -> bytes:
     try:
         data = inflate.decompress(block[_MIN_HEADER:-8], wbits=-15, bufsize=1 << 16)
         crc, size = struct.unpack_from("<II", block, len(block) - 8)
-    except (InflateError, struct.error) as error:
+    except _DAMAGE as error:
         raise InputFileError(f"{path}: damaged BGZF block at byte {offset}: {error}") from error
     if len(data) != size or inflate.crc32(data) != crc:
         raise InputFileError(f"{path}: damaged BGZF block at byte {offset}: its checksum does not agree")

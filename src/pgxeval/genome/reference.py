@@ -1,6 +1,6 @@
 """The reference genome: bases of an indexed FASTA file.
 
-Every thread and process reads through a handle of its own.
+No handle is shared between threads or processes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -148,9 +148,9 @@ class ReferenceGenome:
             first = start // line_bases
             begin = offset + first * line_width + start % line_bases
             last = offset + (end - 1) // line_bases * line_width + (end - 1) % line_bases + 1
-            handle = self._handle()
-            handle.seek(begin)
-            raw = np.frombuffer(handle.read(last - begin), np.uint8)
+            with self.path.open("rb", buffering=0) as handle:
+                handle.seek(begin)
+                raw = np.frombuffer(handle.read(last - begin), np.uint8)
             raw = _drop_line_ends(raw, start % line_bases, line_bases, line_width)
         bases = _BASES[raw]
         if bases.size != end - start or not bases.all():
@@ -159,13 +159,6 @@ class ReferenceGenome:
                 "promises; the file has changed or is truncated: remake the index with `samtools faidx`"
             )
         return bases
-
-    def _handle(self) -> BinaryIO:
-        handle: BinaryIO | None = getattr(self._local, "handle", None)
-        if handle is None or self._local.pid != os.getpid():
-            handle = self.path.open("rb")
-            self._local.handle, self._local.pid = handle, os.getpid()
-        return handle
 
     def _compressed_handle(self) -> Any:
         handle = getattr(self._local, "handle", None)
