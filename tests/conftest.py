@@ -6,7 +6,11 @@ import os
 import socket
 from pathlib import Path
 
+import pandas as pd
 import pytest
+
+from pgxeval.cohort import Cohort
+from pgxeval.simulate import simulate_cohort_in_memory
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -31,3 +35,12 @@ def _no_internet(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def planted() -> tuple[Cohort, pd.DataFrame]:
+    """Return a small in-memory cohort with planted truth: 80 individuals, 4 genes, windows of 20 kb."""
+    pytest.importorskip("msprime", reason="the simulated cohort needs the extra `demo`")
+    return simulate_cohort_in_memory(
+        individuals=80, kinds={"null": 2, "additive": 2}, heritability=0.5, window_bp=20_000, seed=3
+    )

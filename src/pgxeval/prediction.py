@@ -191,7 +191,7 @@ def _cross_fit(
     progress: bool,
 ) -> Iterator[tuple[Gene, list[CrossFit]]]:
     keys = [
-        gene_key(fitter, gene, cohort.expression[row], replicates) if kept else ""
+        gene_key(fitter, gene, cohort.expression[row], replicates) if kept is not None else ""
         for row, gene in enumerate(cohort.genes)
     ]
     todo = [row for row, key in enumerate(keys) if kept is None or key not in kept]

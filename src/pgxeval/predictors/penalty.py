@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 import numpy as np
 import numpy.typing as npt
+from sklearn import config_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import enet_path
 
@@ -59,7 +60,9 @@ class _Path:
         scale = X[train].std(axis=0)
         self.inverse_scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 1e-12)
         self.intercept = float(y[train].mean())
-        self.y = y[train] - self.intercept
+        # glmnet scales the outcome anew in every fit, which for l1_ratio < 1 moves the ridge part
+        self.spread = float(y[train].std()) or 1.0
+        self.y = (y[train] - self.intercept) / self.spread
         self.coefficients = np.zeros(X.shape[1])
         self.gradient = self._correlate(self.y[:, None])[:, 0]
         self.alpha = float(np.abs(self.gradient).max(initial=0.0)) / (self.n * l1_ratio)
@@ -74,6 +77,7 @@ class _Path:
 
     def follow(self, alphas: Array) -> Array:
         """Return the coefficients (n_columns, n_alphas) at `alphas`, which continue the path downward."""
+        alphas = alphas / self.spread
         strong = self.n * self.l1_ratio * (2 * alphas[-1] - self.alpha)
         keep = (np.abs(self.gradient) >= strong) | (self.coefficients != 0)
         while True:
@@ -88,14 +92,14 @@ class _Path:
         coefficients = np.zeros((self.X.shape[1], alphas.size))
         coefficients[chosen] = solved
         self.coefficients, self.gradient, self.alpha = coefficients[:, -1], gradient[:, -1], float(alphas[-1])
-        return coefficients
+        return coefficients * self.spread
 
     def _solve(self, A: Array, alphas: Array, start: Array) -> Array:
         if A.shape[1] == 0:
             return np.zeros((0, alphas.size))
         A = np.asfortranarray(A)
         gram = A.T @ A if A.shape[1] < 2 * self.n else False
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, config_context(skip_parameter_validation=True):
             warnings.simplefilter("always", ConvergenceWarning)
             _, coefficients, _ = enet_path(
                 A,
@@ -105,6 +109,7 @@ class _Path:
                 coef_init=start,
                 precompute=gram,
                 Xy=A.T @ self.y,
+                check_input=False,  # A is made above, and the checks of a small path cost more than the path
                 **self.solver,
             )
         self.converged &= not any(issubclass(w.category, ConvergenceWarning) for w in caught)
