@@ -28,6 +28,7 @@ COLUMNS = ("predictor", "gene_id", "individual", "replicate", "fold", "predictio
 # Duplicates are looked for in pieces, with one byte for each possible key while these stay few.
 _CHUNK = 2**22
 _MAX_BITMAP_PER_ROW = 4
+_PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
 _TEXT_ENDINGS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 
 
@@ -431,12 +432,14 @@ def _jsonable(value: object) -> object:
 
 def _read_text(path: Path, separator: str) -> pd.DataFrame:
     number = ["", "NA", "NaN", "nan", "<NA>"]
+    # Before pandas 3.1 the default was off by one unit in the last place now and then.
+    exact: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
     return pd.read_csv(
         path,
         sep=separator,
         dtype=dict.fromkeys((*KEYS, "reason"), "category"),
         na_values=dict.fromkeys(("prediction", "training_mean", "fold", "replicate"), number) | {"reason": [""]},
         keep_default_na=False,
-        float_precision="round_trip",
         low_memory=False,
+        **exact,
     )

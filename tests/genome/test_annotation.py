@@ -1,0 +1,216 @@
+"""Gene models from GTF, against a slow re-reading of the same lines and planted errors."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pgxeval.errors import InputFileError, InputFileNotFoundError, TableError
+from pgxeval.genome.annotation import match_genes, read_gtf, union, without_version
+from pgxeval.genome.intervals import Gene
+
+GENCODE = """\
+##description: evidence-based annotation
+##provider: GENCODE
+chr1\tHAVANA\tgene\t11869\t14409\t.\t+\t.\tgene_id "ENSG00000223972.5"; gene_type "x"; gene_name "DDX11L1"; level 2;
+chr1\tHAVANA\ttranscript\t11869\t14409\t.\t+\t.\tgene_id "ENSG00000223972.5"; transcript_id "T1"; gene_name "DDX11L1";
+chr1\tHAVANA\texon\t11869\t12227\t.\t+\t.\tgene_id "ENSG00000223972.5"; transcript_id "T1"; gene_name "DDX11L1";
+chr1\tHAVANA\texon\t12613\t12721\t.\t+\t.\tgene_id "ENSG00000223972.5"; transcript_id "T1"; gene_name "DDX11L1";
+chr1\tHAVANA\texon\t12010\t12300\t.\t+\t.\tgene_id "ENSG00000223972.5"; transcript_id "T2"; gene_name "DDX11L1";
+chr1\tHAVANA\tCDS\t12010\t12057\t.\t+\t0\tgene_id "ENSG00000223972.5"; transcript_id "T2"; gene_name "DDX11L1";
+chr1\tHAVANA\tgene\t14404\t29570\t.\t-\t.\tgene_id "ENSG00000227232.5"; gene_name "WASH7P";
+chr1\tHAVANA\texon\t29534\t29570\t.\t-\t.\tgene_id "ENSG00000227232.5"; transcript_id "T3"; gene_name "WASH7P";
+chr1\tHAVANA\texon\t14404\t14501\t.\t-\t.\tgene_id "ENSG00000227232.5"; transcript_id "T3"; gene_name "WASH7P";
+chrX\tHAVANA\tgene\t253743\t255091\t.\t+\t.\tgene_id "ENSG00000228572.7"; gene_name "LL0YNC03-29C1.1";
+chrY\tHAVANA\tgene\t253743\t255091\t.\t+\t.\tgene_id "ENSG00000228572.7_PAR_Y"; gene_name "LL0YNC03-29C1.1";
+"""
+
+
+def write(folder: Path, text: str, name: str = "genes.gtf") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def line(feature: str, start: object, end: object, gene_id: str = "G1", *, contig: str = "1", strand: str = "+") -> str:
+    return f'{contig}\tX\t{feature}\t{start}\t{end}\t.\t{strand}\t.\tgene_id "{gene_id}"; transcript_id "T";\n'
+
+
+def test_positions_tss_and_exons_are_0_based(tmp_path: Path) -> None:
+    genes = read_gtf(write(tmp_path, GENCODE))
+    assert list(genes) == [
+        "ENSG00000223972.5",
+        "ENSG00000227232.5",
+        "ENSG00000228572.7",
+        "ENSG00000228572.7_PAR_Y",
+    ]
+    plus, minus = genes["ENSG00000223972.5"], genes["ENSG00000227232.5"]
+    assert (plus.contig, plus.start, plus.end, plus.strand, plus.tss) == ("chr1", 11868, 14409, "+", 11868)
+    assert plus.exons == ((11868, 12300), (12612, 12721))
+    assert plus.name == "DDX11L1"
+    assert (minus.start, minus.end, minus.strand, minus.tss) == (14403, 29570, "-", 29569)
+    assert minus.exons == ((14403, 14501), (29533, 29570))
+    assert genes["ENSG00000228572.7_PAR_Y"].contig == "chrY"
+    assert genes["ENSG00000228572.7_PAR_Y"].exons == ()
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_gzip_and_line_ends_change_nothing(tmp_path: Path, newline: str) -> None:
+    plain = read_gtf(write(tmp_path, GENCODE))
+    packed = tmp_path / "genes.gtf.gz"
+    packed.write_bytes(gzip.compress(GENCODE.replace("\n", newline).encode()))
+    assert read_gtf(packed) == plain
+
+
+def test_random_models_agree_with_base_sets(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    bases: dict[str, set[int]] = {}
+    place: dict[str, tuple[str, int, int, str]] = {}
+    lines = []
+    for g in range(40):
+        gene_id, strand, contig = f"G{g}", random.choice(["+", "-"]), random.choice(["chr1", "chr2"])
+        start = int(random.integers(1, 500))
+        end = start + int(random.integers(0, 300))
+        place[gene_id] = (contig, start, end, strand)
+        lines.append(line("gene", start, end, gene_id, contig=contig, strand=strand))
+        bases[gene_id] = set()
+        for _ in range(random.integers(0, 8)):
+            first, last = sorted(random.integers(start, end + 1, size=2).tolist())
+            bases[gene_id].update(range(first - 1, last))
+            lines.append(line("exon", first, last, gene_id, contig=contig, strand=strand))
+    random.shuffle(lines)
+    genes = read_gtf(write(tmp_path, "".join(lines)))
+    assert set(genes) == set(place)
+    for gene_id, gene in genes.items():
+        contig, start, end, strand = place[gene_id]
+        assert (gene.contig, gene.start, gene.end, gene.strand) == (contig, start - 1, end, strand)
+        assert gene.tss == (start - 1 if strand == "+" else end - 1)
+        covered = [base for first, last in gene.exons for base in range(first, last)]
+        assert covered == sorted(bases[gene_id])
+        assert all(left[1] < right[0] for left, right in zip(gene.exons, gene.exons[1:], strict=False))
+
+
+def test_wanted_genes_alone_are_read_whatever_their_version(tmp_path: Path) -> None:
+    path = write(tmp_path, GENCODE)
+    everything = read_gtf(path)
+    some = read_gtf(path, ["ENSG00000223972.9", "ENSG00000228572"])
+    assert some == {name: everything[name] for name in ("ENSG00000223972.5", "ENSG00000228572.7")}
+    assert read_gtf(path, ["nothing"]) == {}
+
+
+def test_unwanted_genes_may_be_malformed_in_value_but_lines_must_be_lines(tmp_path: Path) -> None:
+    text = line("gene", 10, 5, "BAD") + line("gene", 1, 5, "GOOD")
+    assert list(read_gtf(write(tmp_path, text), ["GOOD"])) == ["GOOD"]
+
+
+def test_a_gene_without_gene_line_spans_its_exons(tmp_path: Path) -> None:
+    gene = read_gtf(write(tmp_path, line("exon", 50, 60, strand="-") + line("exon", 11, 20, strand="-")))["G1"]
+    assert (gene.start, gene.end, gene.tss, gene.exons) == (10, 60, 59, ((10, 20), (49, 60)))
+    assert gene.name == "G1"
+
+
+def test_no_strand_gives_no_tss(tmp_path: Path) -> None:
+    gene = read_gtf(write(tmp_path, line("gene", 50, 60, strand=".")))["G1"]
+    assert gene.strand is None
+    assert gene.tss is None
+
+
+def test_other_attributes_that_end_in_gene_id_are_not_taken(tmp_path: Path) -> None:
+    text = '1\tX\tgene\t1\t9\t.\t+\t.\tref_gene_id "WRONG"; gene_id "RIGHT"; havana_gene_name "no";\n'
+    genes = read_gtf(write(tmp_path, text))
+    assert list(genes) == ["RIGHT"]
+    assert genes["RIGHT"].name == "RIGHT"
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        ("1\tX\tgene\t1\t9\n", r"line 2: 5 tab-separated column"),
+        ("1 X gene 1 9 . + . gene_id\n", r"line 2: 1 tab-separated column"),
+        (line("gene", "x", 9), r"line 2: positions 'x' to '9'"),
+        (line("exon", 10, 9), r"line 2: positions '10' to '9'"),
+        (line("gene", 0, 9), r"line 2: positions '0' to '9'.*1-based"),
+        (line("gene", "1e6", 2000000), r"line 2: positions '1e6'"),
+        (line("gene", 1, 9, strand="*"), r"line 2: strand '\*'"),
+        ("1\tX\tgene\t1\t9\t.\t+\t.\tID=gene:G1;Name=G1\n", r"line 2: a gene line without a gene_id.*GFF3"),
+        (line("gene", 1, 9) + line("gene", 30, 40), r"line 3: gene G1 stands on line 2 already"),
+        (line("gene", 1, 9) + line("exon", 1, 9, contig="2"), r"line 3: gene G1 lies on 2 \(\+\) here and on 1"),
+        (line("exon", 1, 9) + line("gene", 1, 9, strand="-"), r"line 3: gene G1 lies on 1 \(-\) here"),
+    ],
+)
+def test_bad_lines_are_named(tmp_path: Path, bad: str, says: str) -> None:
+    path = write(tmp_path, "#!genome-build GRCh38\n" + bad)
+    with pytest.raises(InputFileError, match=says) as caught:
+        read_gtf(path)
+    assert str(path) in str(caught.value)
+
+
+def test_files_that_hold_no_gene(tmp_path: Path) -> None:
+    with pytest.raises(InputFileNotFoundError, match=r"no\.gtf does not exist"):
+        read_gtf(tmp_path / "no.gtf")
+    with pytest.raises(InputFileError, match="no gene and no exon line"):
+        read_gtf(write(tmp_path, "# nothing\n"))
+    with pytest.raises(InputFileError, match="no gene and no exon line"):
+        read_gtf(write(tmp_path, line("transcript", 1, 9)))
+
+
+def test_union_of_nothing_is_empty() -> None:
+    assert union([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("gene_id", "stem"),
+    [
+        ("ENSG00000223972", "ENSG00000223972"),
+        ("ENSG00000223972.5", "ENSG00000223972"),
+        ("ENSG00000223972.5_2", "ENSG00000223972"),
+        ("ENSG00000182378.15_PAR_Y", "ENSG00000182378_PAR_Y"),
+        ("ENSMUSG00000000001.4", "ENSMUSG00000000001"),
+        ("RP11-34P13.7", "RP11-34P13.7"),
+        ("AC012345.1", "AC012345.1"),
+        ("ENSG00000223972.x", "ENSG00000223972.x"),
+    ],
+)
+def test_versions_are_stripped_from_ensembl_names_only(gene_id: str, stem: str) -> None:
+    assert without_version(gene_id) == stem
+
+
+def models(*gene_ids: str) -> dict[str, Gene]:
+    return {name: Gene(gene_id=name, contig="1", start=i, end=i + 1) for i, name in enumerate(gene_ids)}
+
+
+def test_exact_names_win_over_versions() -> None:
+    available = models("ENSG00000000001.2", "ENSG00000000001.3", "ENSG00000000005.1", "X")
+    matches = match_genes(["ENSG00000000001.3", "ENSG00000000005.9", "X", "Y"], available)
+    assert matches.genes["ENSG00000000001.3"].start == 1
+    assert matches.genes["ENSG00000000005.9"].start == 2
+    assert all(gene.gene_id == asked for asked, gene in matches.genes.items())
+    assert matches.version_stripped == ("ENSG00000000005.9",)
+    assert matches.missing == ("Y",)
+
+
+def test_par_y_genes_stay_apart() -> None:
+    available = models("ENSG00000182378.15", "ENSG00000182378.15_PAR_Y")
+    matches = match_genes(["ENSG00000182378.9", "ENSG00000182378.9_PAR_Y"], available)
+    assert [matches.genes[name].start for name in matches.version_stripped] == [0, 1]
+
+
+def test_collisions_are_errors() -> None:
+    with pytest.raises(TableError, match=r"ENSG00000000001\.1 is not in .* 2 of them: ENSG00000000001\.2"):
+        match_genes(["ENSG00000000001.1"], models("ENSG00000000001.2", "ENSG00000000001.3"))
+    for asked in (["ENSG00000000001.1", "ENSG00000000001.2"], ["ENSG00000000001.3", "ENSG00000000001.2"]):
+        with pytest.raises(TableError, match=r"are both ENSG00000000001\.3"):
+            match_genes(asked, models("ENSG00000000001.3"))
+
+
+def test_names_in_messages_are_plain(tmp_path: Path) -> None:
+    """A message names the line in the file as a text editor counts it."""
+    path = write(tmp_path, "#a\n\n" + line("gene", 5, 4))
+    with pytest.raises(InputFileError) as caught:
+        read_gtf(path)
+    number = int(re.findall(r"line (\d+)", str(caught.value))[0])
+    assert path.read_text().splitlines()[number - 1] == line("gene", 5, 4).strip()
