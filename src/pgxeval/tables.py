@@ -29,6 +29,7 @@ COLUMNS = ("predictor", "gene_id", "individual", "replicate", "fold", "predictio
 _CHUNK = 2**22
 _MAX_BITMAP_PER_ROW = 4
 _PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
+_TAIL_BYTES = 2**16
 _TEXT_ENDINGS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 
 
@@ -434,7 +435,8 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
     number = ["", "NA", "NaN", "nan", "<NA>"]
     # Before pandas 3.1 the default was off by one unit in the last place now and then.
     exact: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
-    return pd.read_csv(
+    _check_last_line(path, separator)
+    table: pd.DataFrame = pd.read_csv(
         path,
         sep=separator,
         dtype=dict.fromkeys((*KEYS, "reason"), "category"),
@@ -443,3 +445,21 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
         low_memory=False,
         **exact,
     )
+    # pandas takes the first columns for an index where lines are longer than the header, and shifts all others.
+    if not isinstance(table.index, pd.RangeIndex):
+        raise pd.errors.ParserError("its lines have more fields than its header")
+    return table
+
+
+def _check_last_line(path: Path, separator: str) -> None:
+    """Refuse a plain text whose last line is cut short: pandas would fill it with missing values."""
+    if path.suffix.lower() == ".gz":
+        return
+    with path.open("rb") as file:
+        header = file.readline()
+        file.seek(max(len(header), path.stat().st_size - _TAIL_BYTES))
+        lines = file.read().rstrip(b"\r\n").splitlines()
+    last = lines[-1] if lines else b""
+    fields, wanted = (line.count(separator.encode()) + 1 for line in (last, header))
+    if last and b'"' not in header + last and fields < wanted:
+        raise ValueError(f"its last line has {fields} of {wanted} fields; the file seems to be cut short")
