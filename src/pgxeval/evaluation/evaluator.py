@@ -154,7 +154,8 @@ class Evaluator:
             unknown_genes=unknown_genes,
         )
         predictions = _predictions(predictions)
-        long = LongTable(predictions.table, self.target.gene_ids, self.target.individuals)
+        threads = self.threads or min(os.cpu_count() or 1, 8)
+        long = LongTable(predictions.table, self.target.gene_ids, self.target.individuals, threads)
         dropped = self._match(long, unknown_genes)
         genes, people = long.present("gene_id"), long.present("individual")
         folded = [
@@ -166,7 +167,7 @@ class Evaluator:
         if permutations is None:
             permutations = max(predictions.replicates, _FEWEST_PERMUTATIONS, math.ceil(1000 / len(genes)))
         judge = Judge(
-            expression=RankedExpression(self.target.expression, self.target.covariates, self.threads),
+            expression=RankedExpression(self.target.expression, self.target.covariates, threads),
             genes=genes,
             individuals=self.target.individuals,
             confidence=confidence,
@@ -244,8 +245,7 @@ class Evaluator:
             ("gene_id", "gene", self.target.gene_ids),
             ("individual", "individual", self.target.individuals),
         ):
-            unknown = long.unknown(key)
-            names = list(unknown)
+            names = long.unknown(key)
             if not len(long.present(key)):
                 raise TableError(
                     f"predictions table: it shares no {kind} with the expression table; it names {_some(names)}, "

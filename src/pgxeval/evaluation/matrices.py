@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 import attrs
 import numpy as np
@@ -12,7 +14,8 @@ import pandas as pd
 from pgxeval.errors import TableError
 from pgxeval.evaluation.correlation import RELATIVE_SPREAD
 
-_ROWS = 4_000_000
+_ROWS = 2**18
+_GENES = 512
 NO_FOLD = -1
 
 
@@ -60,7 +63,22 @@ class PredictorMatrices:
         return self.folds is not None
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(kw_only=True, eq=False)
+class _Contents:
+    """What each predictor's rows hold, found in one pass; the first axis is the predictor's code."""
+
+    first_row: npt.NDArray[np.int64]
+    genes: npt.NDArray[np.bool_]
+    individuals: npt.NDArray[np.bool_]
+    replicates: npt.NDArray[np.bool_]
+    folded: npt.NDArray[np.bool_]
+    unfolded: npt.NDArray[np.bool_]
+    silent: npt.NDArray[np.bool_]
+    """Whether a stretch (second axis) holds an observed prediction that is missing."""
+    here: npt.NDArray[np.bool_]
+    """Whether a stretch (second axis) holds any row."""
+
+
 class LongTable:
     """A checked predictions table, aligned with the genes and individuals of a target.
 
@@ -70,51 +88,52 @@ class LongTable:
         As `pgxeval.tables.check_predictions` returns it.
     gene_ids, individuals
         Of the target.
+    threads
+        Threads that share the rows.
     """
 
-    table: pd.DataFrame = attrs.field(repr=False)
-    gene_ids: tuple[str, ...] = attrs.field(repr=False)
-    individuals: tuple[str, ...] = attrs.field(repr=False)
-    gene_map: npt.NDArray[np.int64] = attrs.field(init=False, repr=False)
-    individual_map: npt.NDArray[np.int64] = attrs.field(init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "gene_map", _align(self.table["gene_id"], self.gene_ids))
-        object.__setattr__(self, "individual_map", _align(self.table["individual"], self.individuals))
+    def __init__(
+        self, table: pd.DataFrame, gene_ids: tuple[str, ...], individuals: tuple[str, ...], threads: int = 1
+    ) -> None:
+        self.table = table
+        self.gene_ids = gene_ids
+        self.individuals = individuals
+        self.threads = threads
+        self._names = {key: _categories(table[key]) for key in ("predictor", "gene_id", "individual")}
+        self._codes = {key: _codes(table[key]) for key in ("predictor", "gene_id", "individual")}
+        self._replicate = table["replicate"].to_numpy()
+        self._prediction = table["prediction"].to_numpy()
+        self._map = {
+            "gene_id": np.asarray(pd.Index(gene_ids).get_indexer(pd.Index(self._names["gene_id"])), dtype=np.int64),
+            "individual": np.asarray(
+                pd.Index(individuals).get_indexer(pd.Index(self._names["individual"])), dtype=np.int64
+            ),
+        }
+        self._parts = [slice(start, min(start + _ROWS, len(table))) for start in range(0, len(table), _ROWS)]
+        self._contents = self._look()
 
     @property
     def predictors(self) -> tuple[str, ...]:
         """Names of the predictors, in the order of their first rows."""
-        codes = self.table["predictor"].cat.codes.to_numpy()
-        names = self.table["predictor"].cat.categories
-        used = [int(code) for code in np.flatnonzero(_counts(codes, len(names)))]
-        first = {code: int(np.argmax(codes == code)) for code in used}
-        return tuple(str(names[code]) for code in sorted(first, key=first.__getitem__))
+        first = self._contents.first_row
+        used = [code for code in np.argsort(first).tolist() if first[code] < len(self.table)]
+        return tuple(self._names["predictor"][code] for code in used)
 
-    def unknown(self, key: str) -> dict[str, int]:
-        """Return name -> number of rows, for genes (``"gene_id"``) or individuals that the target lacks."""
-        column, known = self.table[key], self.gene_map if key == "gene_id" else self.individual_map
-        rows = _counts(column.cat.codes.to_numpy(), len(column.cat.categories))
-        return {str(column.cat.categories[k]): int(rows[k]) for k in np.flatnonzero((known < 0) & (rows > 0)).tolist()}
+    def unknown(self, key: str) -> list[str]:
+        """Return genes (``"gene_id"``) or individuals (``"individual"``) that the target lacks."""
+        seen = self._seen(key).any(axis=0) & (self._map[key] < 0)
+        return [self._names[key][code] for code in np.flatnonzero(seen).tolist()]
 
     def present(self, key: str) -> npt.NDArray[np.int64]:
         """Return the sorted target positions of genes or individuals that the table speaks of."""
-        column, known = self.table[key], self.gene_map if key == "gene_id" else self.individual_map
-        rows = _counts(column.cat.codes.to_numpy(), len(column.cat.categories))
-        return np.sort(known[(known >= 0) & (rows > 0)])
+        return np.sort(self._map[key][self._seen(key).any(axis=0) & (self._map[key] >= 0)])
 
     def people(self, predictor: str) -> tuple[npt.NDArray[np.bool_], int]:
         """Return which individuals of the target have rows of the predictor, and how many have any row."""
-        wanted = self.table["predictor"].cat.categories.get_loc(predictor)
-        predictors = self.table["predictor"].cat.codes.to_numpy()
-        codes = self.table["individual"].cat.codes.to_numpy()
-        rows = np.zeros(len(self.individual_map), dtype=np.int64)
-        for start in range(0, len(codes), _ROWS):
-            part = slice(start, start + _ROWS)
-            rows += _counts(codes[part][predictors[part] == wanted], len(rows))
+        seen = self._contents.individuals[self._names["predictor"].index(predictor)]
         found = np.zeros(len(self.individuals), dtype=bool)
-        found[self.individual_map[(rows > 0) & (self.individual_map >= 0)]] = True
-        return found, int((rows > 0).sum())
+        found[self._map["individual"][seen & (self._map["individual"] >= 0)]] = True
+        return found, int(seen.sum())
 
     def matrices(self, predictor: str) -> PredictorMatrices:
         """Lay out the rows of one predictor.
@@ -124,25 +143,32 @@ class LongTable:
         TableError
             If some of its predictions have a fold and others none.
         """
-        genes, replicates, folded = self._extent(predictor)
+        code = self._names["predictor"].index(predictor)
+        contents = self._contents
+        if contents.folded[code] and contents.unfolded[code]:
+            raise TableError(
+                f"predictor {predictor}: some predictions have a fold and some have none; a predictor is "
+                "either cross-fitted (fold and training_mean in every row) or zero-shot (neither)"
+            )
+        place = self._map["gene_id"]
+        genes = np.sort(place[contents.genes[code] & (place >= 0)])
+        replicates = tuple(np.flatnonzero(contents.replicates[code]).tolist())
         shape = (len(replicates), len(genes), len(self.individuals))
         values = np.full(shape, np.nan)
-        self._scatter(predictor, genes, replicates, "prediction", values)
+        self._scatter(code, genes, replicates, "prediction", values)
         scale = np.fmax(np.fmax.reduce(values, axis=2, initial=0.0), -np.fmin.reduce(values, axis=2, initial=0.0))
         folds: npt.NDArray[np.int16] | None = None
         flat = np.zeros(shape[:2], dtype=bool)
-        if folded:
+        if contents.folded[code]:
             means = np.full(shape, np.nan)
-            self._scatter(predictor, genes, replicates, "training_mean", means)
+            self._scatter(code, genes, replicates, "training_mean", means)
             values -= means
             del means
-            for centred, size in zip(values, scale, strict=True):
-                # a fold whose model has no coefficient is exactly 0, so that rounding is not ranked
-                centred[np.abs(centred) <= RELATIVE_SPREAD * size[:, None]] = 0.0
+            _remove_rounding(values, scale)
             folds = np.full(shape, NO_FOLD, dtype=np.int16)
-            self._scatter(predictor, genes, replicates, "fold", folds)
+            self._scatter(code, genes, replicates, "fold", folds)
             flat = _flat(values, folds, scale)
-        reasons, missing = self._reasons(predictor)
+        reasons, missing = self._reasons(code)
         return PredictorMatrices(
             predictor=predictor,
             genes=genes,
@@ -155,83 +181,107 @@ class LongTable:
             missing=missing,
         )
 
-    def _parts(self, predictor: str) -> Iterator[tuple[slice, npt.NDArray[np.bool_] | slice]]:
-        """Yield stretches of the table and which of their rows belong to the predictor and the target."""
-        wanted = self.table["predictor"].cat.categories.get_loc(predictor)
-        predictors = self.table["predictor"].cat.codes.to_numpy()
-        genes = self.table["gene_id"].cat.codes.to_numpy()
-        individuals = self.table["individual"].cat.codes.to_numpy()
-        all_known = bool((self.gene_map >= 0).all() and (self.individual_map >= 0).all())
-        for start in range(0, len(self.table), _ROWS):
-            part = slice(start, min(start + _ROWS, len(self.table)))
-            chosen = predictors[part] == wanted
-            if not chosen.any():
-                continue
-            if not all_known:
-                chosen &= (self.gene_map >= 0)[genes[part]] & (self.individual_map >= 0)[individuals[part]]
-            yield part, slice(None) if chosen.all() else chosen
+    def _seen(self, key: str) -> npt.NDArray[np.bool_]:
+        return self._contents.genes if key == "gene_id" else self._contents.individuals
 
-    def _extent(self, predictor: str) -> tuple[npt.NDArray[np.int64], tuple[int, ...], bool]:
-        genes = np.zeros(len(self.gene_ids), dtype=bool)
-        replicates = np.zeros(np.iinfo(np.int16).max + 1, dtype=bool)
-        with_fold = without = 0
-        codes = self.table["gene_id"].cat.codes.to_numpy()
-        for part, chosen in self._parts(predictor):
-            genes[self.gene_map[np.flatnonzero(_counts(codes[part][chosen], len(self.gene_map)))]] = True
-            replicates |= _counts(self.table["replicate"].to_numpy()[part][chosen], len(replicates)) > 0
-            said = ~np.isnan(self.table["prediction"].to_numpy()[part][chosen])
-            folded = self.table["fold"].iloc[part].notna().to_numpy()[chosen]
-            with_fold += int((folded & said).sum())
-            without += int((~folded & said).sum())
-        if with_fold and without:
-            raise TableError(
-                f"predictor {predictor}: {with_fold} predictions have a fold and {without} have none; a "
-                "predictor is either cross-fitted (fold and training_mean in every row) or zero-shot (neither)"
-            )
-        return np.flatnonzero(genes), tuple(int(k) for k in np.flatnonzero(replicates)), with_fold > 0
+    def _look(self) -> _Contents:
+        n = {key: len(names) for key, names in self._names.items()}
+        many = n["predictor"]
+        contents = _Contents(
+            first_row=np.full(many, len(self.table), dtype=np.int64),
+            genes=np.zeros((many, n["gene_id"]), dtype=bool),
+            individuals=np.zeros((many, n["individual"]), dtype=bool),
+            replicates=np.zeros((many, np.iinfo(np.int16).max + 1), dtype=bool),
+            folded=np.zeros(many, dtype=bool),
+            unfolded=np.zeros(many, dtype=bool),
+            silent=np.zeros((many, len(self._parts)), dtype=bool),
+            here=np.zeros((many, len(self._parts)), dtype=bool),
+        )
+        folds = self.table["fold"].array
+
+        def look(number: int) -> None:
+            part = self._parts[number]
+            predictors = self._codes["predictor"][part]
+            silent = np.isnan(self._prediction[part])
+            no_fold = folds[part].isna()
+            for code in np.flatnonzero(np.bincount(predictors, minlength=many)).tolist():
+                rows = _whole_or_mask(predictors == code)
+                contents.here[code, number] = True
+                contents.genes[code, self._codes["gene_id"][part][rows]] = True
+                contents.individuals[code, self._codes["individual"][part][rows]] = True
+                contents.replicates[code, self._replicate[part][rows]] = True
+                said = ~silent[rows]
+                if (said & ~no_fold[rows]).any():
+                    contents.folded[code] = True
+                if (said & no_fold[rows]).any():
+                    contents.unfolded[code] = True
+                contents.silent[code, number] = bool((~said & (self._replicate[part][rows] == 0)).any())
+
+        self._each(look, range(len(self._parts)))
+        for code in range(many):
+            numbers = np.flatnonzero(contents.here[code])
+            if len(numbers):
+                part = self._parts[int(numbers[0])]
+                contents.first_row[code] = part.start + int(np.argmax(self._codes["predictor"][part] == code))
+        return contents
+
+    def _each(self, work: Callable[[int], None], numbers: Iterable[int]) -> None:
+        with ThreadPoolExecutor(self.threads) as pool:
+            for _ in pool.map(work, numbers):
+                pass
+
+    def _rows(self, code: int, part: slice) -> npt.NDArray[np.bool_] | slice:
+        """Return which rows of a stretch belong to the predictor and to the target."""
+        chosen = self._codes["predictor"][part] == code
+        for key in ("gene_id", "individual"):
+            if (self._map[key] < 0).any():
+                chosen &= (self._map[key] >= 0)[self._codes[key][part]]
+        return _whole_or_mask(chosen)
 
     def _scatter(
         self,
-        predictor: str,
+        code: int,
         genes: npt.NDArray[np.int64],
         replicates: tuple[int, ...],
         column: str,
         into: npt.NDArray[np.float64] | npt.NDArray[np.int16],
     ) -> None:
         n = len(self.individuals)
-        local = np.full(len(self.gene_ids) + 1, 0, dtype=np.int64)
-        local[genes] = np.arange(len(genes)) * n
-        start_of_gene = local[self.gene_map]
-        start_of_replicate = np.zeros(max(replicates, default=0) + 1, dtype=np.int64)
+        start_of_gene = np.zeros(len(self.gene_ids), dtype=np.int64)
+        start_of_gene[genes] = np.arange(len(genes)) * n
+        start_of_gene = start_of_gene[self._map["gene_id"]]
+        start_of_replicate = np.zeros(max(replicates) + 1, dtype=np.int64)
         start_of_replicate[list(replicates)] = np.arange(len(replicates)) * len(genes) * n
-        gene_codes = self.table["gene_id"].cat.codes.to_numpy()
-        individual_codes = self.table["individual"].cat.codes.to_numpy()
+        numbers = self.table[column].array
         flat = into.reshape(-1)
-        for part, chosen in self._parts(predictor):
-            place = start_of_gene[gene_codes[part][chosen]]
-            place += self.individual_map[individual_codes[part][chosen]]
-            if len(replicates) > 1:
-                place += start_of_replicate[self.table["replicate"].to_numpy()[part][chosen]]
-            stretch = self.table[column].iloc[part]
-            numbers = stretch.to_numpy(dtype=np.int16, na_value=NO_FOLD) if column == "fold" else stretch.to_numpy()
-            flat[place] = numbers[chosen]
 
-    def _reasons(self, predictor: str) -> tuple[dict[int, str], dict[str, int]]:
+        def scatter(number: int) -> None:
+            part = self._parts[number]
+            rows = self._rows(code, part)
+            place = start_of_gene[self._codes["gene_id"][part][rows]]
+            place += self._map["individual"][self._codes["individual"][part][rows]]
+            if len(replicates) > 1:
+                place += start_of_replicate[self._replicate[part][rows]]
+            chunk = numbers[part][rows]
+            flat[place] = chunk.to_numpy(dtype=np.int16, na_value=NO_FOLD) if column == "fold" else np.asarray(chunk)
+
+        self._each(scatter, np.flatnonzero(self._contents.here[code]).tolist())
+
+    def _reasons(self, code: int) -> tuple[dict[int, str], dict[str, int]]:
         found = []
-        for part, chosen in self._parts(predictor):
-            silent = np.isnan(self.table["prediction"].to_numpy()[part]) & (
-                self.table["replicate"].to_numpy()[part] == 0
-            )
-            if not isinstance(chosen, slice):
-                silent &= chosen
-            if silent.any():
-                found.append(self.table[["gene_id", "reason"]].iloc[part][silent])
+        for number in np.flatnonzero(self._contents.silent[code]).tolist():
+            part = self._parts[number]
+            silent = np.isnan(self._prediction[part]) & (self._replicate[part] == 0)
+            rows = self._rows(code, part)
+            if not isinstance(rows, slice):
+                silent &= rows
+            found.append(self.table[["gene_id", "reason"]].iloc[part][silent])
         if not found:
             return {}, {}
-        rows = pd.concat(found)
-        codes = rows["reason"].astype("object").fillna("no reason given")
+        rows_of = pd.concat(found)
+        reason = rows_of["reason"].astype("object").fillna("no reason given")
         counted = (
-            pd.DataFrame({"gene": self.gene_map[rows["gene_id"].cat.codes.to_numpy()], "reason": codes.to_numpy()})
+            pd.DataFrame({"gene": self._map["gene_id"][_codes(rows_of["gene_id"])], "reason": reason.to_numpy()})
             .value_counts()
             .reset_index(name="count")
             .sort_values(["gene", "count", "reason"], ascending=[True, False, True])
@@ -240,19 +290,29 @@ class LongTable:
         missing = counted.groupby("reason")["count"].sum().sort_index()
         return (
             dict(zip(first["gene"].tolist(), first["reason"].tolist(), strict=True)),
-            {str(reason): int(count) for reason, count in missing.items()},
+            {str(text): int(count) for text, count in missing.items()},
         )
 
 
-def _align(column: pd.Series, names: tuple[str, ...]) -> npt.NDArray[np.int64]:
-    return np.asarray(pd.Index(names).get_indexer(column.cat.categories.astype(str)), dtype=np.int64)
+def _categories(column: pd.Series[Any]) -> list[str]:
+    return [str(name) for name in column.cat.categories]
 
 
-def _counts(codes: npt.NDArray[np.integer], size: int) -> npt.NDArray[np.int64]:
-    total = np.zeros(size, dtype=np.int64)
-    for start in range(0, len(codes), _ROWS):
-        total += np.bincount(codes[start : start + _ROWS], minlength=size)
-    return total
+def _codes(column: pd.Series[Any]) -> npt.NDArray[np.integer]:
+    # Series.cat.codes would copy millions of rows
+    return np.asarray(cast("pd.Categorical", column.array).codes)
+
+
+def _whole_or_mask(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_] | slice:
+    return slice(None) if mask.all() else mask
+
+
+def _remove_rounding(values: npt.NDArray[np.float64], scale: npt.NDArray[np.float64]) -> None:
+    """Set centred predictions that differ from 0 by rounding to 0: those of a model without coefficients."""
+    for centred, size in zip(values, scale, strict=True):
+        for start in range(0, len(centred), _GENES):
+            rows = slice(start, start + _GENES)
+            centred[rows][np.abs(centred[rows]) <= RELATIVE_SPREAD * size[rows, None]] = 0.0
 
 
 def _flat(
@@ -261,8 +321,8 @@ def _flat(
     """Say which rows are constant, but for rounding, within each of their folds."""
     flat = np.ones(values.shape[:2], dtype=bool)
     for fold in np.unique(folds[folds != NO_FOLD]):
-        for start in range(0, values.shape[1], 512):
-            rows = slice(start, start + 512)
+        for start in range(0, values.shape[1], _GENES):
+            rows = slice(start, start + _GENES)
             inside = np.where(folds[:, rows] == fold, values[:, rows], np.nan)
             spread = np.fmax.reduce(inside, axis=2) - np.fmin.reduce(inside, axis=2)
             flat[:, rows] &= ~(spread > RELATIVE_SPREAD * scale[:, rows])
