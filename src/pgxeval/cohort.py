@@ -117,7 +117,7 @@ class Cohort:
         if unknown := [name for name in self.individuals if name not in known]:
             raise UnknownNameError(
                 f"{len(unknown)} individual(s) are not in the genotypes: {known_names(unknown)}"
-                f"{near_names(unknown[0], known)}"
+                f"{near_names(unknown[0], self.genome.individuals)}"
             )
         for gene_id, reason in unusable_genes(self.genes, self.expression, self.genome.contigs).items():
             error = UnknownNameError if reason == NO_CONTIG else TableError
@@ -368,6 +368,8 @@ class Cohort:
         """
         gene_ids = self.gene_ids if genes is None else _asked(genes, "genes")
         names = self.individuals if individuals is None else _asked(individuals, "individuals")
+        if not gene_ids:
+            raise SettingError("a cohort needs at least one gene, got none")
         rows = [self._row(gene_id) for gene_id in gene_ids]
         column_of = {name: column for column, name in enumerate(self.individuals)}
         if unknown := [name for name in names if name not in column_of]:
