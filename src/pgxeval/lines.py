@@ -43,7 +43,7 @@ def numbered_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[in
         with closing(_open(path, what)) as handle:
             for number, line in enumerate(handle, start=1):
                 text = line.decode().rstrip("\r\n")
-                yield number, text.removeprefix("\ufeff") if number == 1 else text
+                yield number, text if number > 1 else text.removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputFileError(
             f"{what} {path}, line {number}: not UTF-8 text ({error.reason}); plain text, gzip or bgzip is wanted"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import attrs
 
@@ -18,6 +18,7 @@ from pgxeval.lines import numbered_lines
 
 _GENE_ID = re.compile(r'(?:^|[;\s])gene_id\s+"?([^";]+)"?')
 _GENE_NAME = re.compile(r'(?:^|[;\s])gene_name\s+"?([^";]+)"?')
+_STRANDS: dict[str, Strand | None] = {"+": "+", "-": "-", ".": None}
 # ENSG00000223972.5, ENSG00000182378.15_PAR_Y, and the GRCh37-lifted ENSG00000223972.5_2.
 _VERSIONED = re.compile(r"(ENS[A-Z]*\d+)\.\d+(?:_\d+)?(_PAR_Y)?")
 
@@ -91,36 +92,25 @@ def read_gtf(path: str | os.PathLike[str], gene_ids: Collection[str] | None = No
     (100, 900, 899, ((100, 400),))
     >>> folder.cleanup()
     """
-    wanted = None if gene_ids is None else frozenset(gene_ids)
-    stems = frozenset() if wanted is None else frozenset(map(without_version, wanted))
     spans: dict[str, _Span] = {}
-    exons: dict[str, list[tuple[int, int]]] = defaultdict(list)
     places: dict[str, _Span] = {}
-    seen_any = False
-    for number, line in numbered_lines(path, "gene models"):
-        if not line or line[0] == "#":
-            continue
-        if line.count("\t") != 8:
-            raise _malformed(path, number, f"{line.count(chr(9)) + 1} tab-separated column(s); a GTF line has nine")
-        if "\texon\t" not in line and "\tgene\t" not in line:
-            continue
-        contig, _, feature, start_text, end_text, _, strand_text, _, attributes = line.split("\t")
-        if feature not in ("gene", "exon"):
-            continue
-        match = _GENE_ID.search(attributes)
-        if match is None:
-            hint = "; this looks like GFF3: convert it to GTF first" if "ID=" in attributes else ""
-            raise _malformed(path, number, f"a {feature} line without a gene_id{hint}")
-        gene_id = match[1]
-        seen_any = True
-        if wanted is not None and gene_id not in wanted and without_version(gene_id) not in stems:
-            continue
+    exons: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for number, gene_id, fields in _gene_lines(path, gene_ids):
+        contig, _, feature, start_text, end_text, _, strand_text, _, attributes = fields
         start, end = _positions(path, number, start_text, end_text)
-        if strand_text not in ("+", "-", "."):
+        if strand_text not in _STRANDS:
             raise _malformed(path, number, f"strand {strand_text!r}; allowed are +, - and .")
-        strand: Strand | None = "+" if strand_text == "+" else "-" if strand_text == "-" else None
-        here = _Span(contig, strand, start, end, _name(attributes), number)
-        _check_place(path, gene_id, places.setdefault(gene_id, here), here)
+        strand = _STRANDS[strand_text]
+        first = places.get(gene_id)
+        if first is not None and (first.contig != contig or first.strand != strand):
+            raise _malformed(
+                path,
+                number,
+                f"gene {gene_id} lies on {contig} ({strand_text}) here and on {first.contig} ({first.strand or '.'}) "
+                f"on line {first.line}; two genes may not share an identifier",
+            )
+        if first is None or feature == "gene":
+            places[gene_id] = here = _Span(contig, strand, start, end, _name(attributes), number)
         if feature == "exon":
             exons[gene_id].append((start, end))
         elif gene_id in spans:
@@ -130,13 +120,45 @@ def read_gtf(path: str | os.PathLike[str], gene_ids: Collection[str] | None = No
                 f"gene {gene_id} stands on line {spans[gene_id].line} already; identifiers are unique",
             )
         else:
-            spans[gene_id] = places[gene_id] = here
-    if not seen_any:
-        raise InputFileError(f"gene models {path}: no gene and no exon line found; a GENCODE or Ensembl GTF is wanted")
+            spans[gene_id] = here
     return {
         gene_id: _gene(gene_id, place, gene_id in spans, union(exons.get(gene_id, ())))
         for gene_id, place in places.items()
     }
+
+
+def _gene_lines(path: str | os.PathLike[str], gene_ids: Collection[str] | None) -> Iterator[tuple[int, str, list[str]]]:
+    """Yield (line number, gene_id, the nine fields) of the gene and exon lines of the genes wanted."""
+    wanted = None if gene_ids is None else frozenset(gene_ids)
+    stems = frozenset() if wanted is None else frozenset(map(without_version, wanted))
+    unwanted: set[str] = set()
+    seen_any = False
+    for number, line in numbered_lines(path, "gene models"):
+        if not line or line[0] == "#":
+            continue
+        if line.count("\t") != 8:
+            raise _malformed(path, number, f"{line.count(chr(9)) + 1} tab-separated column(s); a GTF line has nine")
+        if "\texon\t" not in line and "\tgene\t" not in line:
+            continue
+        # Most files begin the attributes with gene_id, and most genes of a file are not wanted.
+        begin = line.find('\tgene_id "') + 10
+        if begin > 9 and line[begin : line.find('"', begin)] in unwanted:
+            continue
+        fields = line.split("\t")
+        if fields[2] not in ("gene", "exon"):
+            continue
+        match = _GENE_ID.search(fields[8])
+        if match is None:
+            hint = "; this looks like GFF3: convert it to GTF first" if "ID=" in fields[8] else ""
+            raise _malformed(path, number, f"a {fields[2]} line without a gene_id{hint}")
+        gene_id = match[1]
+        seen_any = True
+        if wanted is not None and gene_id not in wanted and without_version(gene_id) not in stems:
+            unwanted.add(gene_id)
+            continue
+        yield number, gene_id, fields
+    if not seen_any:
+        raise InputFileError(f"gene models {path}: no gene and no exon line found; a GENCODE or Ensembl GTF is wanted")
 
 
 def union(intervals: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -176,24 +198,16 @@ def _name(attributes: str) -> str | None:
     return match[1] if match else None
 
 
-def _positions(path: str | os.PathLike[str], number: int, start: str, end: str) -> tuple[int, int]:
-    if not (start.isdecimal() and end.isdecimal() and 1 <= int(start) <= int(end)):
-        raise _malformed(
-            path,
-            number,
-            f"positions {start!r} to {end!r}; whole numbers with 1 <= start <= end are wanted (1-based)",
-        )
-    return int(start) - 1, int(end)
-
-
-def _check_place(path: str | os.PathLike[str], gene_id: str, first: _Span, here: _Span) -> None:
-    if (first.contig, first.strand) != (here.contig, here.strand):
-        raise _malformed(
-            path,
-            here.line,
-            f"gene {gene_id} lies on {here.contig} ({here.strand or '.'}) here and on {first.contig} "
-            f"({first.strand or '.'}) on line {first.line}; two genes may not share an identifier",
-        )
+def _positions(path: str | os.PathLike[str], number: int, start_text: str, end_text: str) -> tuple[int, int]:
+    if start_text.isdecimal() and end_text.isdecimal():
+        start, end = int(start_text), int(end_text)
+        if 1 <= start <= end:
+            return start - 1, end
+    raise _malformed(
+        path,
+        number,
+        f"positions {start_text!r} to {end_text!r}; whole numbers with 1 <= start <= end are wanted (1-based)",
+    )
 
 
 def _malformed(path: str | os.PathLike[str], number: int, problem: str) -> InputFileError:
