@@ -1,0 +1,158 @@
+"""What all figures share: an Axes to draw on, colours and markers, and columns of evaluation tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pgxeval.errors import TableError, UnknownNameError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Okabe and Ito's colours, told apart with every common form of colour blindness; each predictor has a marker too.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+GREY = "#5F5F5F"
+REFERENCE_MARK: dict[str, Any] = {
+    "marker": "D",
+    "color": "black",
+    "markerfacecolor": "white",
+    "markersize": 5.5,
+    "linestyle": "none",
+}
+NAIVE_GROUND: dict[str, Any] = {"facecolor": "none", "edgecolor": "#C4C4C4", "hatch": "///", "linewidth": 0}
+ALL = "all"
+"""Name of the stratum of all genes."""
+
+
+def table_of(source: Any, name: str, needed: Sequence[str]) -> pd.DataFrame:
+    """Return the table `name` of an evaluation, or `source` itself if it is a table.
+
+    Raises
+    ------
+    TableError
+        If there is no such table, or it lacks a column of `needed`.
+    """
+    table = source if isinstance(source, pd.DataFrame) else getattr(source, name, None)
+    if not isinstance(table, pd.DataFrame):
+        raise TableError(f"an Evaluation or its `{name}` table is needed, got {type(source).__name__}")
+    missing = [column for column in needed if column not in table]
+    if missing:
+        raise TableError(
+            f"{name} table: missing column(s) {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
+        )
+    return table
+
+
+def predictor_names(table: pd.DataFrame, wanted: Sequence[str] | None) -> list[str]:
+    """Return the predictors of a table in order of appearance, or those `wanted`.
+
+    Raises
+    ------
+    UnknownNameError
+        If one that is wanted is not in the table.
+    """
+    known = list(dict.fromkeys(table["predictor"].astype(str)))
+    for name in wanted or ():
+        if name not in known:
+            raise UnknownNameError(f"predictor {name} is not in the table; it has {', '.join(known) or 'none'}")
+    return list(wanted) if wanted is not None else known
+
+
+def of_stratum(table: pd.DataFrame, stratum: str) -> pd.DataFrame:
+    """Return the rows of one stratum; all rows of a table that has no strata."""
+    return table[table["stratum"].astype(str) == stratum] if "stratum" in table else table
+
+
+def in_order(groups: Iterable[str]) -> list[str]:
+    """Return the distinct strata, the three usual ones first."""
+    usual = ("linear", "nonlinear", "unpredictable")
+    names = list(dict.fromkeys(groups))
+    return sorted(names, key=lambda name: usual.index(name) if name in usual else len(usual))
+
+
+def numbers(table: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
+    """Return a column as float64 (n_rows,); NaN where it is missing, not a number, or not there at all."""
+    if column not in table:
+        return np.full(len(table), np.nan)
+    return pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def flags(table: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
+    """Return a column as bool (n_rows,); False where it is missing or not there at all."""
+    if column not in table:
+        return np.zeros(len(table), dtype=bool)
+    return table[column].fillna(value=False).to_numpy(dtype=bool)
+
+
+def symmetric_limit(values: npt.NDArray[np.float64]) -> float:
+    """Return the end of an axis around 0 that holds all correlations, and no more than 1 with a margin."""
+    return min(1.02, 1.08 * max(float(np.nanmax(np.abs(values))), 0.05))
+
+
+def axes_or_new(ax: Axes | None, size: tuple[float, float]) -> Axes:
+    """Return `ax`, or the Axes of a new figure of `size` inches that no global state knows of."""
+    if ax is not None:
+        return ax
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, layout="constrained").add_subplot()
+
+
+def say(ax: Axes, words: str) -> Axes:
+    """Write in place of a figure why there is nothing to draw."""
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, words.strip(), transform=ax.transAxes, ha="center", va="center", color=GREY, wrap=True)
+    return ax
+
+
+def predictor_mark(index: int) -> dict[str, Any]:
+    """Return marker and colour of the predictor at place `index`."""
+    return {
+        "marker": MARKERS[index % len(MARKERS)],
+        "color": PALETTE[index % len(PALETTE)],
+        "markersize": 8,
+        "linestyle": "none",
+    }
+
+
+def name_predictors(ax: Axes, names: Sequence[str], *, naive: bool) -> None:
+    """Add a legend of the predictors, and of the ground on which naive results stand."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[Any] = [
+        Line2D([], [], label=short(name), **predictor_mark(index)) for index, name in enumerate(names)
+    ]
+    if naive:
+        handles.append(Patch(label="hollow, hatched: naive", **(NAIVE_GROUND | {"linewidth": 1})))
+    ax.legend(handles=handles, frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+
+
+def name_reference(ax: Axes, *, drawn: bool) -> None:
+    """Add a legend of the permuted reference, if one was drawn."""
+    if drawn:
+        from matplotlib.lines import Line2D
+
+        mark = Line2D([], [], label="the same on permuted expression", **REFERENCE_MARK)
+        ax.legend(handles=[mark], frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0.0, 1.0))
+
+
+def despine(ax: Axes, *more: str) -> None:
+    """Hide the frame above and at the right, and the sides named in `more`."""
+    ax.spines[["top", "right", *more]].set_visible(False)
+
+
+def plain(name: str) -> str:
+    """Return `name` so that matplotlib does not read a dollar sign as mathematics."""
+    return str(name).replace("$", r"\$")
+
+
+def short(name: str, longest: int = 24) -> str:
+    """Return `name` for a label, its end cut off if it is long."""
+    return plain(name if len(name) <= longest else f"{name[: longest - 1]}…")

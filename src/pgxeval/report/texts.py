@@ -1,0 +1,99 @@
+"""What the page explains in words of its own: the methods with their caveats, and the glossary."""
+
+from __future__ import annotations
+
+METHODS: tuple[tuple[str, str], ...] = (
+    (
+        "Who is predicted, and by whom",
+        "A trainable predictor (elastic net, random forest) is cross-fitted: the individuals are split into folds by a "
+        "hash of seed and identifier, and each individual is predicted by a model that was fitted without it. All that "
+        "learns (covariate coefficients, allele-frequency filter, imputation, scaling, choice of penalty) is fitted in "
+        "the training folds alone. Trainable predictors share folds and variants. A zero-shot predictor has seen "
+        "nobody of this cohort and needs no folds.",
+    ),
+    (
+        "Correlation",
+        "For each gene and predictor the Spearman correlation across individuals between predicted and measured "
+        "expression, ties sharing their mean rank. Cross-fitted predictions are first centred on the mean training "
+        "expression of their fold; without this the fold means alone make a null gene look anti-predicted. With "
+        "covariates it is the partial rank correlation given the same covariates for every predictor. A constant "
+        "prediction has no correlation: the gene is undefined for that predictor, never zero, and is counted.",
+    ),
+    (
+        "Why 50 % is the wrong reference",
+        "On genes that no genotype can predict, a cross-fitted predictor points in the right direction in fewer than "
+        "half: what its training folds have above the mean, its test fold has below. The share of right directions is "
+        "therefore shown beside the share that the same predictor reaches when the whole procedure is run again on "
+        "permuted expression (one joint permutation of the individuals for all genes in each replicate). Half is the "
+        "reference of zero-shot predictors only.",
+    ),
+    (
+        "p and q values",
+        "Textbook p-values of cross-fitted predictions reject two to three times too often. Here p is the share of "
+        "correlations on permuted expression, pooled over genes and replicates of the same predictor, that are at "
+        "least as far from zero: (1 + number) / (1 + draws). Prequential predictions (each fold "
+        "predicted from earlier folds only) are combined by Stouffer's method instead. The per-gene table says how "
+        "each p was found. q is the Benjamini-Hochberg adjusted p over the genes of one predictor.",
+    ),
+    (
+        "Intervals",
+        "Neighbouring genes share variants and are not independent, so intervals of shares, means and odds ratios come "
+        "from a bootstrap over genomic blocks. Intervals that assume independent genes are narrower than the truth and "
+        "are named so wherever they are shown. With few blocks the bootstrap itself is unsure.",
+    ),
+    (
+        "Three odds ratios",
+        "All three use only the genes that have a direction under both predictors. McNemar: genes that only A gets "
+        "right over genes that only B gets right. Marginal: odds of right under A over odds of right under B. "
+        "Association: do A and B get the same genes right? The three answer different questions and differ in size. A "
+        "zero cell gives 0 or infinity with a one-sided interval; 0/0 is undefined.",
+    ),
+    (
+        "Strata, and which results are naive",
+        "A gene is nonlinear if the random forest is significant on its own and its gain over the elastic net is "
+        "significant against the gain on permuted expression (an undefined elastic net counts as zero); linear if the "
+        "elastic net is significant and the gene is not nonlinear; otherwise unpredictable. The results of elastic net "
+        "and random forest in strata that they themselves define are naive: chance put some genes there, and the same "
+        "chance flatters or harms them again. Other predictors are judged fairly in these strata. A gene that is not "
+        "called nonlinear is not shown to be linear: the test finds a fraction of recessive and epistatic genes.",
+    ),
+)
+"""Headings and paragraphs of the methods section."""
+
+ODDS_RATIOS = {
+    "mcnemar": "Genes that only A gets right over genes that only B gets right: above 1, A points right more often. "
+    "Its p assumes independent genes.",
+    "marginal": "Odds of right under A over odds of right under B, over the same genes.",
+    "association": "Above 1, A and B tend to be right at the same genes; it does not say which is better. Its p "
+    "assumes independent genes.",
+}
+"""What each of the odds ratios says."""
+
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    ("Predictor", "Anything that gives each individual a number for a gene that rises with expression."),
+    ("Zero-shot", "A predictor that learned nothing from the individuals it is judged on."),
+    ("Cross-fitted", "Fitted on some individuals and judged on others, in turn, so that each is predicted unseen."),
+    ("Fold", "One of the parts into which the individuals are split for cross-fitting."),
+    (
+        "Replicate",
+        "One run of the whole procedure on permuted expression: what it reaches there is what chance alone reaches.",
+    ),
+    ("Permuted reference", "The same statistic, for the same predictor, from the permuted replicates."),
+    ("Spearman's rho", "Correlation of ranks, from -1 to 1: are the individuals in the right order?"),
+    ("Right direction", "A correlation above zero: individuals predicted higher are higher."),
+    ("Undefined", "A number that cannot be computed, with its reason: never replaced by zero, always counted."),
+    ("p value", "How often chance alone reaches a result at least as extreme."),
+    ("q value", "Among the genes with q at or below this, the expected share of false ones."),
+    ("95 % interval", "A range that would hold the true value in 95 of 100 studies like this one."),
+    ("Block bootstrap", "Drawing stretches of the genome with replacement to see how a number varies."),
+    (
+        "Odds ratio",
+        "Odds under one predictor over odds under another: 1 is no difference, above 1 favours the first (A).",
+    ),
+    ("Discordant gene", "A gene that exactly one of two predictors gets right."),
+    ("Nonlinear gene", "A gene whose expression a random forest predicts better than any sum of allele counts can."),
+    ("Naive", "A result in a stratum that was defined with the very predictor that is judged."),
+    ("Covariate", "A measured property (batch, ancestry component) whose effect is taken out before judging."),
+    ("cis window", "The stretch around a gene whose variants may act on it."),
+)
+"""Terms and what they mean on this page."""
