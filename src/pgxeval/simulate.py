@@ -77,15 +77,15 @@ class SimulatedCohort:
     truth: pd.DataFrame = attrs.field(repr=False)
 
     @property
-    def files(self) -> dict[str, Path | None]:
+    def files(self) -> dict[str, Path]:
         """The arguments of `pgxeval.Cohort.from_files`."""
-        return {
+        named = {
             "expression": self.expression,
             "genotypes": self.genotypes,
             "genes": self.genes,
             "reference": self.reference,
-            "covariates": self.covariates,
         }
+        return named if self.covariates is None else {**named, "covariates": self.covariates}
 
 
 def simulate_cohort(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import InputFileError
-from pgxeval.genome.genotypes import Calls, Field
+from pgxeval.genome.calls import Calls, Field, Records
 
 Block = tuple[npt.NDArray[np.int64], tuple[str, ...], tuple[str, ...], npt.NDArray[np.int8]]
 
@@ -33,6 +33,9 @@ class ContigGenotypes:
     ref: tuple[str, ...]
     alt: tuple[str, ...]
     packed: npt.NDArray[np.uint8]
+    longest_ref: int = attrs.field(
+        init=False, default=attrs.Factory(lambda self: max(map(len, self.ref), default=1), takes_self=True)
+    )
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -109,13 +112,13 @@ class InMemoryGenotypes:
             raise InputFileError(f'{self.path}: holds genotypes only; use field="GT", not {field!r}')
         held = self.variants[contig]
         last = int(np.searchsorted(held.starts, end))
-        first = int(np.searchsorted(held.starts, start - max(map(len, held.ref), default=1)))
+        first = int(np.searchsorted(held.starts, start - held.longest_ref))
         chosen = [i for i in range(first, last) if held.starts[i] + len(held.ref[i]) > start]
         n = len(self.individuals)
         alleles = np.unpackbits(held.packed[chosen], axis=1, count=2 * n).astype(np.int8)
         texts = [".", *(text for i in chosen for text in (held.ref[i], held.alt[i]))]
         ends = np.cumsum([len(text) for text in texts])
-        return Calls(
+        records = Records(
             contig=contig,
             starts=held.starts[chosen],
             text=np.frombuffer("".join(texts).encode(), dtype=np.uint8),
@@ -123,6 +126,9 @@ class InMemoryGenotypes:
             allele_bounds=np.column_stack([ends[:-1], ends[1:]]).astype(np.int64),
             first_allele=np.arange(0, 2 * len(chosen) + 1, 2, dtype=np.int64),
             passed=np.ones(len(chosen), dtype=np.bool_),
+        )
+        return Calls(
+            records=records,
             alleles=alleles.reshape(len(chosen), n, 2),
             phased=np.ones((len(chosen), n), dtype=np.bool_),
         )
