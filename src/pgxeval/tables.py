@@ -246,12 +246,11 @@ def _check_duplicates(table: pd.DataFrame, source: str) -> None:
         for start in range(0, n, _CHUNK):
             seen[_flat(keys, slice(start, start + _CHUNK))] = True
         unique = int(np.count_nonzero(seen)) == n
-    elif combinations < np.iinfo(np.int64).max:
+    else:
+        # Numbers too large for an int64 wrap around: equal keys stay equal, and false alarms are looked into below.
         flat = np.concatenate([_flat(keys, slice(start, start + _CHUNK)) for start in range(0, n, _CHUNK)])
         flat.sort()
         unique = not np.any(flat[1:] == flat[:-1])
-    else:
-        unique = False
     if unique:
         return
     duplicated = table.duplicated([*KEYS, "replicate"]).to_numpy()
@@ -440,7 +439,7 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
         path,
         sep=separator,
         dtype=dict.fromkeys((*KEYS, "reason"), "category"),
-        na_values=dict.fromkeys(("prediction", "training_mean", "fold", "replicate"), number) | {"reason": [""]},
+        na_values=dict.fromkeys(("prediction", "training_mean", "fold", "replicate"), number),
         keep_default_na=False,
         low_memory=False,
         **exact,

@@ -158,8 +158,9 @@ def test_files_that_hold_no_gene(tmp_path: Path) -> None:
         read_gtf(write(tmp_path, line("transcript", 1, 9)))
 
 
-def test_union_of_nothing_is_empty() -> None:
+def test_touching_exons_are_one() -> None:
     assert union([]) == ()
+    assert union([(5, 9), (0, 5), (10, 12)]) == ((0, 9), (10, 12))
 
 
 @pytest.mark.parametrize(
