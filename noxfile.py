@@ -1,0 +1,68 @@
+"""Tasks of a contributor: `nox -l` lists them, `nox` runs lint, typing and tests."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.sessions = ["lint", "typing", "tests"]
+nox.options.reuse_existing_virtualenvs = True
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and format."""
+    session.install("ruff>=0.6")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check types, strictly."""
+    session.install("-e", ".", "mypy>=1.11", "pandas-stubs")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the default tests, as the README does."""
+    session.install("-c", "constraints.txt", "-e", ".[test]")
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; warnings are fatal."""
+    session.install("-e", ".[docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Run the main job on the embedded cohort."""
+    session.install(".[demo]")
+    session.run("python", "-m", "pgxeval.demo", *session.posargs)
+
+
+@nox.session
+def validation(session: nox.Session) -> None:
+    """Run the exhaustive studies and write the tables under validation/."""
+    session.install("-c", "constraints.txt", "-e", ".[test]", "tabulate")
+    for script in ("null_genes", "planted_truth", *session.posargs):
+        session.run("python", f"validation/{script}.py")
+
+
+@nox.session
+def benchmarks(session: nox.Session) -> None:
+    """Measure against the obvious alternatives and write the tables under benchmarks/."""
+    session.install("-e", ".[test]", "tabulate")
+    for script in ("predictors", "evaluator", *session.posargs):
+        session.run("python", f"benchmarks/{script}.py")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Build wheel and source archive and look at them."""
+    session.install("build", "twine")
+    session.run("python", "-m", "build")
+    session.run("twine", "check", "dist/*")
