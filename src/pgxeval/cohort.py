@@ -293,10 +293,12 @@ class Cohort:
             flat = constant(covariates.to_numpy(), axis=0)
             more += [("covariate", str(name), CONSTANT_COVARIATE) for name in covariates.columns[flat]]
             covariates = covariates.loc[:, ~flat] if not flat.all() else None
+        values = values[kept]
+        values.flags.writeable = False
         return cls(
             genome=genome,
             genes=[genes[row] for row in kept],
-            expression=values[kept],
+            expression=values,
             individuals=individuals,
             covariates=covariates,
             left_out=pd.concat([left_out, left_out_table(more)], ignore_index=True),
