@@ -95,6 +95,19 @@ class Cohort:
         If there are fewer than 10 individuals, no gene, or more covariates than the individuals allow.
     UnknownNameError
         If an individual, or the contig of a gene, is not known to `genome`.
+
+    Examples
+    --------
+    Usually from files: ``Cohort.from_files(expression="expression.bed.gz", genotypes="genotypes.vcf.gz")``.
+    Here from what was read already, one gene being flat and one individual without genotypes:
+
+    >>> from types import SimpleNamespace
+    >>> people = [f"P{i}" for i in range(12)]
+    >>> genes = [Gene(gene_id=name, contig="chr1", start=0, end=9) for name in ("varies", "flat")]
+    >>> measured = Expression(values=[range(12), [1] * 12], genes=genes, individuals=people)
+    >>> genome = SimpleNamespace(individuals=people[1:], contigs=["1"])
+    >>> Cohort.from_parts(genome=genome, expression=measured).left_out["reason"].tolist()
+    ['not in the genotypes', 'constant expression']
     """
 
     genome: PersonalGenome
