@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Literal
 
 import attrs
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 MISSING = -1
 ABSENT = -2
@@ -25,8 +25,8 @@ Room = tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.bool_],
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Calls:
-    """The records of a window and what each individual carries there.
+class Records:
+    """The records of a window, without genotypes.
 
     Parameters
     ----------
@@ -44,26 +44,15 @@ class Calls:
         int64 ``(n_records + 1,)``: row of `allele_bounds` at which each record's REF stands.
     passed
         bool ``(n_records,)``: FILTER is ``PASS`` or not given.
-    alleles
-        int8 ``(n_records, n_individuals, 2)``: number of the allele of each copy, 0 for REF, -1 missing,
-        -2 for the copy that a haploid call has not. Empty where dosages were asked of a field.
-    phased
-        bool ``(n_records, n_individuals)``: the two copies are phased (a haploid call is).
-    field_values
-        float32 ``(n_alt_alleles, n_individuals)`` of the FORMAT field that was asked, NaN missing; None
-        for genotypes.
     """
 
     contig: str
     starts: npt.NDArray[np.int64]
-    text: npt.NDArray[np.uint8]
-    id_bounds: npt.NDArray[np.int64]
-    allele_bounds: npt.NDArray[np.int64]
-    first_allele: npt.NDArray[np.int64]
-    passed: npt.NDArray[np.bool_]
-    alleles: npt.NDArray[np.int8]
-    phased: npt.NDArray[np.bool_]
-    field_values: npt.NDArray[np.float32] | None = None
+    text: npt.NDArray[np.uint8] = attrs.field(repr=False)
+    id_bounds: npt.NDArray[np.int64] = attrs.field(repr=False)
+    allele_bounds: npt.NDArray[np.int64] = attrs.field(repr=False)
+    first_allele: npt.NDArray[np.int64] = attrs.field(repr=False)
+    passed: npt.NDArray[np.bool_] = attrs.field(repr=False)
 
     @property
     def n_records(self) -> int:
@@ -76,31 +65,74 @@ class Calls:
         return np.diff(self.first_allele)
 
     @property
+    def record_of(self) -> npt.NDArray[np.int64]:
+        """int64 ``(n_alleles,)``: the record of each row of `allele_bounds`."""
+        return np.repeat(np.arange(self.n_records), self.n_alleles)
+
+    @property
     def ref_lengths(self) -> npt.NDArray[np.int64]:
         """int64 ``(n_records,)``: number of reference bases that each record spans."""
         bounds = self.allele_bounds[self.first_allele[:-1]]
         return bounds[:, 1] - bounds[:, 0]
 
-    @cached_property
-    def ids(self) -> list[str]:
-        """ID column of each record."""
-        return self._strings(self.id_bounds)
+    @property
+    def ends(self) -> npt.NDArray[np.int64]:
+        """int64 ``(n_records,)``: one past the last REF base, 0-based."""
+        return self.starts + self.ref_lengths
 
-    @cached_property
-    def allele_strings(self) -> list[str]:
-        """Each row of `allele_bounds` as text."""
-        return self._strings(self.allele_bounds)
-
-    def _strings(self, bounds: npt.NDArray[np.int64]) -> list[str]:
+    def strings(self, bounds: npt.NDArray[np.int64]) -> list[str]:
+        """Return the text between bounds, int64 ``(n, 2)``."""
         text = self.text.tobytes().decode("latin-1")
         return [text[begin:end] for begin, end in bounds.tolist()]
 
+    def variants(self, rows: npt.NDArray[np.int64]) -> pd.DataFrame:
+        """Return a table of ALT alleles, given as rows of `allele_bounds`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            contig, position (1-based, as in the VCF), id, ref, alt.
+        """
+        record = np.searchsorted(self.first_allele, rows, side="right") - 1
+        return pd.DataFrame(
+            {
+                "contig": pd.Series([self.contig] * len(rows), dtype="str"),
+                "position": self.starts[record] + 1,
+                "id": pd.Series(self.strings(self.id_bounds[record]), dtype="str"),
+                "ref": pd.Series(self.strings(self.allele_bounds[self.first_allele[record]]), dtype="str"),
+                "alt": pd.Series(self.strings(self.allele_bounds[rows]), dtype="str"),
+            }
+        )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Calls:
+    """The records of a window and what each individual carries there.
+
+    Parameters
+    ----------
+    records
+        The records, in file order, which is order of position.
+    alleles
+        int8 ``(n_records, n_individuals, 2)``: number of the allele of each copy, 0 for REF, -1 missing,
+        -2 for the copy that a haploid call has not. No records where another field was asked.
+    phased
+        bool ``(n_records, n_individuals)``: the two copies are phased (a haploid call is).
+    field_values
+        float32 ``(n_alt_alleles, n_individuals)`` of the FORMAT field that was asked, NaN missing; None
+        for genotypes.
+    """
+
+    records: Records
+    alleles: npt.NDArray[np.int8] = attrs.field(repr=False)
+    phased: npt.NDArray[np.bool_] = attrs.field(repr=False)
+    field_values: npt.NDArray[np.float32] | None = attrs.field(default=None, repr=False)
+
     @property
     def nbytes(self) -> int:
-        """Memory of the arrays [bytes]."""
-        fields = (self.starts, self.text, self.id_bounds, self.allele_bounds, self.first_allele)
+        """Memory of the genotypes [bytes]."""
         extra = 0 if self.field_values is None else self.field_values.nbytes
-        return sum(a.nbytes for a in fields) + self.alleles.nbytes + self.phased.nbytes + extra
+        return self.alleles.nbytes + self.phased.nbytes + extra
 
 
 class CallsBuilder:
@@ -173,7 +205,7 @@ class CallsBuilder:
             bounds[first + 1 : last, 0] = commas + 1
             bounds[first : last - 1, 1] = commas
             bounds[last - 1, 1] = end
-        return Calls(
+        records = Records(
             contig=self._contig,
             starts=table[:, START].copy(),
             text=text,
@@ -181,6 +213,9 @@ class CallsBuilder:
             allele_bounds=bounds,
             first_allele=first_allele,
             passed=table[:, PASSED] != 0,
+        )
+        return Calls(
+            records=records,
             alleles=alleles[: self.n_records],
             phased=phased[: self.n_records],
             field_values=None if self._field == "GT" else values[: self.n_values],

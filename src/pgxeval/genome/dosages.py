@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.genome.calls import ABSENT, MISSING, Calls
+from pgxeval.genome.edits import describe
 from pgxeval.genome.intervals import Interval
-
-_PLAIN = frozenset("ACGTNacgtn")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -44,24 +43,16 @@ class Dosages:
         n_individuals, n_variants = self.values.shape
         return f"Dosages({n_individuals} individuals, {n_variants} variants, {self.values.dtype})"
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of `values` [bytes]."""
+        return self.values.nbytes
+
     def take(self, rows: npt.NDArray[np.int64]) -> Dosages:
         """Return the dosages of some rows, in the order given."""
         values = self.values[rows]
         values.flags.writeable = False
         return attrs.evolve(self, values=values, individuals=tuple(self.individuals[row] for row in rows))
-
-
-def allele_kind(allele: str) -> str:
-    """Return ``plain``, ``star``, ``symbolic``, ``breakend`` or ``other`` for the text of an ALT allele."""
-    if allele and _PLAIN.issuperset(allele):
-        return "plain"
-    if allele == "*":
-        return "star"
-    if allele.startswith("<"):
-        return "symbolic"
-    if "[" in allele or "]" in allele or allele.startswith(".") or allele.endswith("."):
-        return "breakend"
-    return "other"
 
 
 def make_dosages(calls: Calls, interval: Interval, individuals: tuple[str, ...]) -> Dosages:
@@ -76,42 +67,30 @@ def make_dosages(calls: Calls, interval: Interval, individuals: tuple[str, ...])
     individuals
         Names, in the order of `calls`.
     """
-    records = np.flatnonzero((calls.starts >= interval.start) & (calls.starts < interval.end))
-    counts = dict.fromkeys(
-        ("records", "variants", "no_alt", "multi_allelic", "symbolic", "breakend", "star", "other"), 0
-    )
-    counts["records"] = int(records.size)
-    columns: list[tuple[int, int, int]] = []  # record, number of the allele in it, row of allele_bounds
-    strings = calls.allele_strings
-    for record, first, last in zip(
-        records.tolist(),
-        calls.first_allele[records].tolist(),
-        calls.first_allele[records + 1].tolist(),
-        strict=True,
-    ):
-        counts["no_alt"] += last - first == 1
-        counts["multi_allelic"] += last - first > 2
-        for row in range(first + 1, last):
-            kind = allele_kind(strings[row])
-            if kind == "plain":
-                columns.append((record, row - first, row))
-            else:
-                counts[kind] += 1
-    counts["variants"] = len(columns)
-    table = np.array(columns, np.int64).reshape(-1, 3)
-    variants = pd.DataFrame(
-        {
-            "contig": [calls.contig] * len(columns),
-            "position": calls.starts[table[:, 0]] + 1,
-            "id": [calls.ids[record] for record, _, _ in columns],
-            "ref": [strings[calls.first_allele[record]] for record, _, _ in columns],
-            "alt": [strings[row] for _, _, row in columns],
-        }
-    )
+    from pgxeval.genome import haplotype_kernel as kernel
+
+    records = calls.records
+    inside = np.flatnonzero((records.starts >= interval.start) & (records.starts < interval.end))
+    _, kinds, _ = describe(records)
+    record_of = records.record_of
+    alternative = np.ones(record_of.size, np.bool_)
+    alternative[records.first_allele[:-1]] = False
+    shown = alternative & (records.starts[record_of] >= interval.start) & (records.starts[record_of] < interval.end)
+    rows = np.flatnonzero(shown & (kinds == kernel.PLAIN))
+    n_alleles = records.n_alleles[inside]
+    counts = {
+        "records": int(inside.size),
+        "variants": int(rows.size),
+        "no_alt": int((n_alleles == 1).sum()),
+        "multi_allelic": int((n_alleles > 2).sum()),
+        **{name: int((shown & (kinds == kind)).sum()) for name, kind in kernel.SKIPPED_KINDS.items()},
+    }
+    table = np.stack([record_of[rows], rows - records.first_allele[record_of[rows]], rows], axis=1)
+    variants = records.variants(rows)
     values: npt.NDArray[np.int8] | npt.NDArray[np.float32]
     if calls.field_values is None:
         values = _count_alleles(calls, table)
-        _count_genotypes(calls, records, counts)
+        _count_genotypes(calls, inside, counts)
     else:
         # Row of an ALT allele among ALT alleles: all rows less the REF rows up to its record.
         values = np.ascontiguousarray(calls.field_values[table[:, 2] - table[:, 0] - 1].T)

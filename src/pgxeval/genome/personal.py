@@ -5,25 +5,30 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.genome.calls import Field
+from pgxeval.genome.assembly import Flanks, Policies, Window, assemble
+from pgxeval.genome.calls import Calls, Field
 from pgxeval.genome.contigs import known_names, match_contig, near_names
 from pgxeval.genome.dosages import Dosages, make_dosages
 from pgxeval.genome.genotypes import GenotypeSource, open_genotypes
+from pgxeval.genome.haplotypes import HaplotypeBatch, Haplotypes
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.reference import ReferenceGenome
+from pgxeval.genome.variant_filter import VariantFilter
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+_Cached = TypeVar("_Cached", Dosages, Calls)
 
 _DEFAULT_CACHE_BYTES = 256 * 2**20
+_DEFAULT_MAX_BYTES = 2**31
+_FLANK_BP = 2_048  # net deletions of most windows are shorter; more is read where they are not
 
 
 class PersonalGenome:
@@ -35,6 +40,8 @@ class PersonalGenome:
         Path of a VCF with its index, or any `GenotypeSource`.
     reference
         Path of an indexed FASTA, or a `ReferenceGenome`. Dosages do without.
+    unphased, missing, ref_mismatch, mixed_ploidy
+        What `haplotypes` does with genotypes that do not say which haplotype they mean; see `Policies`.
     cache_bytes
         Memory for windows that have been read and may be asked for again [bytes].
 
@@ -56,18 +63,25 @@ class PersonalGenome:
         genotypes: str | os.PathLike[str] | GenotypeSource,
         reference: str | os.PathLike[str] | ReferenceGenome | None = None,
         *,
+        unphased: Literal["refuse", "as_written"] = "refuse",
+        missing: Literal["reference", "refuse"] = "reference",
+        ref_mismatch: Literal["refuse", "skip"] = "refuse",
+        mixed_ploidy: Literal["refuse", "reference"] = "refuse",
         cache_bytes: int = _DEFAULT_CACHE_BYTES,
     ) -> None:
         self.source: GenotypeSource = (
             open_genotypes(genotypes) if isinstance(genotypes, str | os.PathLike) else genotypes
         )
         self.reference = ReferenceGenome(Path(reference)) if isinstance(reference, str | os.PathLike) else reference
+        self.policies = Policies(
+            unphased=unphased, missing=missing, ref_mismatch=ref_mismatch, mixed_ploidy=mixed_ploidy
+        )
         self.cache_bytes = cache_bytes
         self._rows = {name: row for row, name in enumerate(self.source.individuals)}
         self._start_cache()
 
     def _start_cache(self) -> None:
-        self._cache: OrderedDict[tuple[str, str, int, int], Dosages] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str, int, int], Dosages | Calls] = OrderedDict()
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -169,15 +183,132 @@ class PersonalGenome:
         )
         return whole if individuals is None else whole.take(rows)
 
-    def _cached(self, key: tuple[str, str, int, int], make: Callable[[], Dosages]) -> Dosages:
+    def haplotypes(
+        self,
+        interval: Interval,
+        individuals: Sequence[str] | None = None,
+        anchor: int | None = None,
+        *,
+        variants: VariantFilter | None = None,
+        max_bytes: int = _DEFAULT_MAX_BYTES,
+    ) -> Haplotypes:
+        """Return the two haplotypes of each individual over a window.
+
+        Parameters
+        ----------
+        interval
+            0-based half-open. Each haplotype has as many bases; beyond the contig they are N.
+        individuals
+            Names, in the order wanted; None for all.
+        anchor
+            Reference position (0-based, in `interval`) that has index ``anchor - interval.start`` on every
+            haplotype, such as the TSS. None for the first of `interval`.
+        variants
+            Which ALT alleles may enter; None for all.
+        max_bytes
+            `Haplotypes.sequences` refuses to take more [bytes].
+
+        Returns
+        -------
+        Haplotypes
+            No sequence is made yet.
+
+        Raises
+        ------
+        SettingError
+            If the window is empty, the anchor is not in it or not on the contig, or no reference was given.
+        UnknownNameError
+            If an individual or the contig is not known.
+        GenotypeError
+            If a policy refuses: unphased heterozygotes, REF that disagrees with the FASTA, mixed ploidy.
+        InputFileError
+            If a record cannot be read.
+        """
+        rows = self.rows(individuals)
+        window, reference = self._window(interval, individuals, rows, anchor, variants, max_bytes)
+        contig = self.contig_name(interval.contig)
+        read = Flanks(low=interval.start - _FLANK_BP, high=interval.end + _FLANK_BP)
+        while True:
+            calls = self._cached(
+                ("calls", contig, read.low, read.high),
+                partial(self.source.read, contig, max(0, read.low), max(0, read.high)),
+            )
+            made = assemble(window, calls, read, reference)
+            if isinstance(made, Haplotypes):
+                return made
+            read = made
+
+    def iter_haplotypes(
+        self,
+        interval: Interval,
+        individuals: Sequence[str] | None = None,
+        anchor: int | None = None,
+        *,
+        variants: VariantFilter | None = None,
+        batch_size: int = 8,
+    ) -> Iterator[HaplotypeBatch]:
+        """Go through the distinct haplotypes of a window, a few at a time.
+
+        Memory is that of one batch and of the window's genotypes, whatever the size of the cohort.
+
+        Parameters
+        ----------
+        interval, individuals, anchor, variants
+            As for `haplotypes`.
+        batch_size
+            Sequences a batch.
+
+        Yields
+        ------
+        HaplotypeBatch
+            Its `haplotypes.index` says who carries which row.
+        """
+        made = self.haplotypes(interval, individuals, anchor, variants=variants)
+        yield from made.batches(batch_size)
+
+    def _window(  # noqa: PLR0917 (the arguments of haplotypes)
+        self,
+        interval: Interval,
+        individuals: Sequence[str] | None,
+        rows: npt.NDArray[np.int64],
+        anchor: int | None,
+        variants: VariantFilter | None,
+        max_bytes: int,
+    ) -> tuple[Window, ReferenceGenome]:
+        if self.reference is None:
+            raise SettingError('haplotypes need the reference genome: PersonalGenome(..., reference="genome.fa")')
+        contig = self.reference.contig_name(interval.contig)
+        if interval.length == 0:
+            raise SettingError(f"window {interval} is empty; start < end is wanted")
+        anchor = interval.start if anchor is None else int(anchor)
+        if not interval.contains(anchor):
+            raise SettingError(f"anchor {anchor} lies outside of the window {interval} (0-based half-open)")
+        if not 0 <= anchor < self.reference.contigs[contig]:
+            raise SettingError(
+                f"anchor {anchor} lies off {contig}, which has {self.reference.contigs[contig]} bases; "
+                "0-based positions are wanted"
+            )
+        window = Window(
+            interval=Interval(contig, interval.start, interval.end),
+            anchor=anchor,
+            individuals=self.individuals if individuals is None else tuple(individuals),
+            rows=None if individuals is None else rows,
+            variant_filter=VariantFilter() if variants is None else variants,
+            policies=self.policies,
+            max_bytes=max_bytes,
+            path=self.source.path,
+        )
+        return window, self.reference
+
+    def _cached(self, key: tuple[str, str, int, int], make: Callable[[], _Cached]) -> _Cached:
         with self._lock:
             if key in self._cache:
                 self._cache.move_to_end(key)
-                return self._cache[key]
+                return cast("_Cached", self._cache[key])
         made = make()
         with self._lock:
             self._cache[key] = made
-            held = sum(window.values.nbytes for window in self._cache.values())
+            held = sum(window.nbytes for window in self._cache.values())
             while held > self.cache_bytes and len(self._cache) > 1:
-                held -= self._cache.popitem(last=False)[1].values.nbytes
+                held -= self._cache.popitem(last=False)[1].nbytes
         return made

@@ -3,6 +3,7 @@
 The kernel never reads beyond the buffer: the buffer ends with a newline, and no field crosses one.
 """
 
+# ruff: noqa: PLR0917 (compiled functions take no keywords)
 from __future__ import annotations
 
 import numpy as np
@@ -122,7 +123,7 @@ def _decode_regular(
 
 
 @compiled
-def decode_lines(  # noqa: PLR0917 (compiled functions take no keywords)
+def decode_lines(
     buffer: Bytes,
     at: int,
     contig: Bytes,
