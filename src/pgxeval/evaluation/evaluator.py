@@ -347,7 +347,7 @@ def _strata(
             null_df=np.maximum(rf.null_df[rows_rf], en.null_df[rows_en]),
         )
         table["p"], table["q"] = test.p, test.q
-        stratum, reason = assign_strata(test.q, en.q_value, rf.q_value, level)
+        stratum, reason = assign_strata(test.q, _q_if_right(en), _q_if_right(rf), level)
         assignment = f"gain against {source}, {test.draws} null draws; q < {level:g}"
     if given is not None:
         stratum, reason = _given_strata(given, gene_ids)
@@ -358,6 +358,11 @@ def _strata(
         pd.Series(reason, dtype="str"),
     )
     return table
+
+
+def _q_if_right(judged: Judged) -> npt.NDArray[np.float64]:
+    """Return q-values where the predictor points the right way; one that points wrong explains nothing."""
+    return np.where(judged.directions > 0, judged.q_value, np.nan)
 
 
 def _given_strata(

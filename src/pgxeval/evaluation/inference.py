@@ -81,10 +81,12 @@ def fisher_interval(
 def null_inflation(null: npt.ArrayLike, null_df: npt.ArrayLike) -> float:
     """Return how much wider than the textbook's the null correlations of a procedure are, at least 1.
 
-    It is the root mean square of ``atanh(r0) * sqrt(df - 1)``, which is 1 for a textbook correlation. Taking
-    it about 0 and not about the mean lets the interval also cover the shift that cross-fitting gives to a null
-    gene. An interval with this factor excludes 0 for a null gene at about its nominal rate; for a well predicted
-    gene, whose correlation spreads less than a null gene's, it is wider than need be.
+    It is the root mean square of ``atanh(r0) * sqrt(df - 1)``, which is 1 for a textbook correlation. Taken about
+    0 and not about the mean, it also covers the shift that cross-fitting gives to a null gene. The interval that it
+    widens is one for the correlation that these very fitted models would reach in new individuals of the same
+    population: simulated, it held 93 to 97 % at 95 %, from null genes to well predicted ones. It is no interval
+    for what the procedure would reach on average if it were trained again on other individuals: that varies more
+    (coverage down to 86 % where a procedure selects hard and the signal is weak), and one cohort cannot tell how much.
 
     Returns
     -------

@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.errors import TableError
 from pgxeval.evaluation.correlation import RELATIVE_SPREAD
 
 _ROWS = 2**18
@@ -72,7 +71,6 @@ class _Contents:
     individuals: npt.NDArray[np.bool_]
     replicates: npt.NDArray[np.bool_]
     folded: npt.NDArray[np.bool_]
-    unfolded: npt.NDArray[np.bool_]
     silent: npt.NDArray[np.bool_]
     """Whether a stretch (second axis) holds an observed prediction that is missing."""
     here: npt.NDArray[np.bool_]
@@ -136,20 +134,9 @@ class LongTable:
         return found, int(seen.sum())
 
     def matrices(self, predictor: str) -> PredictorMatrices:
-        """Lay out the rows of one predictor.
-
-        Raises
-        ------
-        TableError
-            If some of its predictions have a fold and others none.
-        """
+        """Lay out the rows of one predictor."""
         code = self._names["predictor"].index(predictor)
         contents = self._contents
-        if contents.folded[code] and contents.unfolded[code]:
-            raise TableError(
-                f"predictor {predictor}: some predictions have a fold and some have none; a predictor is "
-                "either cross-fitted (fold and training_mean in every row) or zero-shot (neither)"
-            )
         place = self._map["gene_id"]
         genes = np.sort(place[contents.genes[code] & (place >= 0)])
         replicates = tuple(np.flatnonzero(contents.replicates[code]).tolist())
@@ -193,7 +180,6 @@ class LongTable:
             individuals=np.zeros((many, n["individual"]), dtype=bool),
             replicates=np.zeros((many, np.iinfo(np.int16).max + 1), dtype=bool),
             folded=np.zeros(many, dtype=bool),
-            unfolded=np.zeros(many, dtype=bool),
             silent=np.zeros((many, len(self._parts)), dtype=bool),
             here=np.zeros((many, len(self._parts)), dtype=bool),
         )
@@ -213,8 +199,6 @@ class LongTable:
                 said = ~silent[rows]
                 if (said & ~no_fold[rows]).any():
                     contents.folded[code] = True
-                if (said & no_fold[rows]).any():
-                    contents.unfolded[code] = True
                 contents.silent[code, number] = bool((~said & (self._replicate[part][rows] == 0)).any())
 
         self._each(look, range(len(self._parts)))

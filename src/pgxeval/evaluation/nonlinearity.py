@@ -95,7 +95,8 @@ def assign_strata(
     Parameters
     ----------
     gain_q, base_q, better_q
-        q-values of the gain, of the elastic net and of the random forest; NaN is not significant.
+        q-values of the gain, of the elastic net and of the random forest; NaN is not significant, and so a gene
+        whose correlation is negative is given NaN.
     level
         Level of significance.
 
