@@ -56,7 +56,8 @@ def test_predixcan_points_right(table) -> None:
 def test_a_third_of_the_significant_genes_is_wrong(table) -> None:
     q = benjamini_hochberg(10.0 ** -table["Log10PvalueTstatCAGE,adult,brain"].to_numpy())
     published = table["Log10BHPvalueTstatCAGE,adult,brain"].to_numpy()
-    np.testing.assert_allclose(-np.log10(q), published, atol=2e-3)
+    known = ~np.isnan(q)
+    np.testing.assert_allclose(-np.log10(q[known]), published[known], atol=2e-3)
     significant = q < 0.05
     assert significant.sum() == 599
     r = table[ENFORMER].to_numpy()[significant]
