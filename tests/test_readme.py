@@ -1,0 +1,61 @@
+"""The README is true: its Python runs as it stands, and its commands are the ones that CI takes from it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pgxeval
+from pgxeval import prediction
+from pgxeval.simulate import simulate_cohort
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+@pytest.fixture
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+
+
+def test_the_front_door_and_a_model_of_ones_own(
+    blocks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("msprime", reason="the simulated cohort needs the extra `demo`")
+    made = simulate_cohort(tmp_path, individuals=60, kinds={"null": 2, "additive": 4}, window_bp=20_000, covariates=2)
+    made.genes.rename(tmp_path / "gencode.gtf.gz")
+    made.covariates.rename(tmp_path / "covariates.txt")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(prediction, "NULL_DRAWS", 12)
+    names: dict[str, object] = {}
+    with pytest.warns(pgxeval.PgxevalWarning, match="blocks"):
+        exec(blocks[0], names)
+    evaluation = names["evaluation"]
+    assert set(evaluation.per_gene["gene_id"]) == set(names["cohort"].gene_ids)
+    page = (tmp_path / "report.html").read_text()
+    assert "<html" in page
+    assert "elastic_net" in page
+
+    with pytest.warns(pgxeval.PgxevalWarning):
+        again = pgxeval.Evaluator(names["cohort"]).evaluate("predictions.parquet")
+    assert again.per_gene.equals(evaluation.per_gene)
+
+    exec(blocks[1], names)
+    mine = pgxeval.predict_cohort(names["cohort"], [names["MyModel"]()], progress=False)
+    assert np.isfinite(mine.table["prediction"]).all()
+
+
+def test_both_commands_stand_in_the_readme_and_ci_takes_them_from_there() -> None:
+    found = re.findall(r"<!-- command: (\w+) -->\n```bash\n(.*?)\n```", README.read_text(), flags=re.DOTALL)
+    assert [name for name, _ in found] == ["demo", "tests"]
+    ci = (README.parent / ".ci" / "run").read_text()
+    for name, command in found:
+        assert f"command_of {name}" in ci
+        assert command.startswith("python -m pip install ")
+        assert command.split(" && ")[1] not in ci
+
+
+def test_the_first_line_says_what_pgx_is_not() -> None:
+    assert "personal genome" in README.read_text().splitlines()[0]
