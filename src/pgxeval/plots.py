@@ -127,7 +127,9 @@ def scatter_predictors(
     ax.set_xlabel(f"Spearman ρ, {plain(predictor_a)}")
     ax.set_ylabel(f"Spearman ρ, {plain(predictor_b)}")
     _count_quadrants(ax, shown)
-    ax.set_title(f"{len(shown):,} genes defined under both\n{note}".strip(), fontsize="small", loc="left")
+    ax.set_title(
+        f"{len(shown):,} gene{'s' * (len(shown) != 1)} defined under both\n{note}".strip(), fontsize="small", loc="left"
+    )
     return ax
 
 
@@ -312,6 +314,7 @@ def strata_comparison(summary: Any, *, ax: Axes | None = None) -> Axes:
     ]
     ax.set_xticks(range(len(strata)), labels)
     ax.set_xlim(-0.6, len(strata) - 0.4)
+    ax.set_xlabel("stratum of genes")
     ax.set_ylabel("mean Spearman ρ over genes")
     despine(ax)
     return ax

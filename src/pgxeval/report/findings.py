@@ -186,7 +186,7 @@ def _odds_ratio(evaluation: Any, order: list[Row]) -> str:
     a, b = order[0]["predictor"], order[1]["predictor"]
     table = of_stratum(evaluation.concordance, ALL)
     pairs = [row for row in _records(table) if {row["predictor_a"], row["predictor_b"]} == {a, b}]
-    if not pairs:
+    if not pairs or not {"n", "only_a", "only_b", "mcnemar_or"} <= pairs[0].keys():
         return ""
     row = pairs[0]
     a, b = row["predictor_a"], row["predictor_b"]

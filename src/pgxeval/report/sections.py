@@ -122,11 +122,14 @@ def _how_predicted(name: str, settings: dict[str, Any]) -> str:
     return f"{words}. Permuted reference: {reference}." if reference else f"{words}."
 
 
+_NAMED_KINDS = ("gene", "covariate", "prediction")
+
+
 def _left_out(left_out: pd.DataFrame, options: Options) -> str:
     def names(kind: Any, shown: Any) -> str:
         if is_undefined(shown) or not str(shown):
             return UNDEFINED
-        return "names withheld" if kind == "individual" and not options.individuals else str(shown)
+        return str(shown) if kind in _NAMED_KINDS or options.individuals else "names withheld"
 
     def whose(predictor: Any) -> str:
         return "all" if is_undefined(predictor) or not str(predictor) else str(predictor)
@@ -138,7 +141,7 @@ def _left_out(left_out: pd.DataFrame, options: Options) -> str:
         Column(title="How many", cells=cells(left_out, count, "count")),
         Column(title="Which (first few)", cells=cells(left_out, names, "kind", "names"), numeric=False),
     ]
-    hidden = (left_out["kind"].astype(str) == "individual").any() and not options.individuals
+    hidden = "names withheld" in columns[-1].cells
     note = " Names of individuals are shown only on request." if hidden else ""
     return table(columns, f"What was left out or is undefined, and why.{note}")
 
