@@ -179,3 +179,14 @@ def test_assignment_says_who_may_not_be_believed() -> None:
     given = Stratum(name="linear", genes=genes, definers=frozenset(), given=True)
     assert given.assignment("en") == "independent"
     assert Stratum(name="all", genes=genes, definers=frozenset(), given=False).assignment("en") == "all genes"
+
+
+def test_one_block_has_no_bootstrap_interval(world) -> None:
+    judged, _, _, _ = world
+    summary, concordance = _summarise(judged, np.zeros(200, dtype=np.int64))
+    row, pair = summary.iloc[0], concordance.iloc[0]
+    assert np.isnan(row[["share_low", "share_high", "difference_low", "mean_low"]].to_numpy(dtype=float)).all()
+    assert row["binomial_low"] < row["share_right"] < row["binomial_high"]
+    assert np.isnan([pair["mcnemar_or_low"], pair["marginal_or_high"], pair["marginal_p"]]).all()
+    assert pair["mcnemar_exact_low"] < pair["mcnemar_or"] < pair["mcnemar_exact_high"]
+    assert pair["intervals"] == "none: fewer than two blocks"

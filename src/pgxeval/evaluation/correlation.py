@@ -33,6 +33,7 @@ REASONS = (
     "explained by the covariates",
 )
 _ROWS = 256
+_MAX_CACHED_BYTES = 2**28
 
 
 def rank_rows(values: npt.ArrayLike, tolerance: npt.ArrayLike = 0.0) -> Floats:
@@ -132,6 +133,8 @@ class CovariateBasis:
                 kept = left[:, singular > 1e-9 * singular[0]]
                 found = np.zeros((len(pattern), kept.shape[1]))
                 found[pattern] = kept
+            if (len(self._bases) + 1) * found.nbytes > _MAX_CACHED_BYTES:
+                self._bases.clear()
             self._bases[key] = found
         return found
 

@@ -227,6 +227,7 @@ class Evaluator:
                     one.predictor: {
                         "kind": one.kind,
                         "reference": one.reference,
+                        "null_draws": int((~np.isnan(one.null)).sum()),
                         **dict(predictions.settings.get(one.predictor, {})),
                     }
                     for one in judged
@@ -398,7 +399,8 @@ def _warn_of_few_blocks(summary: pd.DataFrame) -> None:
     if len(few):
         said = ", ".join(f"{row.stratum} ({row.n_blocks})" for row in few.itertuples())
         warnings.warn(
-            f"fewer than {FEWEST_BLOCKS} genomic blocks in {said}: block-bootstrap intervals are too narrow there",
+            f"fewer than {FEWEST_BLOCKS} genomic blocks in {said}: block-bootstrap intervals are too narrow there, "
+            "and missing where there is one block only",
             PgxevalWarning,
             stacklevel=3,
         )

@@ -40,7 +40,8 @@ class Evaluation:
         - reference_share (the share that the same predictor reaches on permuted expression), reference_sd
           (standard deviation of that share between replicates), difference (share_right - reference_share),
           difference_low, difference_high (block bootstrap, joint), replicates, reference (where it is from)
-        - n_blocks: genomic blocks of the bootstrap
+        - n_blocks: genomic blocks of the bootstrap; with fewer than 30 its intervals are too narrow, with one
+          they are NaN
     per_gene
         One row a predictor and gene: predictor, gene_id, n (individuals with both values), spearman, ci_low,
         ci_high, p_value, q_value (Benjamini-Hochberg within the predictor), inference (how the p-value was

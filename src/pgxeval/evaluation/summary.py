@@ -92,7 +92,8 @@ class Summariser:
         for stratum in strata:
             blocks = self.blocks[stratum.genes]
             n_blocks = len(np.unique(blocks))
-            weights = block_weights(n_blocks, self.bootstraps, self.seed)
+            # a single block is the same in every draw, and says nothing about the spread
+            weights = block_weights(n_blocks, self.bootstraps if n_blocks > 1 else 0, self.seed)
             summary += [self._share(judged, stratum, blocks, weights) for judged in self.judged]
             concordance += [
                 self._pair(a, b, stratum, blocks, weights) for a, b in itertools.combinations(self.judged, 2)
@@ -132,7 +133,7 @@ class Summariser:
         difference_low, difference_high = self._interval(share - reference)
         mean_low, mean_high = self._interval(mean)
         binomial_low, binomial_high = clopper_pearson(int(total[0]), int(total[1]), self.confidence)
-        if observed in (0, 1):
+        if observed in (0, 1) and len(draws):
             # all genes agree, and so they do in every bootstrap draw
             share_low, share_high = binomial_low, binomial_high
             reference_low, reference_high = self._interval(reference)
@@ -225,7 +226,7 @@ class Summariser:
         return row | {
             "replicates": len(rows_a),
             "reference": reference,
-            "intervals": "block bootstrap"
+            "intervals": ("block bootstrap" if len(draws) else "none: fewer than two blocks")
             + (f"; exact, one-sided, for {', '.join(exact_only)} (zero cell)" if exact_only else ""),
             "n_blocks": weights.shape[1],
         }
