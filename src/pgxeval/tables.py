@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import os
 import warnings
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pyarrow import ArrowException
 
-from pgxeval.errors import InputFileError, InputFileNotFoundError, PgxevalWarning, SettingError, TableError
+from pgxeval.errors import PgxevalWarning, TableError
+from pgxeval.table_files import KEYS, read_table, write_table
 
-KEYS = ("predictor", "gene_id", "individual")
 REQUIRED = (*KEYS, "prediction")
 OPTIONAL = ("replicate", "fold", "training_mean", "reason")
 COLUMNS = ("predictor", "gene_id", "individual", "replicate", "fold", "prediction", "training_mean", "reason")
@@ -28,9 +25,6 @@ COLUMNS = ("predictor", "gene_id", "individual", "replicate", "fold", "predictio
 # Duplicates are looked for in pieces, with one byte for each possible key while these stay few.
 _CHUNK = 2**22
 _MAX_BITMAP_PER_ROW = 4
-_PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
-_TAIL_BYTES = 2**16
-_TEXT_ENDINGS = {".csv": ",", ".tsv": "\t", ".txt": "\t"}
 
 
 def check_predictions(table: pd.DataFrame, source: str = "predictions table") -> pd.DataFrame:
@@ -274,10 +268,6 @@ def _flat(keys: list[tuple[npt.NDArray[Any], int]], rows: slice) -> npt.NDArray[
     return flat
 
 
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name + ".json")
-
-
 @attrs.frozen(kw_only=True, eq=False)
 class Predictions:
     """A checked predictions table and the settings that each predictor ran with.
@@ -332,22 +322,7 @@ class Predictions:
         TableError
             If the table does not keep the contract.
         """
-        path = Path(path)
-        if not path.exists():
-            raise InputFileNotFoundError(f"predictions file {path} does not exist")
-        separator = _separator(path)
-        settings: Any = {}
-        try:
-            table = pd.read_parquet(path) if separator is None else _read_text(path, separator)
-        except (OSError, ValueError, EOFError, zlib.error, ArrowException) as error:
-            raise InputFileError(f"predictions file {path} cannot be read: {error}") from error
-        if _sidecar(path).exists():
-            try:
-                settings = json.loads(_sidecar(path).read_text())
-            except (OSError, ValueError) as error:
-                raise InputFileError(f"settings file {_sidecar(path)} cannot be read: {error}") from error
-            if not (isinstance(settings, dict) and all(isinstance(value, dict) for value in settings.values())):
-                raise InputFileError(f"settings file {_sidecar(path)} must hold one JSON object a predictor")
+        table, settings = read_table(path)
         return cls.from_table(table, settings, source=str(path))
 
     def write(self, path: str | os.PathLike[str]) -> Path:
@@ -362,29 +337,7 @@ class Predictions:
         InputFileError
             If the folder cannot be written to.
         """
-        path = Path(path)
-        separator = _separator(path)
-        try:
-            settings = json.dumps(self.settings, indent=1, sort_keys=True, default=_jsonable)
-        except (TypeError, ValueError) as error:
-            raise SettingError(f"the settings of these predictions cannot be written as JSON: {error}") from error
-        partial = path.with_name(f".{path.name}.partial")
-        partial_settings = path.with_name(f".{path.name}.json.partial")
-        try:
-            if separator is None:
-                self.table.to_parquet(partial, index=False)
-            else:
-                compression: Literal["gzip"] | None = "gzip" if path.suffix == ".gz" else None
-                self.table.to_csv(partial, index=False, sep=separator, compression=compression)
-            partial_settings.write_text(settings)
-            partial.replace(path)
-            partial_settings.replace(_sidecar(path))
-        except OSError as error:
-            raise InputFileError(f"predictions cannot be written to {path}: {error.strerror or error}") from error
-        finally:
-            partial.unlink(missing_ok=True)
-            partial_settings.unlink(missing_ok=True)
-        return path
+        return write_table(self.table, self.settings, path)
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -402,63 +355,3 @@ class Predictions:
             f"<p><b>Predictions</b>: {len(self.table):,} rows, {', '.join(self.predictors)}, "
             f"{self.replicates} permuted replicate(s)</p>{head}"
         )
-
-
-def _separator(path: Path) -> str | None:
-    """Return the separator of a text table, None for Parquet, by the file's ending."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    ending = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:])
-    if suffixes[-1:] == [".parquet"]:
-        return None
-    if ending not in _TEXT_ENDINGS:
-        raise SettingError(
-            f"predictions file {path}: its ending says no known format; allowed are .parquet, .csv, .tsv, .txt, "
-            "the last three also with .gz"
-        )
-    return _TEXT_ENDINGS[ending]
-
-
-def _jsonable(value: object) -> object:
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    raise TypeError(f"a value of type {type(value).__name__}")
-
-
-def _read_text(path: Path, separator: str) -> pd.DataFrame:
-    number = ["", "NA", "NaN", "nan", "<NA>"]
-    # Before pandas 3.1 the default was off by one unit in the last place now and then.
-    exact: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
-    _check_last_line(path, separator)
-    table: pd.DataFrame = pd.read_csv(
-        path,
-        sep=separator,
-        dtype=dict.fromkeys((*KEYS, "reason"), "category"),
-        na_values=dict.fromkeys(("prediction", "training_mean", "fold", "replicate"), number),
-        keep_default_na=False,
-        low_memory=False,
-        **exact,
-    )
-    # pandas takes the first columns for an index where lines are longer than the header, and shifts all others.
-    if not isinstance(table.index, pd.RangeIndex):
-        raise pd.errors.ParserError("its lines have more fields than its header")
-    return table
-
-
-def _check_last_line(path: Path, separator: str) -> None:
-    """Refuse a plain text whose last line is cut short: pandas would fill it with missing values."""
-    if path.suffix.lower() == ".gz":
-        return
-    with path.open("rb") as file:
-        header = file.readline()
-        file.seek(max(len(header), path.stat().st_size - _TAIL_BYTES))
-        lines = file.read().rstrip(b"\r\n").splitlines()
-    last = lines[-1] if lines else b""
-    fields, wanted = (line.count(separator.encode()) + 1 for line in (last, header))
-    if last and b'"' not in header + last and fields < wanted:
-        raise ValueError(f"its last line has {fields} of {wanted} fields; the file seems to be cut short")

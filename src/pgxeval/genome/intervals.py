@@ -120,9 +120,7 @@ class Gene:
         """The gene's span."""
         return Interval(self.contig, self.start, self.end)
 
-    def cis_window(
-        self, flank_bp: int = DEFAULT_FLANK_BP, around: Literal["body", "tss"] = "body"
-    ) -> Interval:
+    def cis_window(self, flank_bp: int = DEFAULT_FLANK_BP, around: Literal["body", "tss"] = "body") -> Interval:
         """Return the window whose variants may act on the gene.
 
         Parameters
