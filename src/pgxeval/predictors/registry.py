@@ -1,0 +1,213 @@
+"""Predictors by name: the built-in ones and those of other packages.
+
+A name is a convenience for configuration files and command lines; an object that keeps the contract can always
+be handed in directly. Another package makes its predictor known with an entry point of the group
+``pgxeval.predictors``, whose name is the predictor's and whose object is a class or function that takes settings
+as keywords and returns a predictor::
+
+    [project.entry-points."pgxeval.predictors"]
+    kmer = "kmer_model:make_predictor"
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import warnings
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import attrs
+
+from pgxeval.errors import PgxevalError, PgxevalWarning, SettingError, UnknownNameError
+from pgxeval.genome.contigs import near_names
+from pgxeval.predictors.protocol import Predictor, TrainablePredictor
+
+ENTRY_POINT_GROUP = "pgxeval.predictors"
+
+Factory = Callable[..., Predictor | TrainablePredictor]
+
+
+@attrs.frozen(kw_only=True)
+class _BuiltIn:
+    module: str
+    attribute: str
+    needs: str | None = None  # a package that comes with an extra of the same name as the predictor
+
+    def load(self) -> Factory:
+        factory: Factory = getattr(importlib.import_module(self.module), self.attribute)
+        return factory
+
+    @property
+    def installed(self) -> bool:
+        return self.needs is None or importlib.util.find_spec(self.needs) is not None
+
+
+_BUILT_IN = {
+    "elastic_net": _BuiltIn(module="pgxeval.predictors.elastic_net", attribute="ElasticNetPredictor"),
+    "random_forest": _BuiltIn(module="pgxeval.predictors.random_forest", attribute="RandomForestPredictor"),
+    "enformer": _BuiltIn(module="pgxeval.predictors.enformer", attribute="EnformerPredictor", needs="enformer_pytorch"),
+}
+
+
+def available_predictors() -> dict[str, str]:
+    """Return the predictors that `make_predictor` can make, and where each comes from.
+
+    Every plugin is loaded, to be sure that it works: one that does not is skipped, with a warning.
+
+    Returns
+    -------
+    dict
+        Name -> origin (``"pgxeval"``, or package, version and object), built-in ones first, then by name.
+
+    Warns
+    -----
+    PgxevalWarning
+        For a plugin that cannot be loaded, and for a name that is taken twice.
+
+    Examples
+    --------
+    >>> list(available_predictors())[:2]
+    ['elastic_net', 'random_forest']
+    """
+    found = {name: "pgxeval" for name, built_in in _BUILT_IN.items() if built_in.installed}
+    for name, entry_point in _plugins().items():
+        if _load(entry_point) is not None:
+            found[name] = _origin(entry_point)
+    return found
+
+
+def make_predictor(name: str, **settings: Any) -> Predictor | TrainablePredictor:
+    """Make a predictor by name.
+
+    Parameters
+    ----------
+    name
+        One of `available_predictors`.
+    **settings
+        Handed to the class or function behind the name.
+
+    Returns
+    -------
+    Predictor or TrainablePredictor
+        What `predict_cohort` takes.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such predictor; the message lists the known ones and offers near names.
+    SettingError
+        If the predictor needs an extra that is not installed, takes no such setting, or what was made is no
+        predictor.
+    PgxevalError
+        If the plugin cannot be loaded.
+
+    Examples
+    --------
+    >>> make_predictor("elastic_net", l1_ratio=0.9).l1_ratio
+    0.9
+    """
+    factory = _factory(name)
+    try:
+        inspect.signature(factory).bind(**settings)
+    except TypeError as error:
+        raise SettingError(
+            f"predictor {name}: {error}; it takes {', '.join(_parameters(factory)) or 'no settings'}"
+        ) from error
+    except ValueError:
+        pass  # a callable without a signature says itself what it does not take
+    made = factory(**settings)
+    if not isinstance(getattr(made, "name", None), str) or not (hasattr(made, "predict") or hasattr(made, "fit")):
+        hint = "; a sequence model must be wrapped: SequencePredictor(model, ...)" * hasattr(made, "predict_tracks")
+        raise SettingError(
+            f"predictor {name}: {_describe(factory)} returned a {type(made).__name__}, which is no predictor: it "
+            f"needs a name and either predict or fit{hint}"
+        )
+    return made
+
+
+def _factory(name: str) -> Factory:
+    if name in _BUILT_IN:
+        built_in = _BUILT_IN[name]
+        if not built_in.installed:
+            raise SettingError(
+                f"predictor {name} needs the package {built_in.needs}, which is not installed: "
+                f'pip install "pgxeval[{name}]"'
+            )
+        return built_in.load()
+    plugins = _plugins()
+    if name not in plugins:
+        known = [*_BUILT_IN, *plugins]
+        raise UnknownNameError(
+            f"there is no predictor {name!r}; known are {', '.join(known)}{near_names(str(name), known)}"
+        )
+    try:
+        loaded = plugins[name].load()
+    except Exception as error:  # a plugin may fail with anything
+        raise PgxevalError(
+            f"predictor {name} of {_origin(plugins[name])} cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+    if not callable(loaded):
+        raise PgxevalError(f"predictor {name} of {_origin(plugins[name])} is no class or function: {loaded!r}")
+    factory: Factory = loaded
+    return factory
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    """Return the entry points by name; of two that share a name the first by package stands."""
+    # one installation may be seen twice, through an editable install and its build folder
+    distinct = {(point.name, point.value, _package(point)): point for point in entry_points(group=ENTRY_POINT_GROUP)}
+    found: dict[str, EntryPoint] = {}
+    for point in sorted(distinct.values(), key=lambda point: (point.name, _package(point), point.value)):
+        taken_by = "pgxeval itself" if point.name in _BUILT_IN else None
+        if point.name in found:
+            taken_by = _origin(found[point.name])
+        if taken_by is not None:
+            warnings.warn(
+                f"predictor {point.name} of {_origin(point)} is left out: the name is taken by {taken_by}",
+                PgxevalWarning,
+                stacklevel=3,
+            )
+            continue
+        found[point.name] = point
+    return found
+
+
+def _load(entry_point: EntryPoint) -> Factory | None:
+    try:
+        loaded = entry_point.load()
+        if callable(loaded):
+            factory: Factory = loaded
+            return factory
+        problem = f"{entry_point.value} is no class or function"
+    except Exception as error:  # a plugin may fail with anything, and must not take the others along
+        problem = f"{type(error).__name__}: {error}"
+    warnings.warn(
+        f"predictor {entry_point.name} of {_origin(entry_point)} is left out: {problem}",
+        PgxevalWarning,
+        stacklevel=3,
+    )
+    return None
+
+
+def _package(entry_point: EntryPoint) -> str:
+    return entry_point.dist.name if entry_point.dist is not None else ""
+
+
+def _origin(entry_point: EntryPoint) -> str:
+    package = f"{entry_point.dist.name} {entry_point.dist.version}" if entry_point.dist is not None else "a package"
+    return f"{package} ({entry_point.value})"
+
+
+def _describe(factory: Factory) -> str:
+    return getattr(factory, "__qualname__", type(factory).__name__)
+
+
+def _parameters(factory: Factory) -> list[str]:
+    return [
+        name
+        for name, parameter in inspect.signature(factory).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
