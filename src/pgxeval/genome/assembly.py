@@ -150,8 +150,8 @@ def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceGen
     usable &= ~mismatch[record_of]
 
     rows = window.rows
-    alleles = calls.alleles if rows is None else calls.alleles[:, rows]
-    phased = calls.phased if rows is None else calls.phased[:, rows]
+    alleles = calls.alleles if rows is None else np.take(calls.alleles, rows, axis=1)
+    phased = calls.phased if rows is None else np.take(calls.phased, rows, axis=1)
     n_individuals = alleles.shape[1]
     inside = np.flatnonzero((records.starts < window.interval.end) & (records.ends > window.interval.start))
     span = (int(inside[0]), int(inside[-1]) + 1) if inside.size else (first_record, records.n_records)

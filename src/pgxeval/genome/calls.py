@@ -191,35 +191,39 @@ class CallsBuilder:
     def finish(self) -> Calls:
         """Return all records that were kept."""
         table, alleles, phased, values = self.room
-        table = table[: self.n_records]
-        text = np.frombuffer(b"".join(self._text), np.uint8)
-        first_allele = np.concatenate([[0], np.cumsum(table[:, N_ALLELES])])
-        bounds = np.empty((int(first_allele[-1]), 2), np.int64)
-        bounds[first_allele[:-1]] = table[:, REF_BEGIN : REF_END + 1]
-        alternative = table[:, N_ALLELES] > 1
-        bounds[first_allele[:-1][alternative] + 1] = table[alternative, ALT_BEGIN : ALT_END + 1]
-        for record in np.flatnonzero(table[:, N_ALLELES] > 2).tolist():
-            begin, end = table[record, ALT_BEGIN : ALT_END + 1].tolist()
-            commas = begin + np.flatnonzero(text[begin:end] == ord(","))
-            first, last = first_allele[record] + 1, first_allele[record + 1]
-            bounds[first + 1 : last, 0] = commas + 1
-            bounds[first : last - 1, 1] = commas
-            bounds[last - 1, 1] = end
-        records = Records(
-            contig=self._contig,
-            starts=table[:, START].copy(),
-            text=text,
-            id_bounds=table[:, ID_BEGIN : ID_END + 1].copy(),
-            allele_bounds=bounds,
-            first_allele=first_allele,
-            passed=table[:, PASSED] != 0,
-        )
+        records = make_records(self._contig, table[: self.n_records], b"".join(self._text))
         return Calls(
             records=records,
             alleles=alleles[: self.n_records],
             phased=phased[: self.n_records],
             field_values=None if self._field == "GT" else values[: self.n_values],
         )
+
+
+def make_records(contig: str, table: npt.NDArray[np.int64], text: bytes) -> Records:
+    """Make records of a table of `TABLE_WIDTH` columns that points into `text`, where ALT stands as in a VCF."""
+    letters = np.frombuffer(text, np.uint8)
+    first_allele = np.concatenate([[0], np.cumsum(table[:, N_ALLELES])])
+    bounds = np.empty((int(first_allele[-1]), 2), np.int64)
+    bounds[first_allele[:-1]] = table[:, REF_BEGIN : REF_END + 1]
+    alternative = table[:, N_ALLELES] > 1
+    bounds[first_allele[:-1][alternative] + 1] = table[alternative, ALT_BEGIN : ALT_END + 1]
+    for record in np.flatnonzero(table[:, N_ALLELES] > 2).tolist():
+        begin, end = table[record, ALT_BEGIN : ALT_END + 1].tolist()
+        commas = begin + np.flatnonzero(letters[begin:end] == ord(","))
+        first, last = first_allele[record] + 1, first_allele[record + 1]
+        bounds[first + 1 : last, 0] = commas + 1
+        bounds[first : last - 1, 1] = commas
+        bounds[last - 1, 1] = end
+    return Records(
+        contig=contig,
+        starts=table[:, START].copy(),
+        text=letters,
+        id_bounds=table[:, ID_BEGIN : ID_END + 1].copy(),
+        allele_bounds=bounds,
+        first_allele=first_allele,
+        passed=table[:, PASSED] != 0,
+    )
 
 
 def _grown(array: npt.NDArray[Any], n_rows: int, n_used: int) -> npt.NDArray[Any]:

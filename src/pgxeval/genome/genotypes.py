@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError
-from pgxeval.genome.bgzf import is_remote
+from pgxeval.genome.bgzf import check_complete, is_remote, read_blocks
 from pgxeval.genome.calls import Calls, Field
 
 
@@ -52,8 +52,9 @@ def open_genotypes(path: str | os.PathLike[str]) -> GenotypeSource:
     Parameters
     ----------
     path
-        VCF compressed by ``bgzip`` with a tabix or CSI index beside it; VCF may lie at an address that
-        htslib opens (``https://``, ``s3://``).
+        VCF compressed by ``bgzip`` with a tabix or CSI index beside it, or BCF with a CSI index, here or at
+        an address that htslib opens (``https://``, ``s3://``); or PLINK 2 ``.pgen`` with its ``.pvar`` and
+        ``.psam`` (needs the extra ``plink``).
 
     Returns
     -------
@@ -67,6 +68,8 @@ def open_genotypes(path: str | os.PathLike[str]) -> GenotypeSource:
     InputFileError
         If its kind is not known, it is truncated, or its index is missing.
     """
+    from pgxeval.genome.bcf import BcfSource
+    from pgxeval.genome.plink import PlinkSource
     from pgxeval.genome.vcf import VcfSource
 
     text = os.fspath(path)
@@ -78,4 +81,9 @@ def open_genotypes(path: str | os.PathLike[str]) -> GenotypeSource:
         raise InputFileError(
             f"{text}: plain VCF cannot be read by interval; run `bgzip {text} && tabix -p vcf {text}.gz`"
         )
-    return VcfSource(text)
+    if text.endswith(".pgen"):
+        return PlinkSource(text)
+    if not is_remote(text):
+        check_complete(Path(text))
+    first = next(read_blocks(text, 0), b"")
+    return BcfSource(text) if first.startswith(b"BCF") else VcfSource(text)

@@ -104,31 +104,40 @@ class VcfSource:
     def _complaint(self, contig: str, ended: int, line: bytes, previous: int, field: str) -> InputFileError:
         columns = line.split(b"\n", 1)[0].split(b"\t", _FIXED)
         position = columns[1][:20].decode("latin-1") if len(columns) > 1 else "?"
-        where = f"{self.path}: record {contig}:{position}"
-        return InputFileError(f"{where}: {_reason(ended, columns, previous, field, len(self.individuals))}")
+        return decoding_error(
+            f"{self.path}: record {contig}:{position}",
+            ended,
+            field=field,
+            n_individuals=len(self.individuals),
+            n_alternatives=columns[4].count(b",") + 1 if len(columns) > 4 else 0,
+            previous=previous,
+        )
 
 
-def _reason(ended: int, columns: list[bytes], previous: int, field: str, n_individuals: int) -> str:
+def decoding_error(
+    where: str, ended: int, *, field: str, n_individuals: int, n_alternatives: int, previous: int
+) -> InputFileError:
+    """Say why a record could not be decoded."""
+    from pgxeval.genome import bcf_kernel
     from pgxeval.genome import vcf_kernel as kernel
 
-    n_alternatives = columns[4].count(b",") + 1 if len(columns) > 4 else 0
-    keys = columns[8].decode("latin-1") if len(columns) > 8 else ""
     reasons = {
-        kernel.FEW_COLUMNS: f"only {len(columns)} columns; {_FIXED} and one for each individual are wanted",
+        kernel.FEW_COLUMNS: f"fewer columns than the {_FIXED} and one for each individual that are wanted",
         kernel.NO_POSITION: "its position is no whole number of 0 or more",
-        kernel.NOT_SORTED: (f"not sorted: it follows position {previous}; run `bcftools sort` and index the result"),
-        kernel.NO_FIELD: f"no {field} in FORMAT, which is {keys}",
+        kernel.NOT_SORTED: f"not sorted: it follows position {previous}; run `bcftools sort` and index the result",
+        kernel.NO_FIELD: f"no {field} among its FORMAT fields",
         kernel.NO_ALLELE: "REF or ALT is empty",
         kernel.MANY_ALLELES: f"{n_alternatives} ALT alleles; at most 126 are read",
-        kernel.FEW_INDIVIDUALS: f"fewer genotypes than the {n_individuals} individuals of the header",
+        kernel.FEW_INDIVIDUALS: f"genotypes of another number than the {n_individuals} individuals of the header",
         kernel.MANY_INDIVIDUALS: f"more genotypes than the {n_individuals} individuals of the header",
         kernel.BAD_GENOTYPE: "a genotype that is none (such as 0|1, 0/1, 1 or .)",
         kernel.MANY_COPIES: "a genotype of more than two copies; one or two are read",
         kernel.UNKNOWN_ALLELE: f"a genotype names an allele beyond its {n_alternatives} ALT alleles",
         kernel.BAD_NUMBER: f"a {field} value that is no number",
-        kernel.WRONG_COUNT: f"a {field} value for each of {n_alternatives} ALT alleles is wanted",
+        kernel.WRONG_COUNT: f"{field} has not one value for each of {n_alternatives} ALT alleles",
+        bcf_kernel.DAMAGED: "damaged: its lengths contradict each other",
     }
-    return reasons[ended]
+    return InputFileError(f"{where}: {reasons[ended]}")
 
 
 def _whole_lines(blocks: Iterator[bytes]) -> Iterator[npt.NDArray[np.uint8]]:
