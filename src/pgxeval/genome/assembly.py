@@ -163,7 +163,7 @@ def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceGen
     applied = np.empty(n_events, np.int32)
     kernel.apply_alleles(
         alleles, phased, records.first_allele, usable, table, first_record, span, ploidy, tally,
-        np.empty((n_events, 2), np.int32), offsets, applied,
+        np.empty(n_events, np.int32), np.empty(n_events, np.int32), offsets, applied,
     )  # fmt: skip
 
     placements = np.empty((2 * n_individuals, kernel.PLACEMENT_WIDTH), np.int64)

@@ -167,7 +167,8 @@ def apply_alleles(
     ploidy_range: tuple[int, int],
     ploidy: Ints,
     tally: Ints,
-    events: npt.NDArray[np.int32],
+    event_copies: npt.NDArray[np.int32],
+    event_rows: npt.NDArray[np.int32],
     offsets: Ints,
     applied: npt.NDArray[np.int32],
 ) -> None:
@@ -189,8 +190,8 @@ def apply_alleles(
         Output, ``(n_individuals, 3)``: calls of one copy, of one missing copy, of two missing copies.
     tally
         Output, ``(n_records, TALLY_WIDTH)``.
-    events
-        Room for as many rows as there are alleles above 0.
+    event_copies, event_rows
+        Room for as many numbers as there are alleles above 0.
     offsets, applied
         Output: haplotype ``h`` takes the rows ``applied[offsets[h]:offsets[h + 1]]`` of `edits`.
     """
@@ -198,64 +199,60 @@ def apply_alleles(
     n_copies = 2 * n_individuals
     frozen = np.full(n_copies, -1, np.int64)
     ends_longer = np.zeros(n_copies, np.bool_)
-    flat = alleles.reshape(-1)
-    whole = flat[: flat.size // 8 * 8].view(np.uint64)
+    hits = np.empty(n_copies, np.int32)
     n_events = 0
     for record in range(first_record, n_records):
-        begin = record * n_copies
-        end = begin + n_copies
+        calls = alleles[record].reshape(-1)
+        n_hits = 0
+        for copy in range(n_copies):  # without a branch, that would be guessed wrong too often
+            hits[n_hits] = copy
+            n_hits += calls[copy] != 0
         ref_row = first_allele[record]
         counted = ploidy_range[0] <= record < ploidy_range[1]
-        at = begin
-        while at < end:
-            if at % 8 == 0 and at + 8 <= end and whole[at // 8] == 0:
-                at += 8  # eight copies of REF at once: most of a cohort
-                continue
-            allele = flat[at]
-            if allele == 0:
-                at += 1
-                continue
-            copy = at - begin
+        row = -1  # what is known of this row of `edits` is kept: most records have one ALT allele
+        start, last_base, behind_first, lengthens, changes, is_usable = 0, 0, False, False, False, False
+        for hit in range(n_hits):
+            copy = hits[hit]
             individual = copy >> 1
-            partner = flat[at + 1 - 2 * (copy & 1)]
-            at += 1
+            allele, partner = calls[copy], calls[copy ^ 1]
             if allele < 0:
                 _tally_copy(allele, partner, copy & 1 == 0, individual, counted, ploidy, tally[record])
                 continue
-            row = ref_row + allele
-            mine = allele if usable[row] else 0
+            if row != ref_row + allele:
+                row = ref_row + allele
+                start, last_base = edits[row, RECORD_START], edits[row, RECORD_END] - 1
+                behind_first, lengthens = edits[row, FLAGS] & SHARES_FIRST != 0, edits[row, FLAGS] & LENGTHENS != 0
+                changes = edits[row, EDIT_START] < edits[row, EDIT_END] or edits[row, NEW_BEGIN] < edits[row, NEW_END]
+                is_usable = usable[row]
             if partner != -2 and not phased[record, individual]:
-                theirs = partner
-                if partner > 0 and not usable[ref_row + partner]:
-                    theirs = 0
+                mine, theirs = is_usable, partner > 0 and usable[ref_row + partner]
+                differ = (mine or theirs) and not (mine and theirs and allele == partner)
                 # The pair is seen twice where both copies are not REF; it counts at the first.
-                if mine != theirs and (mine > 0 or theirs > 0) and (copy & 1 == 0 or partner <= 0):
+                if differ and (copy & 1 == 0 or partner <= 0):
                     tally[record, UNPHASED] += 1
                     if tally[record, FIRST_UNPHASED] < 0:
                         tally[record, FIRST_UNPHASED] = individual
-            if mine == 0:
+            if not is_usable:
                 tally[record, SKIPPED] += 1
                 continue
-            start, last, flags = edits[row, RECORD_START], frozen[copy], edits[row, FLAGS]
-            if start < last or (start == last and (flags & SHARES_FIRST == 0 or ends_longer[copy])):
+            if start <= frozen[copy] and (start < frozen[copy] or not behind_first or ends_longer[copy]):
                 tally[record, OVERLAPPING] += 1
                 continue
-            frozen[copy] = edits[row, RECORD_END] - 1
-            ends_longer[copy] = flags & LENGTHENS != 0
-            if edits[row, EDIT_START] == edits[row, EDIT_END] and edits[row, NEW_BEGIN] == edits[row, NEW_END]:
-                continue  # ALT spells REF
-            events[n_events, 0] = copy
-            events[n_events, 1] = row
-            n_events += 1
+            frozen[copy] = last_base
+            ends_longer[copy] = lengthens
+            if changes:  # else ALT spells REF
+                event_copies[n_events] = copy
+                event_rows[n_events] = row
+                n_events += 1
     offsets[:] = 0
     for i in range(n_events):
-        offsets[events[i, 0] + 1] += 1
+        offsets[event_copies[i] + 1] += 1
     for h in range(n_copies):
         offsets[h + 1] += offsets[h]
     fill = offsets[:-1].copy()
     for i in range(n_events):
-        h = events[i, 0]
-        applied[fill[h]] = events[i, 1]
+        h = event_copies[i]
+        applied[fill[h]] = event_rows[i]
         fill[h] += 1
 
 
