@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import attrs
@@ -13,6 +14,7 @@ from pgxeval.cohort import Cohort
 from pgxeval.errors import InputFileError, SettingError
 from pgxeval.prediction import predict_cohort
 from pgxeval.predictors.random_forest import RandomForestPredictor
+from pgxeval.simulate import simulate_cohort
 
 Planted = tuple[Cohort, pd.DataFrame]
 
@@ -91,6 +93,17 @@ def test_other_expression_trees_or_people_take_nothing(planted: Planted, tmp_pat
     ]:
         _run(people, changed, tmp_path)
         assert len(changed.fits) == 4 * 6
+
+
+def test_a_changed_file_of_genotypes_takes_nothing(tmp_path: Path) -> None:
+    made = simulate_cohort(tmp_path / "cohort", individuals=30, kinds={"null": 2}, window_bp=10_000)
+    _run(Cohort.from_files(**made.files), Counting(), tmp_path / "store")
+    same, touched = Counting(), Counting()
+    _run(Cohort.from_files(**made.files), same, tmp_path / "store")
+    os.utime(made.genotypes, ns=(1, 2))
+    os.utime(f"{made.genotypes}.tbi", ns=(3, 4))
+    _run(Cohort.from_files(**made.files), touched, tmp_path / "store")
+    assert (len(same.fits), len(touched.fits)) == (0, 2 * 6)
 
 
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:

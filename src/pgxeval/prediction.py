@@ -16,7 +16,7 @@ from pgxeval.crossfit import CrossFit, CrossFitter, Method, check_length
 from pgxeval.errors import PgxevalError, SettingError
 from pgxeval.predictors.protocol import Prediction, Predictor, TrainablePredictor
 from pgxeval.rows import PredictionRows
-from pgxeval.store import PredictionStore, describe, gene_key
+from pgxeval.store import PredictionStore, describe, gene_key, run_key
 from pgxeval.tables import Predictions
 
 if TYPE_CHECKING:
@@ -190,10 +190,10 @@ def _cross_fit(
     *,
     progress: bool,
 ) -> Iterator[tuple[Gene, list[CrossFit]]]:
-    keys = [
-        gene_key(fitter, gene, cohort.expression[row], replicates) if kept is not None else ""
-        for row, gene in enumerate(cohort.genes)
-    ]
+    keys = [""] * len(cohort.genes)
+    if kept is not None:
+        run = run_key(fitter, replicates)
+        keys = [gene_key(run, gene, cohort.expression[row]) for row, gene in enumerate(cohort.genes)]
     todo = [row for row, key in enumerate(keys) if kept is None or key not in kept]
     workers = max(1, min(workers if workers is not None else joblib.cpu_count(), len(todo) or 1))
     jobs = ((cohort.genes[row], cohort.expression[row], replicates) for row in todo)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import time
 import uuid
 from collections.abc import Mapping
@@ -17,11 +18,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import pgxeval
 from pgxeval.crossfit import CrossFit, CrossFitter
 from pgxeval.errors import InputFileError, SettingError
 
 if TYPE_CHECKING:
     from pgxeval.genome.intervals import Gene
+    from pgxeval.genome.personal import PersonalGenome
 
 FLUSH_SECONDS = 5.0
 
@@ -42,24 +45,41 @@ def describe(value: object) -> Any:
     return {"class": type(value).__name__, **(dict(settings) if isinstance(settings, Mapping) else {})}
 
 
-def gene_key(fitter: CrossFitter, gene: Gene, expression: npt.NDArray[np.float64], replicates: int) -> str:
-    """Return a digest of all that shapes the cross-fitted predictions of one gene."""
+def run_key(fitter: CrossFitter, replicates: int) -> str:
+    """Return a digest of all that shapes the cross-fitted predictions of every gene of a run."""
     digest = hashlib.blake2b(digest_size=20)
     asked = {
+        "version": pgxeval.__version__,
         "predictors": [describe(predictor) for predictor in fitter.predictors],
         "folds": fitter.folds,
         "seed": fitter.seed,
         "method": fitter.method,
         "replicates": replicates,
-        "gene": describe(gene),
         "individuals": list(fitter.individuals),
-        "genotypes": describe(fitter.genome),
+        "genotypes": _identity(fitter.genome),
     }
     digest.update(json.dumps(asked, sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(expression).tobytes())
     if fitter.covariates is not None:
         digest.update(np.ascontiguousarray(fitter.covariates).tobytes())
     return digest.hexdigest()
+
+
+def gene_key(run: str, gene: Gene, expression: npt.NDArray[np.float64]) -> str:
+    """Return a digest of the run (`run_key`), the gene and its expression."""
+    digest = hashlib.blake2b(digest_size=20)
+    digest.update(json.dumps([run, describe(gene)], sort_keys=True).encode())
+    digest.update(np.ascontiguousarray(expression).tobytes())
+    return digest.hexdigest()
+
+
+def _identity(genome: PersonalGenome) -> list[Any]:
+    """Return what tells one file of genotypes from another, or a changed one from what it was."""
+    source = getattr(genome, "source", genome)
+    path = Path(str(getattr(source, "path", "")))
+    if path.is_file():
+        state = path.stat()
+        return [path.name, state.st_size, state.st_mtime_ns]
+    return [str(path), hashlib.blake2b(pickle.dumps(source), digest_size=20).hexdigest()]
 
 
 class PredictionStore:
