@@ -48,7 +48,7 @@ def demo(session: nox.Session) -> None:
 def validation(session: nox.Session) -> None:
     """Run the exhaustive studies and write the tables under validation/."""
     session.install("-c", "constraints.txt", "-e", ".[test]", "tabulate")
-    for script in ("null_genes", "planted_truth", *session.posargs):
+    for script in ("null_genes", "planted_truth", "prequential", *session.posargs):
         session.run("python", f"validation/{script}.py")
 
 
@@ -56,7 +56,7 @@ def validation(session: nox.Session) -> None:
 def benchmarks(session: nox.Session) -> None:
     """Measure against the obvious alternatives and write the tables under benchmarks/."""
     session.install("-e", ".[test]", "tabulate")
-    for script in ("predictors", "evaluator", *session.posargs):
+    for script in ("predictors", "evaluator", "import_time", *session.posargs):
         session.run("python", f"benchmarks/{script}.py")
 
 
