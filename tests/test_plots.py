@@ -88,9 +88,7 @@ def _words(ax: Axes) -> str:
 
 def _render(ax: Axes) -> bytes:
     buffer = io.BytesIO()
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    figure.savefig(buffer, format="svg")
+    ax.figure.savefig(buffer, format="svg")
     return buffer.getvalue()
 
 

@@ -182,8 +182,14 @@ class TestNonlinear:
         tables.strata.loc[:1, "q"] = [0.02, 0.00001]
         said = findings(tables)[-1]
         assert said.startswith("2 of 50 genes are nonlinear (4.0 %), the smallest q of a gain 1e-5; 3 are predicted by")
-        assert "45 are predicted by neither" in said
+        assert "45 are left over as unpredictable. A gene" in said
         assert said.endswith("A gene that is not called nonlinear is not shown to be linear.")
+
+    def test_a_significant_forest_without_a_shown_gain_is_not_called_nothing(self) -> None:
+        tables = _tables()
+        tables.strata["q_rf"] = [0.01] * 3 + [0.05] * 46 + [NAN]
+        tables.strata.loc[0, "stratum"] = "linear"
+        assert "49 are left over as unpredictable, 2 of them with a significant random forest" in findings(tables)[-1]
 
     def test_none(self) -> None:
         assert findings(_tables())[-1].startswith("None of 50 genes is shown to be nonlinear")
@@ -207,6 +213,11 @@ class TestCautions:
         said = cautions(_tables(replicates=19))
         assert len(said) == 1
         assert "default of 20 for 50 genes: `alpha` (19 replicates) and `beta` (19 replicates)" in said[0]
+
+    def test_says_what_few_replicates_cost(self) -> None:
+        # 3 replicates of 50 genes are 150 draws
+        assert "no p-value can fall below about 0.0066" in cautions(_tables(replicates=3))[0]
+        assert "there are no p-values" in cautions(_tables(replicates=0))[0]
 
     def test_zero_shot_needs_no_replicates(self) -> None:
         tables = _tables(replicates=0)

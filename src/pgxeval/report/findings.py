@@ -65,16 +65,19 @@ def cautions(evaluation: Any) -> list[str]:
         from pgxeval.prediction import default_replicates
 
         wanted = default_replicates(genes)
-        short = [
-            f"`{row['predictor']}` ({counted(int(row['replicates']), 'replicate')})"
+        few = {
+            row["predictor"]: int(row["replicates"])
             for row in _records(summary)
             if predictors.get(row["predictor"], {}).get("kind") == "crossfit" and row["replicates"] < wanted
-        ]
-        if short:
+        }
+        short = [f"`{name}` ({counted(n, 'replicate')})" for name, n in few.items()]
+        if few:
+            fewest = min(few.values())
             said.append(
                 f"Fewer replicates on permuted expression than the default of {wanted} for {counted(genes, 'gene')}: "
-                f"{listed(short)}. p-values, q-values and permuted references of these predictors are coarse; run "
-                "`predict_cohort` with its default `replicates` before drawing conclusions."
+                f"{listed(short)}. Permuted references of these predictors are coarse, and "
+                f"{_smallest_p(fewest, genes)}; run `predict_cohort` with its default `replicates` before drawing "
+                "conclusions."
             )
     blocks = _largest(summary, "n_blocks")
     if blocks and blocks < FEWEST_BLOCKS:
@@ -83,6 +86,12 @@ def cautions(evaluation: Any) -> list[str]:
             "intervals are too narrow."
         )
     return said
+
+
+def _smallest_p(replicates: int, genes: int) -> str:
+    if replicates == 0:
+        return "without a single replicate there are no p-values"
+    return f"no p-value can fall below about {probability(1 / (1 + replicates * genes))}"
 
 
 def level_words(evaluation: Any) -> str:
@@ -250,7 +259,16 @@ def _nonlinear(evaluation: Any) -> str:
         words += f", the smallest q of a gain {probability(table.loc[strata == 'nonlinear', 'q'].min())}"
     rest = (
         f"; {count(counts.get('linear', 0))} are predicted by the elastic net without a shown gain of the random "
-        f"forest, {count(counts.get('unpredictable', 0))} are predicted by neither. A gene that is not called "
-        "nonlinear is not shown to be linear."
+        f"forest, {count(counts.get('unpredictable', 0))} are left over as unpredictable{_forest_alone(evaluation)}. "
+        "A gene that is not called nonlinear is not shown to be linear."
     )
     return words + rest
+
+
+def _forest_alone(evaluation: Any) -> str:
+    table = evaluation.strata
+    if "q_rf" not in table:
+        return ""
+    level = float(dict(getattr(evaluation, "settings", {})).get("level", 0.05))
+    alone = int(((table["stratum"].astype(str) == "unpredictable") & (table["q_rf"] < level)).sum())
+    return f", {count(alone)} of them with a significant random forest but no shown gain" if alone else ""

@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -87,8 +87,8 @@ class Column:
 
 
 def text(value: Any) -> str:
-    """Escape plain text for HTML, quotes included; a per-cent sign stays on the line of its number."""
-    return escape(str(value), quote=True).replace(" %", "&nbsp;%")
+    """Escape plain text for HTML, quotes included; ``5 %`` and ``q < 0.05`` stay on one line."""
+    return escape(str(value), quote=True).replace(" %", "&nbsp;%").replace(" &lt; ", "&nbsp;&lt;&nbsp;")
 
 
 def paragraph(words: str, kind: str | None = None) -> str:
@@ -151,8 +151,7 @@ def terms(entries: Sequence[tuple[str, str]]) -> str:
 
 def figure(ax: Axes, alt: str, caption: str) -> str:
     """Return the figure of `ax` as an inline SVG image with its alternative text and caption."""
-    drawn = ax.get_figure(root=True)
-    assert drawn is not None
+    drawn = cast("Figure", ax.figure)
     data = base64.b64encode(_svg(drawn).encode()).decode()
     width, height = (round(96 * float(inches)) for inches in drawn.get_size_inches())
     return (

@@ -69,5 +69,7 @@ def _interval(evaluation: Any, genes: list[str], gains: np.ndarray[Any, Any]) ->
     rows = [place[gene] for gene in genes]
     blocks = assign_blocks([target.contigs[row] for row in rows], np.asarray(target.starts)[rows], settings["block_bp"])
     sums = block_sums(np.column_stack([gains, np.ones(len(gains))]), blocks)
+    if len(sums) < 2:  # one block resampled is always itself
+        return np.nan, np.nan
     draws = block_weights(len(sums), int(settings.get("bootstraps", 2000)), int(settings.get("seed", 0))) @ sums
     return percentile_interval(draws[:, 0] / draws[:, 1], float(settings.get("confidence", 0.95)))

@@ -52,7 +52,8 @@ METHODS: tuple[tuple[str, str], ...] = (
         "Strata, and which results are naive",
         "A gene is nonlinear if the random forest is significant on its own and its gain over the elastic net is "
         "significant against the gain on permuted expression (an undefined elastic net counts as zero); linear if the "
-        "elastic net is significant and the gene is not nonlinear; otherwise unpredictable. The results of elastic net "
+        "elastic net is significant and the gene is not nonlinear; otherwise unpredictable, even if the forest "
+        "alone is significant. The results of elastic net "
         "and random forest in strata that they themselves define are naive: chance put some genes there, and the same "
         "chance flatters or harms them again. Other predictors are judged fairly in these strata. A gene that is not "
         "called nonlinear is not shown to be linear: the test finds a fraction of recessive and epistatic genes.",
