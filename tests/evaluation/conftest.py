@@ -50,7 +50,16 @@ def _long(
 class TopVariant:
     """A cross-fitted predictor in twenty lines: the best variant of the training folds, or their mean."""
 
-    def __init__(self, genes: int, individuals: int, *, replicates: int, seed: int, effect: float = 0.0) -> None:
+    def __init__(
+        self,
+        genes: int,
+        individuals: int,
+        *,
+        replicates: int,
+        seed: int,
+        effect: float = 0.0,
+        method: str = "crossfit",
+    ) -> None:
         random = np.random.default_rng(seed)
         self.people = [f"S{i:03d}" for i in range(individuals)]
         self.variants = random.normal(size=(genes, individuals, 5))
@@ -59,6 +68,7 @@ class TopVariant:
         self.prediction = np.empty((replicates + 1, genes, individuals))
         self.mean = np.empty_like(self.prediction)
         self.effect = effect
+        self.method = method
         self.models: dict[tuple[int, int], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         for replicate in range(replicates + 1):
             partner = permute_individuals(self.people, replicate, 0)
@@ -67,9 +77,13 @@ class TopVariant:
 
     def _fit(self, replicate: int, variants: np.ndarray, fold: int, threshold: float = 0.22) -> None:
         gene, test = np.arange(len(variants)), self.fold == fold
-        mean = self.expression[:, ~test].mean(axis=1, keepdims=True)
-        centre = variants[:, ~test].mean(axis=1, keepdims=True)
-        x, y = variants[:, ~test] - centre, self.expression[:, ~test] - mean
+        train = self.fold < fold if self.method == "prequential" else ~test
+        if not train.any():
+            self.prediction[replicate][:, test] = self.mean[replicate][:, test] = np.nan
+            return
+        mean = self.expression[:, train].mean(axis=1, keepdims=True)
+        centre = variants[:, train].mean(axis=1, keepdims=True)
+        x, y = variants[:, train] - centre, self.expression[:, train] - mean
         covariance, variance = np.einsum("gnp,gn->gp", x, y), (x**2).sum(axis=1)
         correlation = np.abs(covariance) / np.sqrt(variance * (y**2).sum(axis=1, keepdims=True))
         best = correlation.argmax(axis=1)
@@ -95,7 +109,7 @@ class TopVariant:
         return _bed(self.expression, self.people)
 
     def predictions(self, name: str = "top") -> Predictions:
-        settings = {"cross_fitting": "crossfit", "seed": 0, "individuals": len(self.people)}
+        settings = {"cross_fitting": self.method, "seed": 0, "individuals": len(self.people)}
         return Predictions.from_table(_long(name, self.prediction, self.people, self.fold, self.mean), {name: settings})
 
 

@@ -75,6 +75,17 @@ def test_cross_fitted_intervals_cover_what_the_models_reach_in_new_individuals(t
     assert 0.925 < covered[known].mean() < 0.99
 
 
+def test_prequential_p_values_hold_their_level_without_replicates(top_variant) -> None:
+    made = top_variant(600, PEOPLE, replicates=0, seed=16, method="prequential")
+    p = Evaluator(made.expression_table()).evaluate(made.predictions()).per_gene["p_value"].dropna()
+    assert len(p) > 400
+    assert 0.03 <= np.mean(p < 0.05) <= 0.07
+    real = top_variant(200, PEOPLE, replicates=0, seed=17, effect=0.8, method="prequential")
+    found = Evaluator(real.expression_table()).evaluate(real.predictions()).per_gene
+    assert np.mean(found["p_value"] < 0.05) > 0.9
+    assert (found["direction"] == 1).mean() > 0.98
+
+
 @pytest.mark.parametrize("how", ["textbook", "permutation"])
 def test_zero_shot_noise_stays_noise(bed, long, how: str) -> None:
     random = np.random.default_rng(13)

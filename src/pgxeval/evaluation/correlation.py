@@ -56,28 +56,29 @@ def rank_rows(values: npt.ArrayLike, tolerance: npt.ArrayLike = 0.0) -> Floats:
     >>> rank_rows([[10.0, 30.0, 10.0, float("nan")]]).tolist()
     [[1.5, 3.0, 1.5, nan]]
     """
-    return _rank(np.atleast_2d(np.asarray(values, dtype=np.float64)), np.asarray(tolerance, dtype=np.float64))[0]
+    return _rank(np.atleast_2d(np.asarray(values, dtype=np.float64)), np.asarray(tolerance, dtype=np.float64))
 
 
-def _rank(values: Floats, tolerance: Floats) -> tuple[Floats, Ints]:
-    """Return ranks and, a row, the number of distinct values (missing ones count as distinct)."""
+def _rank(values: Floats, tolerance: Floats) -> Floats:
     n_rows, n = values.shape
     order = np.argsort(values, axis=1)
-    ordered = np.take_along_axis(values, order, axis=1)
-    first = np.ones((n_rows, n), dtype=bool)
-    # "not close" rather than "apart", so that the step from a number to NaN begins a new group
-    np.logical_not(np.diff(ordered, axis=1) <= tolerance.reshape(-1, 1), out=first[:, 1:])
-    ranks = np.empty((n_rows, n))
-    if first.all():
-        np.put_along_axis(ranks, order, np.arange(1.0, n + 1.0)[None, :], axis=1)
-    else:
+    order += np.arange(n_rows)[:, None] * n
+    place = order.reshape(-1)
+    ordered = values.reshape(-1)[place].reshape(n_rows, n)
+    # a step from a number to NaN is no number, and so no tie
+    tied = (ordered[:, 1:] - ordered[:, :-1]) <= tolerance.reshape(-1, 1)
+    ranks = np.empty(n_rows * n)
+    if tied.any():
+        first = np.ones((n_rows, n), dtype=bool)
+        np.logical_not(tied, out=first[:, 1:])
         begin = np.flatnonzero(first)
         size = np.diff(begin, append=n_rows * n)
-        average = begin % n + (size + 1) / 2
-        np.put_along_axis(ranks, order, np.repeat(average, size).reshape(n_rows, n), axis=1)
-    if np.isnan(ordered[:, -1]).any():
-        ranks[np.isnan(values)] = np.nan
-    return ranks, first.sum(axis=1)
+        ranks[place] = np.repeat(begin % n + (size + 1) / 2, size)
+    else:
+        ranks[place] = np.tile(np.arange(1.0, n + 1.0), n_rows)
+    if np.isnan(ordered[:, -1:]).any():
+        ranks[np.isnan(values).reshape(-1)] = np.nan
+    return ranks.reshape(n_rows, n)
 
 
 @attrs.define(eq=False)
@@ -205,7 +206,7 @@ class RankedExpression:
         def prepare(rows: slice) -> None:
             values = self.values[rows]
             mask = np.isfinite(values)
-            self._ranks[rows] = self._unit(_rank(values, np.zeros(1))[0], mask)[0]
+            self._ranks[rows] = self._unit(_rank(values, np.zeros(1)), mask)[0]
             self._units[rows] = self._unit(values, mask)[0]
 
         _over_rows(prepare, len(self.values), self.threads)
@@ -319,15 +320,16 @@ class RankedExpression:
             mask &= chosen
         complete = bool(mask.all())
         values = predictions if complete else np.where(mask, predictions, np.nan)
-        ranks, _ = _rank(values, noise if tie_noise else np.zeros(1))
-        spread = np.fmax.reduce(values, axis=1, initial=-np.inf) - np.fmin.reduce(values, axis=1, initial=np.inf)
+        ranks = _rank(values, noise if tie_noise else np.zeros(1))
+        highest, lowest = (np.maximum, np.minimum) if complete else (np.fmax, np.fmin)
+        spread = highest.reduce(values, axis=1, initial=-np.inf) - lowest.reduce(values, axis=1, initial=np.inf)
         rank_unit, constant, explained, rank = self._unit(ranks, mask)
         value_unit = self._unit(values, mask)[0]
         expression_rank, expression_unit = self._ranks[rows], self._units[rows]
         fewer = np.flatnonzero((mask != measured).any(axis=1))
         if len(fewer):
             left = np.where(mask[fewer], self.values[rows[fewer]], np.nan)
-            expression_rank[fewer] = self._unit(_rank(left, np.zeros(1))[0], mask[fewer])[0]
+            expression_rank[fewer] = self._unit(_rank(left, np.zeros(1)), mask[fewer])[0]
             expression_unit[fewer] = self._unit(left, mask[fewer])[0]
         n = mask.sum(axis=1)
         flat = ~expression_rank.any(axis=1)
