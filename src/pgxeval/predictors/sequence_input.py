@@ -38,9 +38,9 @@ def check_input(info: ModelInfo, sequences: Any, tracks: Sequence[int]) -> None:
     >>> tracks = pd.DataFrame({"name": ["RNA"], "bin_width_bp": [4]})
     >>> info = ModelInfo(name="toy", version="1", context_lengths=8, tracks=tracks)
     >>> check_input(info, np.frombuffer(b"ACGTNACG", np.uint8)[None], [0])
-    >>> check_input(info, np.frombuffer(b"ACGTRACG", np.uint8)[None], [0])
+    >>> check_input(info, np.frombuffer(b"ACGTRACG", np.uint8)[None], [0])  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    pgxeval.errors.SettingError: model toy: 1 letters of 1 sequences are none of ACGTN, the first in sequence 0 at index 4
+    pgxeval.errors.SettingError: ... are none of ACGTN, the first in sequence 0 at index 4
     """
     if not isinstance(sequences, np.ndarray):
         raise SettingError(
