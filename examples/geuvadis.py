@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 
 import pgxeval
-from pgxeval.report import write_report
 
 DATA = Path(os.environ.get("PGXEVAL_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
@@ -53,8 +52,7 @@ def main() -> int:
         predictions.write(arguments.folder / "predictions.parquet")
         evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, seed=arguments.seed)
         evaluation.per_gene.to_csv(arguments.folder / "per_gene.tsv", sep="\t", index=False)
-        report = write_report(
-            evaluation,
+        report = evaluation.to_html(
             arguments.folder / "report.html",
             title="Geuvadis: elastic net and random forest on 90 European individuals",
         )

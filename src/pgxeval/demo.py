@@ -21,7 +21,6 @@ from pgxeval.prediction import default_replicates, predict_cohort
 from pgxeval.predictors.cis_variants import CisVariants
 from pgxeval.predictors.elastic_net import ElasticNetPredictor
 from pgxeval.predictors.random_forest import RandomForestPredictor
-from pgxeval.report import write_report
 from pgxeval.report.wording import correlation, counted, percent
 from pgxeval.simulate import SimulatedCohort, simulate_cohort
 from pgxeval.simulation.planting import KINDS
@@ -156,8 +155,7 @@ def _run(arguments: argparse.Namespace) -> Path:
     recovered = recovery(evaluation, truth)
     recovered.to_csv(folder / "recovery.tsv", sep="\t", index=False, lineterminator="\n")
     report = folder / "report.html"
-    write_report(
-        evaluation,
+    evaluation.to_html(
         report,
         title="pgxeval on a simulated cohort",
         extra={

@@ -124,11 +124,14 @@ class Evaluation:
             }
         )
 
-    def to_html(self, path: str | os.PathLike[str]) -> Path:
-        """Write one self-contained HTML page with figures and tables; return its path."""
+    def to_html(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write one self-contained HTML page with figures and tables; return its path.
+
+        `options` are those of `pgxeval.report.write_report`: title, sections, extra, individuals, genes.
+        """
         from pgxeval.report import write_report
 
-        return Path(write_report(self, path))
+        return write_report(self, path, **options)
 
     def __repr__(self) -> str:
         predictors = ", ".join(self.summary["predictor"].drop_duplicates())
