@@ -8,6 +8,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from pgxeval.checks import one_of
 from pgxeval.errors import GenotypeError
 from pgxeval.genome.calls import Calls, Records
 from pgxeval.genome.edits import Edits, describe
@@ -51,17 +52,11 @@ class Policies:
         where a call is haploid (counted).
     """
 
-    unphased: Literal["refuse", "as_written"] = attrs.field(
-        default="refuse", validator=attrs.validators.in_(("refuse", "as_written"))
-    )
-    missing: Literal["reference", "refuse"] = attrs.field(
-        default="reference", validator=attrs.validators.in_(("reference", "refuse"))
-    )
-    ref_mismatch: Literal["refuse", "skip"] = attrs.field(
-        default="refuse", validator=attrs.validators.in_(("refuse", "skip"))
-    )
+    unphased: Literal["refuse", "as_written"] = attrs.field(default="refuse", validator=one_of("refuse", "as_written"))
+    missing: Literal["reference", "refuse"] = attrs.field(default="reference", validator=one_of("reference", "refuse"))
+    ref_mismatch: Literal["refuse", "skip"] = attrs.field(default="refuse", validator=one_of("refuse", "skip"))
     mixed_ploidy: Literal["refuse", "reference"] = attrs.field(
-        default="refuse", validator=attrs.validators.in_(("refuse", "reference"))
+        default="refuse", validator=one_of("refuse", "reference")
     )
 
 

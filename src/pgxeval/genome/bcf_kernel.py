@@ -272,6 +272,8 @@ def decode_records(
                         continue  # past the end of this individual's values
                     value = number[0]
                     if k >= n_alleles - 1:
+                        if np.isnan(value):
+                            continue
                         return n_kept, n_values, previous, WRONG_COUNT, record
                     values[n_values + k, i] = value
                     given += 1

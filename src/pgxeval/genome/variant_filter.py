@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pgxeval.checks import between, whole
 from pgxeval.errors import SettingError
 from pgxeval.genome.calls import Calls, Records
 from pgxeval.genome.contigs import canonical_contig
@@ -39,11 +40,6 @@ def _variant_name(item: str | VariantName) -> VariantName:
         raise SettingError(
             f'{item!r} names no variant; say it as "chr1:12345:A:G" or ("chr1", 12345, "A", "G"), position 1-based'
         ) from None
-
-
-def _share(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not 0 <= value <= 0.5:
-        raise SettingError(f"{attribute.name} must lie in [0, 0.5], got {value}")
 
 
 @attrs.frozen(kw_only=True)
@@ -82,10 +78,10 @@ class VariantFilter:
     [('1', 100, 'A', 'G')]
     """
 
-    min_maf: float = attrs.field(default=0.0, validator=_share)
-    max_maf: float = attrs.field(default=0.5, validator=_share)
-    min_count: int = 0
-    max_count: int | None = None
+    min_maf: float = attrs.field(default=0.0, validator=between(0, 0.5))
+    max_maf: float = attrs.field(default=0.5, validator=between(0, 0.5))
+    min_count: int = attrs.field(default=0, validator=whole(0))
+    max_count: int | None = attrs.field(default=None, validator=attrs.validators.optional(whole(0)))
     snvs_only: bool = False
     passed_only: bool = False
     variants: frozenset[VariantName] | None = attrs.field(default=None, converter=_variant_names, repr=False)
@@ -93,8 +89,8 @@ class VariantFilter:
     def __attrs_post_init__(self) -> None:
         if self.min_maf > self.max_maf:
             raise SettingError(f"min_maf {self.min_maf} is above max_maf {self.max_maf}")
-        if self.min_count < 0 or (self.max_count is not None and self.max_count < self.min_count):
-            raise SettingError(f"min_count {self.min_count} and max_count {self.max_count} bound no count")
+        if self.max_count is not None and self.max_count < self.min_count:
+            raise SettingError(f"min_count {self.min_count} is above max_count {self.max_count}")
 
     @property
     def is_all(self) -> bool:
