@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from pgxeval import plots
-from pgxeval.drawing import ALL, numbers, of_stratum
 from pgxeval.errors import TableError
+from pgxeval.plots.drawing import ALL, numbers, of_stratum
 from pgxeval.report.markup import figure, paragraph
 from pgxeval.report.sections import Options
 from pgxeval.report.wording import correlation, counted, listed, number, percent

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from pgxeval.drawing import ALL, of_stratum
 from pgxeval.evaluation.resampling import FEWEST_BLOCKS
+from pgxeval.plots.drawing import ALL, of_stratum
 from pgxeval.report.ranking import mean_difference
 from pgxeval.report.wording import (
     UNDEFINED,

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pandas as pd
 
-from pgxeval.drawing import ALL, in_order, of_stratum
+from pgxeval.plots.drawing import ALL, in_order, of_stratum
 from pgxeval.report import texts
 from pgxeval.report.findings import cautions, findings, interval_words, level_words
 from pgxeval.report.markup import Column, bullets, paragraph, table, terms, warning

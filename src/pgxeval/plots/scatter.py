@@ -1,0 +1,158 @@
+"""Two predictors, gene by gene, with the quadrants counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from pgxeval.plots.drawing import GREY, PALETTE, axes_or_new, plain, predictor_names, say, symmetric_limit, table_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MANY_POINTS = 3000
+"""Above this number of genes a scatter becomes a hexagonal density."""
+
+
+def scatter_predictors(
+    per_gene: Any,
+    predictor_a: str,
+    predictor_b: str,
+    *,
+    strata: pd.DataFrame | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw each gene's Spearman correlation under two predictors, with the quadrants counted.
+
+    Parameters
+    ----------
+    per_gene
+        An `Evaluation`, or its ``per_gene`` table (columns predictor, gene_id, spearman; direction where
+        there is one).
+    predictor_a, predictor_b
+        Names of the predictors on the x and y axis.
+    strata
+        The ``strata`` table (gene_id, stratum): its nonlinear genes are marked. Left out where the genes
+        are so many that a density is drawn.
+    ax
+        Axes to draw on; a new figure without.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Both axes run over Spearman's rho (no unit). Above `MANY_POINTS` genes, hexagons coloured by
+        number of genes. A note counts genes undefined under either predictor. Counts are taken from
+        ``direction``, so that they agree with the concordance table.
+
+    Raises
+    ------
+    UnknownNameError
+        If a predictor is not in the table.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"predictor": ["a", "a", "b", "b"], "gene_id": ["G1", "G2", "G1", "G2"],
+    ...                       "spearman": [0.2, -0.1, 0.3, 0.4]})
+    >>> ax = scatter_predictors(table, "a", "b")
+    >>> ax.get_xlabel()
+    'Spearman ρ, a'
+    """
+    table = table_of(per_gene, "per_gene", ("predictor", "gene_id", "spearman"))
+    pair = _pair(table, predictor_a, predictor_b)
+    ax = axes_or_new(ax, (5.6, 5.6))
+    defined = pair["a"].notna() & pair["b"].notna()
+    note = _undefined_note(pair)
+    if not defined.any():
+        return say(ax, f"No gene has a defined correlation\nunder both predictors.\n{note}")
+    shown = pair[defined]
+    x, y = shown["a"].to_numpy(), shown["b"].to_numpy()
+    limit = symmetric_limit(np.concatenate([x, y]))
+    ax.axhline(0, color=GREY, linewidth=0.8, zorder=1)
+    ax.axvline(0, color=GREY, linewidth=0.8, zorder=1)
+    ax.plot([-limit, limit], [-limit, limit], color=GREY, linewidth=0.8, linestyle="--", zorder=1)
+    if len(shown) > MANY_POINTS:
+        hexagons = ax.hexbin(
+            x,
+            y,
+            gridsize=60,
+            extent=(-limit, limit, -limit, limit),
+            bins="log",
+            mincnt=1,
+            cmap="cividis",
+            zorder=2,
+            rasterized=True,
+        )
+        ax.figure.colorbar(hexagons, ax=ax, shrink=0.75, label="genes per hexagon (log scale)")
+    else:
+        _scatter_genes(ax, shown, strata)
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+    ax.set_xlabel(f"Spearman ρ, {plain(predictor_a)}")
+    ax.set_ylabel(f"Spearman ρ, {plain(predictor_b)}")
+    _count_quadrants(ax, shown)
+    ax.set_title(
+        f"{len(shown):,} gene{'s' * (len(shown) != 1)} defined under both\n{note}".strip(), fontsize="small", loc="left"
+    )
+    return ax
+
+
+def _pair(table: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
+    predictor_names(table, (a, b))
+    names = table["predictor"].astype(str)
+    sides = {}
+    for side, name in (("a", a), ("b", b)):
+        rows = table[names == name].set_index("gene_id")
+        sides[side] = pd.to_numeric(rows["spearman"]).astype("float64")
+        given = rows["direction"].astype("Float64").fillna(0.0) if "direction" in rows else sides[side]
+        sides[f"direction_{side}"] = given.astype("float64")
+    return pd.concat(sides, axis=1)
+
+
+def _undefined_note(pair: pd.DataFrame) -> str:
+    no_a, no_b = pair["a"].isna(), pair["b"].isna()
+    undefined = {"for x only": no_a & ~no_b, "for y only": no_b & ~no_a, "for both": no_a & no_b}
+    parts = [f"{int(genes.sum()):,} {where}" for where, genes in undefined.items() if genes.any()]
+    return f"undefined, not drawn: {', '.join(parts)}" if parts else ""
+
+
+def _scatter_genes(ax: Axes, shown: pd.DataFrame, strata: pd.DataFrame | None) -> None:
+    nonlinear = np.zeros(len(shown), dtype=bool)
+    if strata is not None and {"gene_id", "stratum"} <= set(strata.columns):
+        stratum = strata.drop_duplicates("gene_id").set_index("gene_id")["stratum"].astype(str)
+        nonlinear = (stratum.reindex(shown.index) == "nonlinear").to_numpy()
+    size = 34 if len(shown) <= 200 else 14 if len(shown) <= 1000 else 7
+    for chosen, color, marker, label in (
+        (~nonlinear, PALETTE[0], "o", "other genes"),
+        (nonlinear, PALETTE[1], "^", "nonlinear genes"),
+    ):
+        if chosen.any():
+            ax.scatter(
+                shown["a"][chosen],
+                shown["b"][chosen],
+                s=size,
+                color=color,
+                marker=marker,
+                alpha=0.65,
+                linewidths=0,
+                label=label,
+                zorder=3,
+                rasterized=len(shown) > 500,
+            )
+    if nonlinear.any():
+        ax.legend(frameon=False, fontsize="small", loc="lower right", bbox_to_anchor=(1.0, 0.08))
+
+
+def _count_quadrants(ax: Axes, shown: pd.DataFrame) -> None:
+    # A correlation of exactly zero has no direction and is in no quadrant, as in the concordance table.
+    a, b = shown["direction_a"], shown["direction_b"]
+    corners = (
+        (0.98, 0.98, "right", "top", "both right", (a > 0) & (b > 0)),
+        (0.98, 0.02, "right", "bottom", "only x right", (a > 0) & (b < 0)),
+        (0.02, 0.98, "left", "top", "only y right", (a < 0) & (b > 0)),
+        (0.02, 0.02, "left", "bottom", "neither right", (a < 0) & (b < 0)),
+    )
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.5}
+    for x, y, ha, va, label, genes in corners:
+        words = f"{label}: {int(genes.sum()):,}"
+        ax.text(x, y, words, transform=ax.transAxes, ha=ha, va=va, fontsize="small", zorder=5, bbox=box)
