@@ -103,12 +103,32 @@ def _parse_float(buffer: Bytes, at: int) -> tuple[float, int]:
 
 
 @compiled
+def _decode_digits(
+    cells: npt.NDArray[np.uint32],
+    pairs: npt.NDArray[np.uint16],
+    phased: npt.NDArray[np.bool_],
+) -> int:
+    """Decode cells of exactly ``d|d`` or ``d/d``; return the highest allele, or above 9 if a cell is not so."""
+    bad = np.uint32(0)
+    highest = np.uint32(0)
+    for i in range(cells.size):
+        digits = (cells[i] & np.uint32(0x00FF00FF)) ^ np.uint32(0x00300030)
+        rest = (cells[i] & np.uint32(0xFF00FF00)) ^ np.uint32(0x09002F00)  # 0 for a slash, 0x5300 for a bar
+        first, second = digits & np.uint32(0xFF), digits >> np.uint32(16)
+        bad |= np.uint32((rest != 0) & (rest != 0x5300))
+        highest = max(highest, first, second)
+        pairs[i] = np.uint16(first | (second << np.uint32(8)))
+        phased[i] = rest == 0x5300
+    return 99 if bad else int(highest)
+
+
+@compiled
 def _decode_regular(
     cells: npt.NDArray[np.uint32],
     pairs: npt.NDArray[np.uint16],
     phased: npt.NDArray[np.bool_],
 ) -> int:
-    """Decode cells of exactly ``d|d`` or ``d/d``; return the highest allele, or -1 if a cell is not so.
+    """Do so where digits may be dots; return the highest allele, or -1 if a cell is not so.
 
     A cell and the tab behind it are one 32-bit word, and so are the numbers worked with: the compiler
     turns the loop into vector instructions.
@@ -271,11 +291,15 @@ def decode_lines(
         if genotypes and n_keys == 1 and at + 4 * n_individuals <= size:
             stop = at + 4 * n_individuals - 1
             if buffer[stop] == NEWLINE:
-                cells[:] = buffer[at : stop + 1]
+                line_cells = buffer[at : stop + 1]
+                for k in range(cells.size):  # to where 32-bit words may begin; an assignment is slower
+                    cells[k] = line_cells[k]
                 cells[-1] = TAB
-                highest = _decode_regular(
-                    cells.view(np.uint32), alleles[n_kept].reshape(-1).view(np.uint16), phased[n_kept]
-                )
+                words = cells.view(np.uint32)
+                pairs = alleles[n_kept].reshape(-1).view(np.uint16)
+                highest = _decode_digits(words, pairs, phased[n_kept])
+                if highest > 9:
+                    highest = _decode_regular(words, pairs, phased[n_kept])
                 if highest >= n_alleles:
                     return n_kept, n_values, previous, UNKNOWN_ALLELE, line
                 if highest >= 0:
