@@ -116,7 +116,8 @@ def main() -> None:
         f"permutations; the loop over `scipy.stats.spearmanr` was timed on {asked.loop_genes} genes and scaled.",
         "Peak memory is that of the whole process, the tables included.",
         "",
-        "Processor seconds, added up over threads, are what a busy machine cannot lengthen much.",
+        f"Load average at the start: {os.getloadavg()[0]:.1f}. Processor seconds, added up over threads, are what a",
+        "busy machine cannot lengthen much.",
         "",
         "| table | rows | evaluator [s] | SciPy loop [s] | ratio | processor, evaluator [s] | processor, loop [s] "
         "| peak memory [GB] |",

@@ -117,6 +117,14 @@ def test_strata_from_other_individuals_are_independent(made, three, evaluation) 
             evaluator.evaluate(three, strata=spoiled)
 
 
+@few_blocks
+def test_the_strata_of_one_half_are_given_to_the_other(made, three, evaluation) -> None:
+    found = Evaluator(made.expression_table()).evaluate(three, strata=evaluation.strata)
+    assert found.strata["stratum"].tolist() == evaluation.strata["stratum"].tolist()
+    assert set(found.strata["assignment"]) == {"given: independent of these predictions"}
+    assert set(found.summary["assignment"]) == {"all genes", "independent"}
+
+
 def test_without_replicates_nothing_is_sorted(made, three) -> None:
     found = Evaluator(made.expression_table()).evaluate(three.table.query("replicate == 0"))
     assert set(found.strata["stratum"]) == {"untested"}

@@ -16,6 +16,7 @@ from scipy import optimize, special, stats
 
 Floats = npt.NDArray[np.float64]
 Directions = npt.NDArray[np.int8]
+_NEGLIGIBLE = -60.0
 
 
 def directions_of(correlations: npt.ArrayLike) -> Directions:
@@ -191,13 +192,15 @@ def _association(counts: tuple[int, int, int, int], confidence: float) -> OddsRa
         return OddsRatio(value=float("nan"), low=0.0, high=float("inf"), p_value=1.0)
     tail = (1 - confidence) / 2
 
-    def solve(miss: Callable[[Floats], float]) -> float:
+    def solve(miss: Callable[[Floats, Floats], float]) -> float:
         """Find the odds ratio at which the tilted distribution of `both` meets the condition."""
 
         def at(log_odds: float) -> float:
             tilted = logs + support * log_odds
-            weights = np.exp(tilted - tilted.max())
-            return miss(weights / weights.sum())
+            tilted -= tilted.max()
+            heavy = tilted > _NEGLIGIBLE
+            weights = np.exp(tilted[heavy])
+            return miss(weights / weights.sum(), support[heavy])
 
         reach = 1.0
         while at(-reach) * at(reach) > 0:
@@ -205,11 +208,11 @@ def _association(counts: tuple[int, int, int, int], confidence: float) -> OddsRa
         return float(np.exp(optimize.brentq(at, -reach, reach, xtol=1e-13, rtol=1e-13)))
 
     lowest, highest = both == support[0], both == support[-1]
-    value = solve(lambda weights: float(weights @ support) - both) if not (lowest or highest) else 0.0
+    value = solve(lambda weights, values: float(weights @ values) - both) if not (lowest or highest) else 0.0
     return OddsRatio(
         value=float("inf") if highest else value,
-        low=0.0 if lowest else solve(lambda weights: float(weights[support >= both].sum()) - tail),
-        high=float("inf") if highest else solve(lambda weights: float(weights[support <= both].sum()) - tail),
+        low=0.0 if lowest else solve(lambda weights, values: float(weights[values >= both].sum()) - tail),
+        high=float("inf") if highest else solve(lambda weights, values: float(weights[values <= both].sum()) - tail),
         p_value=float(stats.fisher_exact(np.array([[both, only_a], [only_b, neither]]))[1]),
     )
 

@@ -135,6 +135,7 @@ class Judge:
     zero_shot_inference: ZeroShotInference
     permutations: int
     seed: int
+    _partners: dict[bytes, npt.NDArray[np.int64]] = attrs.field(factory=dict, init=False, repr=False)
 
     def judge(
         self,
@@ -164,7 +165,7 @@ class Judge:
         permutations = None
         if kind == "zero-shot" and not with_null and self.permutations:
             chosen = everyone if people.sum() >= 0.8 * everyone.sum() else people
-            permutations = _permute_among(self.individuals, chosen, self.permutations, self.seed)
+            permutations = self._permute_among(chosen)
             numbers = np.arange(1, self.permutations + 1)
             null_key = (self.seed, int(chosen.sum()))
             reference = f"{self.permutations} label permutations of {int(chosen.sum())} individuals"
@@ -197,6 +198,17 @@ class Judge:
             null_key=null_key,
             reference=reference,
         )
+
+    def _permute_among(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+        """Permute the chosen individuals among themselves, and leave the others in their places."""
+        key = chosen.tobytes()
+        if key not in self._partners:
+            place = np.flatnonzero(chosen)
+            partners = np.tile(np.arange(len(self.individuals)), (self.permutations, 1))
+            names = [self.individuals[i] for i in place]
+            partners[:, place] = place[label_permutations(names, self.permutations, self.seed)]
+            self._partners[key] = partners
+        return self._partners[key]
 
     def _correlate(
         self,
@@ -343,13 +355,3 @@ def _without_flat(found: RowCorrelations, flat: npt.NDArray[np.bool_]) -> RowCor
     found.null[:, undefined] = np.nan
     found.reason[undefined] = CONSTANT_PREDICTION
     return found
-
-
-def _permute_among(
-    individuals: tuple[str, ...], chosen: npt.NDArray[np.bool_], permutations: int, seed: int
-) -> npt.NDArray[np.int64]:
-    """Permute the chosen individuals among themselves, and leave the others in their places."""
-    place = np.flatnonzero(chosen)
-    partners = np.tile(np.arange(len(individuals)), (permutations, 1))
-    partners[:, place] = place[label_permutations([individuals[i] for i in place], permutations, seed)]
-    return partners
