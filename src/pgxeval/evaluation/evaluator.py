@@ -104,8 +104,9 @@ class Evaluator:
             `pgxeval.Predictions`, a table of its layout, or the path of a Parquet, CSV or TSV file.
         strata
             Columns gene_id and stratum, from other individuals: the `strata` table of the other half of a cohort
-            (`Cohort.halves`, with `predict_cohort` run in each half), say. Results in them are labelled independent. None defines strata by elastic net and random forest of this table, if it has both
-            with permuted replicates; results in them are labelled naive.
+            (`Cohort.halves`, with `predict_cohort` run in each half), say. Results in them are labelled
+            independent. None defines strata by elastic net and random forest of this table, if it has both with
+            permuted replicates; results in them are labelled naive.
         seed
             Seed of the bootstrap, and of the label permutations unless a cross-fitted predictor of the table
             brings its own, which is then taken so that references of pairs are joint.
