@@ -15,6 +15,7 @@ import numpy.typing as npt
 from pgxeval.errors import GenotypeError, SettingError
 from pgxeval.genome.assembly import Flanks, Window, assemble
 from pgxeval.genome.calls import ABSENT, MISSING, Calls
+from pgxeval.genome.edits import describe
 from pgxeval.genome.haplotypes import Haplotypes
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.variant_filter import VariantFilter
@@ -29,6 +30,8 @@ _MAX_BYTES = 2**30
 @attrs.frozen(kw_only=True, eq=False)
 class SingleVariants:
     """Sequences with one allele each, and who carries it.
+
+    Alleles that no haplotype can carry (``*``, symbolic, breakends) are left out.
 
     Parameters
     ----------
@@ -117,6 +120,8 @@ def _stand_alone(
     span: tuple[int, int],
 ) -> tuple[Calls, npt.NDArray[np.int8], npt.NDArray[np.int8]]:
     """Return calls of one made-up individual an allele, the dosages of the real ones, and their ploidy."""
+    from pgxeval.genome.haplotype_kernel import PLAIN
+
     records = calls.records
     alleles = np.take(calls.alleles, rows, axis=1)
     inside = (records.starts < span[1]) & (records.ends > span[0])
@@ -126,7 +131,8 @@ def _stand_alone(
             f"{genome.source.path}: {n_missing} missing alleles at {records.contig}:{span[0]}-{span[1]} (0-based); "
             'impute them, or read them as the reference with missing="reference"'
         )
-    passing = allowed.passing(calls)
+    plain = describe(records)[1] == PLAIN
+    passing = allowed.passing(calls) & plain
     record_of = records.record_of
     number = np.arange(record_of.size) - records.first_allele[record_of]
     wanted = np.flatnonzero(passing & (number > 0) & inside[record_of])

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
-import numpy as np
 
 from pgxeval.errors import SettingError
 from pgxeval.predictors.combine import Combine
@@ -168,12 +167,11 @@ class SequencePredictor:
     def settings(self) -> dict[str, Any]:
         """All that shapes the predictions, JSON-able."""
         info = self.info
-        requested = self.tracks.requested
         return {
             "model": info.name,
             "model_version": info.version,
             "model_settings": dict(info.settings),
-            "tracks_requested": requested if isinstance(requested, str) else _plain(requested),
+            "tracks_requested": self.tracks.requested,
             "tracks": self.tracks.used,
             "several": self.tracks.several,
             "readout": _recorded(self.readout),
@@ -258,14 +256,6 @@ def _check(value: object, what: str, allowed: Sequence[str]) -> None:
 
 def _called(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-
-
-def _plain(value: Any) -> Any:
-    return (
-        [_plain(item) for item in value]
-        if isinstance(value, Sequence) and not isinstance(value, str)
-        else (int(value) if isinstance(value, np.integer) else value)
-    )
 
 
 def _recorded(readout: object) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class TrackChoice:
     Parameters
     ----------
     requested
-        As it was asked.
+        As it was asked, JSON-able.
     indices
         Rows of the track table, in the order found.
     several
@@ -126,7 +126,9 @@ def find_tracks(table: pd.DataFrame, wanted: Wanted, *, several: Several = "refu
     indices: list[int] = []
     for part in parts:
         indices.extend(index for index in _find(table, part, several) if index not in indices)
-    choice = TrackChoice(requested=wanted, indices=tuple(indices), several=several, table=table)
+    plain = [part if isinstance(part, str) else int(part) for part in parts]
+    requested = plain[0] if isinstance(wanted, str | int | np.integer) else plain
+    choice = TrackChoice(requested=requested, indices=tuple(indices), several=several, table=table)
     if any(isinstance(part, str) for part in parts):
         assays = sorted({str(table["assay"].iloc[index]) for index in indices})
         if len(assays) > 1:
@@ -146,7 +148,8 @@ def _find(table: pd.DataFrame, wanted: str | int, several: Several) -> list[int]
         raise SettingError(f"tracks must be row numbers or texts that are not empty, got {wanted!r}")
     found = _by_meaning(table, wanted)
     if not found:
-        offered = {text for name in ("name", "tissue", "gtex_tissue", "ontology") for text in table[name] if text}
+        columns = ("name", "tissue", "gtex_tissue", "ontology")
+        offered = {text.strip(" ,") for name in columns for text in table[name] if text}
         assays = sorted(set(table["assay"]) - {""})
         raise UnknownNameError(
             f"no track is called or means {wanted!r}{near_names(wanted, sorted(offered))}; the table has {len(table)} "
