@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.genome.calls import (
+    ABSENT,
     ALT_BEGIN,
     ALT_END,
     ID_BEGIN,
@@ -42,6 +43,7 @@ DAMAGED = 20
 
 _INT8, _INT16, _INT32, _FLOAT, _TEXT = 1, 2, 3, 5, 7
 _DOT, _TAB, _COMMA = 46, 9, 44
+_ENDED = -127  # int8 behind the last copy of an individual with fewer copies than others
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -101,6 +103,25 @@ def _describe(buffer: Bytes, at: int, end: int) -> tuple[int, int, int]:
     if width < 0 or count < 0 or count > (end - at) // max(width, 1):
         return -1, 0, at
     return kind, count, at
+
+
+@compiled
+def _decode_pairs(calls: Bytes, alleles: npt.NDArray[np.int8], phased: npt.NDArray[np.bool_]) -> int:
+    """Decode two bytes an individual, the second of which may be absent; return the highest allele.
+
+    A result below -1 says that some byte is none of these, and nothing is decoded. The numbers are of 32 bits:
+    the compiler turns the loop into vector instructions.
+    """
+    bad = np.uint32(0)
+    highest = np.int32(0)
+    for i in range(phased.size):
+        first, second = np.int32(np.int8(calls[2 * i])), np.int32(np.int8(calls[2 * i + 1]))
+        bad |= np.uint32(first < 0) | np.uint32((second < 0) & (second != _ENDED))
+        highest = max(highest, first, second)
+        alleles[2 * i] = (first >> np.int32(1)) - np.int32(1)
+        alleles[2 * i + 1] = max((second >> np.int32(1)) - np.int32(1), np.int32(ABSENT))
+        phased[i] = second & np.int32(1) != 0
+    return -2 if bad else int(highest >> 1) - 1
 
 
 @compiled
@@ -238,6 +259,16 @@ def decode_records(
         if genotypes:
             if count > 0 and kind not in (_INT8, _INT16, _INT32):
                 return n_kept, n_values, previous, DAMAGED, record
+            if count == 2 and kind == _INT8:
+                highest = _decode_pairs(
+                    buffer[cursor : cursor + 2 * n_individuals], alleles[n_kept].reshape(-1), phased[n_kept]
+                )
+                if highest >= n_alleles:
+                    return n_kept, n_values, previous, UNKNOWN_ALLELE, record
+                if highest >= -1:
+                    n_kept += 1
+                    at = record_end
+                    continue
             ended = -(1 << (8 * max(width, 1) - 1)) + 1
             for i in range(n_individuals):
                 first, second, is_phased = -1, -2, True

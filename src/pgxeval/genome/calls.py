@@ -180,12 +180,12 @@ class CallsBuilder:
         """Keep the rows of the room up to these numbers; `buffer` holds the text of the new ones."""
         table = self.room[0][self.n_records : n_records]
         begins, ends = table[:, ID_BEGIN], table[:, ALT_END]
-        view = memoryview(buffer)
-        self._text.extend(bytes(view[begin:end]) for begin, end in zip(begins.tolist(), ends.tolist(), strict=True))
         sizes = ends - begins
-        shift = self._text_bytes + np.cumsum(sizes) - sizes - begins
-        table[:, ID_BEGIN : ALT_END + 1] += shift[:, None]
-        self._text_bytes += int(sizes.sum())
+        shift = np.cumsum(sizes) - sizes - begins
+        wanted = np.arange(int(sizes.sum())) - np.repeat(shift, sizes)
+        self._text.append(np.frombuffer(buffer, np.uint8)[wanted].tobytes())
+        table[:, ID_BEGIN : ALT_END + 1] += self._text_bytes + shift[:, None]
+        self._text_bytes += wanted.size
         self.n_records, self.n_values = n_records, n_values
 
     def finish(self) -> Calls:

@@ -17,6 +17,7 @@ from pgxeval.errors import InputFileError, PgxevalWarning
 from pgxeval.genome.bgzf import is_remote, read_blocks
 
 Chunk = tuple[int, int]
+Bins = dict[int, tuple[int, tuple[int, ...]]]
 _JOIN_GAP = 1 << 16 << 16  # chunks less than one block apart are read in one go
 
 
@@ -33,7 +34,8 @@ class VariantIndex:
     min_shift, depth
         Geometry of the tree of bins: smallest bin ``2**min_shift`` bp, `depth` levels above it.
     bins
-        A dictionary a contig: bin -> (lowest offset of records that overlap it, chunks).
+        A dictionary a contig: bin -> (lowest offset of records that overlap it, begins and ends of its chunks in
+        turn).
     linear
         Tabix only: a contig's lowest offsets for each 16 kb.
     """
@@ -42,7 +44,7 @@ class VariantIndex:
     contigs: tuple[str, ...]
     min_shift: int
     depth: int
-    bins: Sequence[dict[int, tuple[int, list[Chunk]]]] = attrs.field(repr=False)
+    bins: Sequence[Bins] = attrs.field(repr=False)
     linear: Sequence[tuple[int, ...]] = attrs.field(repr=False)
 
     def chunks(self, row: int, start: int, end: int) -> list[Chunk]:
@@ -70,10 +72,15 @@ class VariantIndex:
         lowest = self._lowest_offset(row, start)
         found: list[Chunk] = []
         for number in self._overlapping_bins(start, end, bins):
-            found.extend((max(begin, lowest), stop) for begin, stop in bins[number][1] if stop > lowest)
+            offsets = bins[number][1]
+            found.extend(
+                (max(begin, lowest), stop)
+                for begin, stop in zip(offsets[::2], offsets[1::2], strict=True)
+                if stop > lowest
+            )
         return _join(found)
 
-    def _overlapping_bins(self, start: int, end: int, present: dict[int, tuple[int, list[Chunk]]]) -> list[int]:
+    def _overlapping_bins(self, start: int, end: int, present: Bins) -> list[int]:
         numbers: list[int] = []
         first = 0
         for level in range(self.depth + 1):
@@ -174,11 +181,19 @@ class _Reader:
         self.position += count
         return self.data[self.position - count : self.position]
 
-    def chunks(self, count: int) -> list[Chunk]:
-        if count < 0 or self.position + 16 * count > len(self.data):
-            raise struct.error("it ends too early")
-        flat = self.take(f"{2 * count}Q")
-        return list(zip(flat[::2], flat[1::2], strict=True))
+    def bins(self, count: int, layout: str) -> Bins:
+        """Read bins that begin with a number and end with how many chunks follow; a genome has 100,000s."""
+        data, position, head = self.data, self.position, struct.Struct("<" + layout)
+        found: Bins = {}
+        for _ in range(count):
+            number, *lowest, n_chunks = head.unpack_from(data, position)
+            position += head.size
+            if n_chunks < 0 or position + 16 * n_chunks > len(data):
+                raise struct.error("it ends too early")
+            found[number] = (lowest[0] if lowest else 0, struct.unpack_from(f"<{2 * n_chunks}Q", data, position))
+            position += 16 * n_chunks
+        self.position = position
+        return found
 
 
 def _names(raw: bytes) -> tuple[str, ...]:
@@ -192,10 +207,7 @@ def _read_tabix(path: str, data: bytes) -> VariantIndex:
     bins, linear = [], []
     for _ in range(n_contigs):
         (n_bins,) = reader.take("i")
-        found: dict[int, tuple[int, list[Chunk]]] = {}
-        for _ in range(n_bins):
-            number, n_chunks = reader.take("Ii")
-            found[number] = (0, reader.chunks(n_chunks))
+        found = reader.bins(n_bins, "Ii")
         found.pop(37450, None)  # statistics of the contig, not a bin
         bins.append(found)
         (n_windows,) = reader.take("i")
@@ -217,10 +229,7 @@ def _read_csi(path: str, data: bytes) -> VariantIndex:
     pseudo = ((1 << 3 * (depth + 1)) - 1) // 7 + 1
     for _ in range(n_contigs):
         (n_bins,) = reader.take("i")
-        found: dict[int, tuple[int, list[Chunk]]] = {}
-        for _ in range(n_bins):
-            number, lowest, n_chunks = reader.take("IQi")
-            found[number] = (lowest, reader.chunks(n_chunks))
+        found = reader.bins(n_bins, "IQi")
         found.pop(pseudo, None)
         bins.append(found)
     return VariantIndex(path=path, contigs=contigs, min_shift=min_shift, depth=depth, bins=bins, linear=())
