@@ -10,7 +10,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pysam
+from hypothesis import strategies as st
+
+from pgxeval import Interval
+from pgxeval.genome import calls
 
 Record = tuple[int, str, Sequence[str]]
 Cell = tuple[str, int]  # a base of a haplotype and the reference position that it maps to, or -1
@@ -190,3 +196,101 @@ def slow_window(haplotype: Sequence[Cell], contig_length: int, start: int, end: 
 
 def bases(cells: Sequence[Cell]) -> str:
     return "".join(base for base, _ in cells)
+
+
+# --- drawn cases
+
+
+Case = tuple[str, list[tuple[int, str, list[str]]], list[list[int]]]
+
+SPACER = "GATTACA" * 8  # bcftools drops records between contigs, so drawn stretches share one
+
+
+@st.composite
+def stretches(draw: st.DrawFn) -> Case:
+    """Bases, records in file order, and the alleles of the four haplotypes of two individuals."""
+    letters = draw(st.sampled_from(["ACGT", "AC", "A"]))
+    reference = draw(st.text(letters, min_size=8, max_size=90))
+    records = []
+    for start in sorted(draw(st.lists(st.integers(0, len(reference) - 1), max_size=8))):
+        length = min(draw(st.sampled_from([1, 1, 1, 2, 3, 6, 12])), len(reference) - start)
+        ref = reference[start : start + length]
+        alts = []
+        for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
+            some = draw(st.text("ACGT", min_size=1, max_size=5))
+            alts.append(draw(st.sampled_from([some[0] + ref[1:], ref + some, ref[0], some, ref[1:] or some])))
+        alts = [alt for alt in dict.fromkeys(alts) if alt != ref]
+        if alts:
+            records.append((start, ref, alts))
+    haplotypes = [[draw(st.integers(0, len(alts))) for _ in range(4)] for _, _, alts in records]
+    return reference, records, haplotypes
+
+
+def joined(cases: Sequence[Case]) -> Case:
+    """One contig of all stretches."""
+    reference, records, haplotypes = "", [], []
+    for bases, its_records, its_haplotypes in cases:
+        records += [(start + len(reference), ref, alts) for start, ref, alts in its_records]
+        haplotypes += its_haplotypes
+        reference += bases + SPACER
+    return reference.removesuffix(SPACER), records, haplotypes
+
+
+# --- without files
+
+
+class MemorySource:
+    """Genotypes of one contig, held in memory: alleles int8 (n_records, n_individuals, 2), -1 missing, -2 absent."""
+
+    path = "memory"
+
+    def __init__(
+        self,
+        contig: str,
+        individuals: Sequence[str],
+        records: Sequence[Record],
+        alleles: npt.ArrayLike,
+        phased: npt.ArrayLike | None = None,
+        passed: Sequence[bool] | None = None,
+    ) -> None:
+        self.individuals, self.contigs = tuple(individuals), (contig,)
+        n = len(self.individuals)
+        self.alleles = np.asarray(alleles, np.int8).reshape(len(records), n, 2)
+        self.phased = np.ones((len(records), n), bool) if phased is None else np.asarray(phased, bool)
+        self.records = list(records)
+        self.passed = [True] * len(records) if passed is None else list(passed)
+
+    def read(self, contig: str, start: int, end: int, field: str = "GT") -> calls.Calls:
+        rows = [i for i, (at, ref, _) in enumerate(self.records) if at < end and at + len(ref) > start]
+        table = np.zeros((len(rows), calls.TABLE_WIDTH), np.int64)
+        text = b""
+        for i, row in enumerate(rows):
+            at, ref, alts = self.records[row]
+            for column, part in (
+                (calls.ID_BEGIN, f"r{row}"),
+                (calls.REF_BEGIN, ref),
+                (calls.ALT_BEGIN, ",".join(alts) or "."),
+            ):
+                table[i, column], table[i, column + 1] = len(text), len(text) + len(part)
+                text += part.encode() + b"\t"
+            table[i, calls.START], table[i, calls.N_ALLELES] = at, 1 + len(alts)
+            table[i, calls.PASSED] = self.passed[row]
+        return calls.Calls(
+            records=calls.make_records(contig, table, text), alleles=self.alleles[rows], phased=self.phased[rows]
+        )
+
+
+class MemoryReference:
+    """A reference genome of one contig, held in memory."""
+
+    path = "memory.fa"
+
+    def __init__(self, contig: str, bases: str) -> None:
+        self.contigs = {contig: len(bases)}
+        self.bases = bases.upper()
+
+    def contig_name(self, name: str) -> str:
+        return next(iter(self.contigs))
+
+    def fetch(self, interval: Interval) -> npt.NDArray[np.uint8]:
+        return np.frombuffer(cut(self.bases, interval.start, interval.length).encode(), np.uint8)

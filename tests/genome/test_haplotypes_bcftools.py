@@ -8,7 +8,6 @@ bases in the FASTA, N and refilling at the ends of the window.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -21,48 +20,14 @@ from pgxeval import Interval, PersonalGenome
 pytestmark = pytest.mark.bcftools
 
 
-Case = tuple[str, list[tuple[int, str, list[str]]], list[list[int]]]
-
-SPACER = "GATTACA" * 8  # bcftools drops records between contigs, so the drawn stretches share one
-
-
-@st.composite
-def stretches(draw: st.DrawFn) -> Case:
-    """Bases, records in file order, and the alleles of the four haplotypes of two individuals."""
-    letters = draw(st.sampled_from(["ACGT", "AC", "A"]))
-    reference = draw(st.text(letters, min_size=8, max_size=90))
-    records = []
-    for start in sorted(draw(st.lists(st.integers(0, len(reference) - 1), max_size=8))):
-        length = min(draw(st.sampled_from([1, 1, 1, 2, 3, 6, 12])), len(reference) - start)
-        ref = reference[start : start + length]
-        alts = []
-        for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
-            some = draw(st.text("ACGT", min_size=1, max_size=5))
-            alts.append(draw(st.sampled_from([some[0] + ref[1:], ref + some, ref[0], some, ref[1:] or some])))
-        alts = [alt for alt in dict.fromkeys(alts) if alt != ref]
-        if alts:
-            records.append((start, ref, alts))
-    haplotypes = [[draw(st.integers(0, len(alts))) for _ in range(4)] for _, _, alts in records]
-    return reference, records, haplotypes
-
-
-def joined(cases: Sequence[Case]) -> Case:
-    """One contig of all stretches."""
-    reference, records, haplotypes = "", [], []
-    for bases, its_records, its_haplotypes in cases:
-        records += [(start + len(reference), ref, alts) for start, ref, alts in its_records]
-        haplotypes += its_haplotypes
-        reference += bases + SPACER
-    return reference.removesuffix(SPACER), records, haplotypes
-
-
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-@given(cases=st.lists(stretches(), min_size=1, max_size=30), seed=st.integers(0, 2**32))
+@given(data=st.data(), seed=st.integers(0, 2**32))
 def test_drawn_cases_equal_bcftools(
-    tmp_path_factory: pytest.TempPathFactory, bcftools: ModuleType, cases: list[Case], seed: int
+    tmp_path_factory: pytest.TempPathFactory, bcftools: ModuleType, data: st.DataObject, seed: int
 ) -> None:
     folder = tmp_path_factory.mktemp("drawn")
-    reference, records, haplotypes = joined(cases)
+    cases = data.draw(st.lists(bcftools.stretches(), min_size=10, max_size=30))
+    reference, records, haplotypes = bcftools.joined(cases)
     fasta = bcftools.write_fasta(folder / "r.fa", {"c": reference})
     lines = [
         bcftools.record_line("c", record, [f"{a}|{b}", f"{c}|{d}"])
