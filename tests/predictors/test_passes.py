@@ -187,10 +187,9 @@ def test_default_reduces_batch_by_batch(toys: ModuleType, jobs: list[Job]) -> No
 
 
 def test_letters() -> None:
-    text = np.frombuffer(b"ACGTNacgtRYM.-", np.uint8)[None]
-    assert clean(text).tobytes() == b"ACGTNNNNNNNNNN"
-    assert mirror(text).tobytes() == b"NNNNNNNNNNACGT"
-    assert mirror(mirror(clean(text))).tobytes() == clean(text).tobytes()
+    text = np.frombuffer(b"ACGTNacgtRYM.-", np.uint8)
+    assert clean(text) == b"ACGTNNNNNNNNNN"
+    assert mirror(text) == b"NNNNNNNNNNACGT"
 
 
 def test_logarithm_of_negative_bins_is_a_reason(toys: ModuleType, jobs: list[Job]) -> None:

@@ -37,7 +37,7 @@ def test_keeps_exactly_and_finds_again(tmp_path: Path) -> None:
         assert [opened.get(name) for name in asked] == scores.tolist()
         assert opened.get(secrets.token_bytes(16)) is None
         assert len(opened) == 1_000
-    cache.close()
+    cache.flush()
     cache.keep(names(1), [1.0])
     assert len(ScoreCache(cache.folder)) == 1_001
 
@@ -132,7 +132,7 @@ def test_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
 def test_keys_that_are_not_right_are_named(tmp_path: Path) -> None:
     cache = ScoreCache(tmp_path)
     cache.keep(names(1), [1.0])
-    cache.close()
+    cache.flush()
     key = tmp_path / "key"
     content = key.read_bytes()
     key.unlink()

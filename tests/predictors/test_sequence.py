@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from pgxeval import Cohort, predict_cohort
-from pgxeval.errors import GenotypeError, PgxevalError, SettingError, UnknownNameError
+from pgxeval.errors import GenotypeError, PgxevalError, PgxevalWarning, SettingError, UnknownNameError
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.predictors.protocol import Predictor
@@ -564,6 +564,33 @@ def test_models_that_need_more_care_are_refused(toys: ModuleType) -> None:
     unpaired = toys.stranded_tracks(8).assign(pair=-1)
     with pytest.raises(SettingError, match="names no pair"):
         SequencePredictor(toys.ToyModel(tracks=unpaired), TssBins(), tracks=0, reverse_complement=True)
+
+
+def test_scale_that_does_not_add_up_is_said(toys: ModuleType) -> None:
+    squashed = toys.stranded_tracks(8).assign(scale=["linear", "linear", "squashed", "linear", "linear"])
+    with pytest.warns(PgxevalWarning, match="scale squashed, whose bins do not add up"):
+        SequencePredictor(toys.ToyModel(tracks=squashed), TssBins(), tracks="rna b")
+    SequencePredictor(toys.ToyModel(tracks=squashed), TssBins(), tracks=0)
+
+
+def test_model_that_never_answers_is_an_error(toys: ModuleType, small: Any) -> None:
+    class Broken(toys.ToyModel):  # type: ignore[name-defined,misc]
+        def predict_tracks(self, sequences: np.ndarray, tracks: Any) -> np.ndarray:
+            raise TypeError("ACGT")
+
+    with pytest.raises(
+        PgxevalError, match="failed at each of the first 2 sequences, the last time with TypeError"
+    ) as told:
+        SequencePredictor(Broken(), TssBins(), tracks=0).predict(
+            toys.gene_at(1_500), small.genome, small.individuals[:1]
+        )
+    assert isinstance(told.value.__cause__, TypeError)
+
+
+def test_nobody_and_nothing(toys: ModuleType, small: Any) -> None:
+    predictor = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b")
+    assert predictor.predict(toys.gene_at(1_500), small.genome, []).values.shape == (0,)
+    assert list(predictor.predict_genes([], small.genome, small.individuals)) == []
 
 
 def test_keeps_the_protocols_and_pickles(toys: ModuleType, small: Any, tmp_path: Path) -> None:

@@ -18,25 +18,25 @@ Answer = tuple[int, npt.NDArray[np.float64], str | None]
 _FAILURES = 8  # so many sequences may fail before the first answer; then the model itself is at fault
 
 
-def _letters() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    forward = np.full(256, ord("N"), np.uint8)
-    mirrored = forward.copy()
-    for letter, other in zip(b"ACGT", b"TGCA", strict=True):
-        forward[letter], mirrored[letter] = letter, other
-    return forward, mirrored
+def _letters(kept: bytes, become: bytes) -> bytes:
+    letters = bytearray(b"N" * 256)
+    for letter, other in zip(kept, become, strict=True):
+        letters[letter] = other
+    return bytes(letters)
 
 
-_FORWARD, _MIRRORED = _letters()
+_FORWARD = _letters(b"ACGT", b"ACGT")
+_MIRRORED = _letters(b"ACGT", b"TGCA")
 
 
-def clean(sequences: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return sequences in which every letter but A, C, G and T is N."""
-    return _FORWARD[sequences]
+def clean(sequence: npt.NDArray[np.uint8]) -> bytes:
+    """Return a sequence, uint8 ASCII ``(length,)``, in which every letter but A, C, G and T is N."""
+    return sequence.tobytes().translate(_FORWARD)
 
 
-def mirror(sequences: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return the reverse complement of sequences, uint8 ASCII ``(n, length)``; other letters become N."""
-    return np.ascontiguousarray(_MIRRORED[sequences][:, ::-1])
+def mirror(sequence: npt.NDArray[np.uint8]) -> bytes:
+    """Return the reverse complement of a sequence, uint8 ASCII ``(length,)``; other letters become N."""
+    return sequence.tobytes().translate(_MIRRORED)[::-1]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -63,8 +63,8 @@ def build(jobs: Sequence[Job]) -> npt.NDArray[np.uint8]:
     """Write the sequences of some jobs: uint8 ASCII of ACGTN, ``(n_jobs, length)``, read-only."""
     sequences = np.empty((len(jobs), jobs[0].haplotypes.length), np.uint8)
     for at, job in enumerate(jobs):
-        made = job.haplotypes.edits.build(np.array([job.row]), job.haplotypes.length)
-        sequences[at] = (mirror(made) if job.mirrored else clean(made))[0]
+        made = job.haplotypes.edits.build(np.array([job.row]), job.haplotypes.length)[0]
+        sequences[at] = np.frombuffer(mirror(made) if job.mirrored else clean(made), np.uint8)
     sequences.flags.writeable = False
     return sequences
 
@@ -151,6 +151,7 @@ class Passes:
         self.count = 0
         self._answered = False
         self._failed = 0
+        self._failure: Exception | None = None
 
     def run(
         self, jobs: Sequence[Job], tracks: Sequence[int]
@@ -169,6 +170,20 @@ class Passes:
         """
         waiting = [(at, tuple(range(len(job.targets)))) for at, job in enumerate(jobs)]
         yield from self._run(jobs, waiting, tracks, self.batch_size)
+
+    def check(self) -> None:
+        """Refuse a model that failed at some sequences and has answered none.
+
+        Raises
+        ------
+        PgxevalError
+            From the last failure.
+        """
+        if self._failure is not None and not self._answered:
+            raise PgxevalError(
+                f"model {self.name} failed at each of the first {self._failed} sequences, the last time with "
+                f"{type(self._failure).__name__}; see the error above this one for its own words"
+            ) from self._failure
 
     def _run(
         self, jobs: Sequence[Job], waiting: list[tuple[int, tuple[int, ...]]], tracks: Sequence[int], size: int
@@ -203,11 +218,9 @@ class Passes:
                 yield from self._run(jobs, [one], tracks, 1)
         else:
             self._failed += 1
-            if not self._answered and self._failed >= _FAILURES:
-                raise PgxevalError(
-                    f"model {self.name} failed at each of the first {self._failed} sequences, the last time with "
-                    f"{type(failure).__name__}; see the error above this one for its own words"
-                ) from failure
+            self._failure = failure
+            if self._failed >= _FAILURES:
+                self.check()
             nothing = np.full(len(tracks), np.nan)
             for at, numbers in rest:
                 for number in numbers:

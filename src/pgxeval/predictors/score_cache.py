@@ -125,14 +125,12 @@ class ScoreCache:
                 raise InputFileError(f"score cache {self.folder}: cannot be written ({error.strerror})") from error
             self._new.update(zip(names, values.tolist(), strict=True))
 
-    def close(self) -> None:
-        """Hand the part to the disk and close it; the cache may be used on."""
+    def flush(self) -> None:
+        """Have the system write to the disk what it holds, so that it outlives a loss of power, too."""
         with self._lock:
             if self._part is not None and self._part[0] == os.getpid():
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):  # not every file system can; a kill is survived without it
                     os.fsync(self._part[1])
-                os.close(self._part[1])
-            self._part = None
 
     def __del__(self) -> None:
         part = getattr(self, "_part", None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from pgxeval.errors import SettingError
+from pgxeval.errors import PgxevalWarning, SettingError
 from pgxeval.predictors.combine import Combine
 from pgxeval.predictors.protocol import Prediction
 from pgxeval.predictors.readout import Readout
@@ -138,7 +139,7 @@ class SequencePredictor:
         if len(set(moved)) < len(moved):
             raise SettingError(f"shifts must differ, got {list(moved)}")
 
-        self.model, self.readout = model, readout
+        self.model, self.readout, self.info = model, readout, info
         self.name = info.name if name is None else name
         if not _is_text(self.name):
             raise SettingError(f"name must be a text that is not empty, got {name!r}")
@@ -156,9 +157,20 @@ class SequencePredictor:
         info.bin_width_bp(self.tracks.indices)
         if self.reverse_complement:
             self.tracks.paired(self.tracks.indices)
+        self._warn_of_scales()
         self.cache = None if cache is None else ScoreCache(cache)
-        self.info = info
         self.passes = 0
+
+    def _warn_of_scales(self) -> None:
+        scales = self.info.tracks["scale"].iloc[list(self.tracks.indices)]
+        odd = sorted(set(scales) - {"linear"})
+        if odd:
+            warnings.warn(
+                f"predictor {self.name}: tracks are on the scale {', '.join(odd)}, whose bins do not add up to signal; "
+                "a model should answer on a linear scale",
+                PgxevalWarning,
+                stacklevel=3,
+            )
 
     def __repr__(self) -> str:
         return f"SequencePredictor({self.name!r}, readout={self.readout!r}, tracks={self.tracks.requested!r})"

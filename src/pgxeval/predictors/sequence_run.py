@@ -72,9 +72,11 @@ class SequenceRun:
                 given += 1
         finally:
             if self.asked.cache is not None:
-                self.asked.cache.close()
-        if self.first_error is not None and not self.said_something:
-            raise self.first_error
+                self.asked.cache.flush()
+        if not self.said_something:
+            self.passes.check()
+            if self.first_error is not None:
+                raise self.first_error
 
     def _check(self) -> None:
         self.genome.rows(self.individuals)

@@ -201,24 +201,23 @@ class WindowScores:
         names: list[bytes] = []
         has_n: list[bool] = []
         for batch in haplotypes.batches(max(1, _BATCH_BYTES // haplotypes.length)):
-            for sequence in clean(batch.sequences):
-                names.append(name_of(self._secret, sequence.tobytes()))
-                has_n.append(bool((sequence == ord("N")).any()))
+            for sequence in map(clean, batch.sequences):
+                names.append(name_of(self._secret, sequence))
+                has_n.append(b"N" in sequence)
         return names, np.array(has_n, dtype=bool)
 
     def _lift(self, view: View) -> list[list[Target | str]]:
         haplotypes = view.haplotypes
+        output = Output(
+            length=haplotypes.length,
+            anchor_index=haplotypes.anchor_index,
+            bin_width_bp=self._info.bin_width_bp(self.genes[0].tracks[0]),
+            offset_bp=self._info.output_offset_bp,
+        )
         lifted: list[list[Target | str]] = [[] for _ in self.genes]
         for row in range(haplotypes.n_distinct):
             coordinates = haplotypes.coordinates(row)
             for scores, targets in zip(self.genes, lifted, strict=True):
-                tracks = scores.tracks[0]
-                output = Output(
-                    length=haplotypes.length,
-                    anchor_index=haplotypes.anchor_index,
-                    bin_width_bp=self._info.bin_width_bp(tracks),
-                    offset_bp=self._info.output_offset_bp,
-                )
                 target = self._readout.lift(scores.gene, coordinates, output)
                 if view.mirrored and not isinstance(target, str):
                     target = target.mirrored(haplotypes.length)
