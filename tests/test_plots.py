@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from pgxeval import plots
-from pgxeval.drawing import PALETTE
+from pgxeval.plots.drawing import PALETTE
 from pgxeval.errors import SettingError, TableError, UnknownNameError
 from pgxeval.evaluation.concordance import PairedTable
 
