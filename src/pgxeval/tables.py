@@ -268,7 +268,7 @@ def _flat(keys: list[tuple[npt.NDArray[Any], int]], rows: slice) -> npt.NDArray[
     return flat
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Predictions:
     """A checked predictions table and the settings that each predictor ran with.
 
@@ -288,14 +288,14 @@ class Predictions:
     >>> import pandas as pd
     >>> predictions = Predictions.from_table(pd.DataFrame({
     ...     "predictor": "mine", "gene_id": "G1", "individual": ["007", "NA"], "prediction": [0.5, 1.5]}))
-    >>> predictions.predictors
-    ('mine',)
+    >>> predictions
+    Predictions(2 rows, mine, 0 permuted replicate(s))
     >>> predictions.table["individual"].tolist()
     ['007', 'NA']
     """
 
-    table: pd.DataFrame = attrs.field(repr=False)
-    settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict, repr=False)
+    table: pd.DataFrame = attrs.field()
+    settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
 
     @classmethod
     def from_table(
@@ -348,6 +348,12 @@ class Predictions:
     def replicates(self) -> int:
         """Number of permuted replicates in the table (0 when it holds observed rows alone)."""
         return int(self.table["replicate"].max()) if len(self.table) else 0
+
+    def __repr__(self) -> str:
+        return (
+            f"Predictions({len(self.table):,} rows, {', '.join(self.predictors)}, "
+            f"{self.replicates} permuted replicate(s))"
+        )
 
     def _repr_html_(self) -> str:
         head = self.table.head(6).to_html(index=False)
