@@ -147,7 +147,7 @@ def test_many_records_cross_blocks_and_buffers(
     tmp_path: Path, oracles: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than one block of the file, one buffer of lines and one room of records."""
-    monkeypatch.setattr(calls, "_FIRST_BYTES", 1)
+    monkeypatch.setattr(calls, "_ROOM_BYTES", 1)
     choose = np.random.default_rng(3)
     names = [f"s{i}" for i in range(200)]
     made = []

@@ -153,7 +153,7 @@ def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceGen
     ploidy = np.zeros((n_individuals, 3), np.int64)
     tally = np.zeros((records.n_records, kernel.TALLY_WIDTH), np.int64)
     tally[:, [kernel.FIRST_UNPHASED, kernel.FIRST_MISSING]] = -1
-    n_events = int(np.count_nonzero(alleles > 0))
+    n_events = kernel.count_alternatives(alleles)
     offsets = np.empty(2 * n_individuals + 1, np.int64)
     applied = np.empty(n_events, np.int32)
     kernel.apply_alleles(

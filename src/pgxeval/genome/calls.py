@@ -19,7 +19,7 @@ Field = Literal["GT", "DS"]
 START, ID_BEGIN, ID_END, REF_BEGIN, REF_END, ALT_BEGIN, ALT_END, N_ALLELES, PASSED = range(9)
 TABLE_WIDTH = 9
 
-_FIRST_BYTES = 1 << 24  # untouched until used
+_ROOM_BYTES = 1 << 24
 
 Room = tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.bool_], npt.NDArray[np.float32]]
 
@@ -138,8 +138,9 @@ class Calls:
 class CallsBuilder:
     """Collects decoded records, block by block.
 
-    The arrays are larger than what they hold: memory that was never written to is not taken from the
-    machine, and records are decoded to where they stay.
+    Records are decoded into a room of fixed size; one that is full is put aside for another. A window that fits
+    into one room stays where it was decoded; else the rooms are joined at the end, and given back one by
+    one, so that memory never holds the window twice. What was never written to takes no memory.
 
     Parameters
     ----------
@@ -155,26 +156,34 @@ class CallsBuilder:
         self._contig, self._n, self._field = contig, n_individuals, field
         self._text: list[bytes] = []
         self._text_bytes = 0
-        self.n_records = 0
-        self.n_values = 0
-        self.room: Room = (
-            np.empty((0, TABLE_WIDTH), np.int64),
-            np.empty((0, n_individuals, 2), np.int8),
-            np.empty((0, n_individuals), np.bool_),
-            np.empty((0, n_individuals), np.float32),
-        )
-        self.grow()
+        self._parts: tuple[list[npt.NDArray[Any]], ...] = ([], [], [], [])
+        self._begin()
 
     def grow(self) -> None:
-        """Make at least twice the room."""
-        table, alleles, phased, values = self.room
-        n_records = max(2 * len(table), _FIRST_BYTES // (2 * self._n + 8 * TABLE_WIDTH), 64)
-        if self._field == "GT":
-            alleles = _grown(alleles, n_records, self.n_records)
-            phased = _grown(phased, n_records, self.n_records)
-        else:
-            values = _grown(values, max(2 * len(values), n_records + MAX_ALLELES), self.n_values)
-        self.room = (_grown(table, n_records, self.n_records), alleles, phased, values)
+        """Put what is in the room aside and begin another: `n_records` and `n_values` are 0 again."""
+        self._put_aside()
+        self._begin()
+
+    def _begin(self) -> None:
+        n = self._n
+        n_records = max(_ROOM_BYTES // ((2 if self._field == "GT" else 4) * n + 8 * TABLE_WIDTH), 64)
+        n_calls, n_values = (n_records, 0) if self._field == "GT" else (0, n_records + MAX_ALLELES)
+        self.room: Room = (
+            np.empty((n_records, TABLE_WIDTH), np.int64),
+            np.empty((n_calls, n, 2), np.int8),
+            np.empty((n_calls, n), np.bool_),
+            np.empty((n_values, n), np.float32),
+        )
+        self.n_records = 0
+        self.n_values = 0
+
+    def _put_aside(self) -> None:
+        used = (self.n_records, self.n_records, self.n_records, self.n_values)
+        arrays: tuple[npt.NDArray[Any], ...] = self.room
+        for parts, array, n in zip(self._parts, arrays, used, strict=True):
+            parts.append(array[:n])
+        del arrays, array
+        del self.room
 
     def keep(self, buffer: bytes | bytearray | memoryview, n_records: int, n_values: int) -> None:
         """Keep the rows of the room up to these numbers; `buffer` holds the text of the new ones."""
@@ -189,14 +198,14 @@ class CallsBuilder:
         self.n_records, self.n_values = n_records, n_values
 
     def finish(self) -> Calls:
-        """Return all records that were kept."""
-        table, alleles, phased, values = self.room
-        records = make_records(self._contig, table[: self.n_records], b"".join(self._text))
+        """Return all records that were kept; this is the last that is asked of a builder."""
+        self._put_aside()
+        table, alleles, phased, values = (_joined(parts) for parts in self._parts)
         return Calls(
-            records=records,
-            alleles=alleles[: self.n_records],
-            phased=phased[: self.n_records],
-            field_values=None if self._field == "GT" else values[: self.n_values],
+            records=make_records(self._contig, table, b"".join(self._text)),
+            alleles=alleles,
+            phased=phased,
+            field_values=None if self._field == "GT" else values,
         )
 
 
@@ -226,7 +235,14 @@ def make_records(contig: str, table: npt.NDArray[np.int64], text: bytes) -> Reco
     )
 
 
-def _grown(array: npt.NDArray[Any], n_rows: int, n_used: int) -> npt.NDArray[Any]:
-    grown = np.empty((n_rows, *array.shape[1:]), array.dtype)
-    grown[:n_used] = array[:n_used]
-    return grown
+def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """Concatenate arrays along the first axis, giving each back once it is copied."""
+    if len(parts) == 1:
+        return parts.pop()
+    end = sum(len(part) for part in parts)
+    joined = np.empty((end, *parts[0].shape[1:]), parts[0].dtype)
+    while parts:
+        part = parts.pop()
+        joined[end - len(part) : end] = part
+        end -= len(part)
+    return joined

@@ -132,6 +132,16 @@ def count_alleles(alleles: npt.NDArray[np.int8], first_allele: Ints, counts: Int
 
 
 @compiled
+def count_alternatives(alleles: npt.NDArray[np.int8]) -> int:
+    """Count the copies of ALT alleles."""
+    count = 0
+    for record in range(alleles.shape[0]):
+        for copy in alleles[record].reshape(-1):
+            count += copy > 0
+    return count
+
+
+@compiled
 def _tally_copy(
     allele: int,
     partner: int,
