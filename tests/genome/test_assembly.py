@@ -1,0 +1,296 @@
+"""Policies: what is refused, what is counted, and where we rightly differ from `bcftools consensus`."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from pgxeval import GenotypeError, Interval, PersonalGenome, SettingError, UnknownNameError
+from pgxeval.genome.assembly import Policies
+
+REFERENCE = "ACGTTGCAAC" * 10
+WINDOW = Interval("c", 5, 45)
+Record = tuple[int, str, list[str], list[str]]
+
+
+def on_disk(
+    folder: Path, oracles: ModuleType, records: list[Record], *, reference: str = REFERENCE, **policies: object
+) -> PersonalGenome:
+    """Individuals p0, p1 ... with the genotypes that each record ends with."""
+    n = len(records[0][3])
+    lines = [oracles.record_line("c", record[:3], record[3]) for record in records]
+    text = oracles.vcf_text({"c": len(reference)}, [f"p{i}" for i in range(n)], lines)
+    fasta = oracles.write_fasta(folder / "r.fa", {"c": reference})
+    return PersonalGenome(oracles.write_vcf(folder / "v.vcf.gz", text), fasta, **policies)
+
+
+def edited(*edits: tuple[int, int, str]) -> str:
+    """The window of the reference with bases [start, end) replaced, drawn in from the right."""
+    bases = REFERENCE
+    for start, end, new in sorted(edits, reverse=True):
+        bases = bases[:start] + new + bases[end:]
+    return bases[WINDOW.start : WINDOW.end]
+
+
+# --- phase
+
+
+def test_unphased_heterozygotes_are_refused(tmp_path: Path, oracles: ModuleType) -> None:
+    genome = on_disk(tmp_path, oracles, [(10, "A", ["C"], ["0|1", "1/1"]), (20, "A", ["G"], ["0/0", "0/1"])])
+    with pytest.raises(GenotypeError, match=r"1 unphased heterozygous genotypes over c:5-45, the first at c:21 of p1"):
+        genome.haplotypes(WINDOW)
+    assert genome.haplotypes(WINDOW, ["p0"])["p0", 1].sequence == edited((10, 11, "C"))
+    assert genome.haplotypes(Interval("c", 5, 20)).counts["unphased"] == 0
+
+
+def test_unphased_as_written(tmp_path: Path, oracles: ModuleType) -> None:
+    genome = on_disk(tmp_path, oracles, [(10, "A", ["C", "G"], ["0/1", "2/1"])], unphased="as_written")
+    haplotypes = genome.haplotypes(WINDOW)
+    assert haplotypes.counts["unphased"] == 2
+    assert haplotypes["p1", 0].sequence == edited((10, 11, "G"))
+    assert haplotypes["p1", 1].sequence == edited((10, 11, "C"))
+
+
+@pytest.mark.parametrize(
+    ("genotype", "n"),
+    [
+        ("1/.", 1),
+        ("./1", 1),
+        ("0/.", 0),
+        ("./.", 0),
+        ("1/1", 0),
+        ("1/2", 1),
+        ("3/0", 0),
+        ("3/1", 1),
+        ("1|2", 0),
+        ("1", 0),
+    ],
+)
+def test_what_counts_as_unphased(tmp_path: Path, oracles: ModuleType, genotype: str, n: int) -> None:
+    """Allele 3 is skipped, so it reads as the reference on whichever copy it is."""
+    genome = on_disk(
+        tmp_path,
+        oracles,
+        [(10, "A", ["C", "G", "<DEL>"], [genotype]), (12, "G", ["T"], ["0|0"])],
+        mixed_ploidy="reference",
+    )
+    if n:
+        with pytest.raises(GenotypeError, match=f"^[^:]*: {n} unphased"):
+            genome.haplotypes(WINDOW)
+    else:
+        assert genome.haplotypes(WINDOW).counts["unphased"] == 0
+
+
+# --- missing
+
+
+def test_missing_reads_as_the_reference(tmp_path: Path, oracles: ModuleType) -> None:
+    genome = on_disk(tmp_path, oracles, [(10, "A", ["C"], [".|.", "1|.", ".|1", "1|1", "./."])])
+    haplotypes = genome.haplotypes(WINDOW)
+    assert haplotypes.counts["missing"] == 2
+    assert haplotypes.counts["half_missing"] == 2
+    assert haplotypes.index.tolist() == [[0, 0], [1, 0], [0, 1], [1, 1], [0, 0]]
+    assert haplotypes["p1", 0].sequence == edited((10, 11, "C"))
+
+
+def test_missing_refused(tmp_path: Path, oracles: ModuleType) -> None:
+    genome = on_disk(tmp_path, oracles, [(10, "A", ["C"], ["0|1", "1|."])], missing="refuse")
+    with pytest.raises(GenotypeError, match=r"1 missing genotypes over c:5-45, the first at c:11 of p1"):
+        genome.haplotypes(WINDOW)
+    assert genome.haplotypes(WINDOW, ["p0"]).n_distinct == 2
+
+
+# --- ploidy
+
+
+def test_haploid_calls_make_one_haplotype(tmp_path: Path, oracles: ModuleType) -> None:
+    genome = on_disk(
+        tmp_path,
+        oracles,
+        [(10, "A", ["C"], ["1", "0|1", ".", "1", "."]), (20, "A", ["G"], ["0", "1|1", ".", "./.", "./."])],
+    )
+    haplotypes = genome.haplotypes(WINDOW)
+    assert haplotypes.counts["haploid"] == 3
+    assert haplotypes.index.tolist() == [[0, -1], [1, 2], [3, -1], [0, -1], [3, 3]]
+    assert haplotypes["p0", 0].sequence == edited((10, 11, "C"))
+    with pytest.raises(UnknownNameError, match="individual p0 is haploid over c:5-45: there is no copy 1"):
+        haplotypes["p0", 1]
+
+
+def test_mixed_ploidy(tmp_path: Path, oracles: ModuleType) -> None:
+    records: list[Record] = [(10, "A", ["C"], ["1", "0|1"]), (20, "A", ["G"], ["0|1", "1|1"])]
+    with pytest.raises(GenotypeError, match=r"1 individuals have haploid and diploid calls over c:5-45, the first: p0"):
+        on_disk(tmp_path, oracles, records).haplotypes(WINDOW)
+    haplotypes = on_disk(tmp_path, oracles, records, mixed_ploidy="reference").haplotypes(WINDOW)
+    assert haplotypes["p0", 0].sequence == edited((10, 11, "C"))
+    assert haplotypes["p0", 1].sequence == edited((20, 21, "G"))
+    assert haplotypes.counts["mixed_ploidy"] == 1
+    assert on_disk(tmp_path, oracles, records).haplotypes(Interval("c", 5, 20)).counts["haploid"] == 1
+
+
+# --- REF against the FASTA
+
+
+def test_ref_mismatch(tmp_path: Path, oracles: ModuleType) -> None:
+    records: list[Record] = [(10, "A", ["C"], ["0|1"]), *((i, "T", ["G"], ["0|1"]) for i in (12, 15, 16, 20))]
+    with pytest.raises(
+        GenotypeError,
+        match=r"REF is not what .*r\.fa has at 4 of 5 records around c:5-45; "
+        r"the first at \(1-based\) c:13, c:16, c:17\. "
+        r"Likely cause: the VCF and the FASTA are of different genome builds",
+    ) as error:
+        on_disk(tmp_path, oracles, records).haplotypes(WINDOW)
+    assert "GT" not in str(error.value).replace("REF", "")
+    haplotypes = on_disk(tmp_path, oracles, records, ref_mismatch="skip").haplotypes(WINDOW)
+    assert haplotypes.counts["ref_mismatch"] == 4
+    assert haplotypes["p0", 1].sequence == edited((10, 11, "C"))
+
+
+def test_few_ref_mismatches_have_another_cause(tmp_path: Path, oracles: ModuleType) -> None:
+    records: list[Record] = [(i, REFERENCE[i], ["G" if REFERENCE[i] != "G" else "T"], ["0|1"]) for i in range(6, 40)]
+    records[7] = (13, "G" if REFERENCE[13] != "G" else "T", ["A" if REFERENCE[13] != "A" else "C"], ["0|1"])
+    with pytest.raises(GenotypeError, match=r"at 1 of 34 records.*lifted against another FASTA"):
+        on_disk(tmp_path, oracles, records).haplotypes(WINDOW)
+
+
+def test_ref_beyond_the_contig(tmp_path: Path, oracles: ModuleType) -> None:
+    genome = on_disk(tmp_path, oracles, [(98, "ACGT", ["A"], ["0|1"])])
+    with pytest.raises(GenotypeError, match="REF is not what"):
+        genome.haplotypes(Interval("c", 90, 100))
+
+
+def test_lower_case_and_ambiguous_bases(tmp_path: Path, oracles: ModuleType) -> None:
+    """R is A or G: REF A may be right, and REF C is not."""
+    reference = "acgtt" + "gcaac" + "NRYAA" + REFERENCE[15:]
+    records: list[Record] = [(6, "c", ["t"], ["0|1"]), (11, "A", ["T"], ["0|1"]), (10, "G", ["C"], ["1|0"])]
+    genome = on_disk(tmp_path, oracles, sorted(records), reference=reference)
+    haplotypes = genome.haplotypes(Interval("c", 0, 20))
+    assert haplotypes["p0", 1].sequence == "ACGTTGTAACNTYAA" + REFERENCE[15:20]
+    assert haplotypes["p0", 0].sequence == "ACGTTGCAACCRYAA" + REFERENCE[15:20]
+    assert haplotypes.counts["ref_ambiguous"] == 2
+    wrong = on_disk(tmp_path, oracles, [(11, "C", ["T"], ["0|1"])], reference=reference)
+    with pytest.raises(GenotypeError, match="REF is not what"):
+        wrong.haplotypes(Interval("c", 0, 20))
+
+
+def test_unused_records_are_not_compared(tmp_path: Path, oracles: ModuleType) -> None:
+    """A record without a usable allele changes nothing, whatever its REF."""
+    genome = on_disk(tmp_path, oracles, [(10, "T", ["<DEL>"], ["0|1"]), (12, "T", [], ["0|0"])])
+    assert genome.haplotypes(WINDOW).n_distinct == 1
+
+
+# --- alleles that are no bases
+
+
+@pytest.mark.parametrize(
+    ("alt", "kind"),
+    [
+        ("*", "star"),
+        ("<DEL>", "symbolic"),
+        ("<NON_REF>", "symbolic"),
+        ("<*>", "symbolic"),
+        ("A[c:50[", "breakend"),
+        ("]c:50]A", "breakend"),
+        (".C", "breakend"),
+        ("R", "other"),
+    ],
+)
+def test_skipped_alleles_read_as_the_reference(tmp_path: Path, oracles: ModuleType, alt: str, kind: str) -> None:
+    """And they take no bases: the record behind, which overlaps them, is used."""
+    genome = on_disk(tmp_path, oracles, [(10, "ACGT", [alt, "A"], ["1|2"]), (12, "G", ["C"], ["1|1"])])
+    haplotypes = genome.haplotypes(WINDOW)
+    assert haplotypes["p0", 0].sequence == edited((12, 13, "C"))
+    assert haplotypes["p0", 1].sequence == edited((11, 14, ""))
+    assert haplotypes.counts[kind] == 1
+    assert haplotypes.counts["not_applied"] == 1
+    assert haplotypes.counts["overlapping"] == 1
+    assert haplotypes.counts["alleles"] == 2
+
+
+def test_duplicate_records_at_one_position(tmp_path: Path, oracles: ModuleType) -> None:
+    genome = on_disk(
+        tmp_path, oracles, [(10, "A", ["C"], ["1|0"]), (10, "A", ["G"], ["1|1"]), (10, "A", ["AT"], ["1|1"])]
+    )
+    haplotypes = genome.haplotypes(WINDOW)
+    assert haplotypes["p0", 0].sequence == edited((10, 11, "CT"))  # the insertion keeps the base before it
+    assert haplotypes["p0", 1].sequence == edited((10, 11, "GT"))
+    assert haplotypes.counts["overlapping"] == 1
+
+
+# --- settings
+
+
+@pytest.mark.parametrize("name", ["unphased", "missing", "ref_mismatch", "mixed_ploidy"])
+def test_unknown_policies(name: str) -> None:
+    with pytest.raises(SettingError, match=f"Policies: {name} must be .*got 'guess'"):
+        Policies(**{name: "guess"})  # type: ignore[arg-type]
+
+
+def test_contig_by_other_names(tmp_path: Path, oracles: ModuleType) -> None:
+    lines = [oracles.record_line("7", (10, "A", ["C"]), ["0|1"])]
+    vcf = oracles.write_vcf(tmp_path / "v.vcf.gz", oracles.vcf_text({"7": 100}, ["p0"], lines))
+    genome = PersonalGenome(vcf, oracles.write_fasta(tmp_path / "r.fa", {"chr7": REFERENCE, "chr8": REFERENCE}))
+    for name in ("7", "chr7"):
+        haplotypes = genome.haplotypes(Interval(name, 5, 45))
+        assert haplotypes["p0", 1].sequence == edited((10, 11, "C"))
+        assert haplotypes.interval.contig == "chr7"
+    with pytest.raises(UnknownNameError, match=r"contig chr8 is not in .*v\.vcf\.gz"):
+        genome.haplotypes(Interval("chr8", 5, 45))
+    with pytest.raises(UnknownNameError, match=r"contig chr9 is not in .*r\.fa"):
+        genome.haplotypes(Interval("chr9", 5, 45))
+
+
+def test_every_format_gives_the_same(tmp_path: Path, oracles: ModuleType, kgp: Path) -> None:
+    """91 individuals and the first variants of 1000 Genomes, as VCF (tabix and CSI) and BCF; PGEN is in test_plink."""
+    with_tabix = PersonalGenome(kgp / "variants.vcf.gz", kgp / "reference.fa")
+    if not oracles.has_bcftools():
+        pytest.skip("bcftools is not installed")
+    bcf = tmp_path / "v.bcf"
+    view = ["bcftools", "view", "-r", "1:990000-1120000", "-Ob", "-o", bcf, kgp / "variants.vcf.gz"]
+    subprocess.run([str(part) for part in view], check=True, capture_output=True)
+    subprocess.run(["bcftools", "index", str(bcf)], check=True)
+    window = Interval("chr1", 1_000_000, 1_100_000)
+    one, other = (
+        genome.haplotypes(window, anchor=1_050_000)
+        for genome in (with_tabix, PersonalGenome(bcf, kgp / "reference.fa"))
+    )
+    assert np.array_equal(one.index, other.index)
+    assert np.array_equal(one.sequences, other.sequences)
+    assert one.counts == other.counts
+
+
+# --- where bcftools differs
+
+
+@pytest.mark.bcftools
+def test_differences_from_bcftools(tmp_path: Path, bcftools: ModuleType) -> None:
+    """bcftools takes `<DEL>` with its END as a deletion; here it is skipped and counted, as its ends are not exact."""
+    folder = tmp_path
+    line = "\t".join(["c", "11", ".", "A", "<DEL>", ".", ".", "END=14", "GT", "1|1"])
+    fasta = bcftools.write_fasta(folder / "r.fa", {"c": REFERENCE})
+    vcf = bcftools.write_vcf(folder / "v.vcf.gz", bcftools.vcf_text({"c": 100}, ["p0"], [line]))
+    theirs, _ = bcftools.bcftools_consensus(vcf, fasta, "p0", 0, folder)["c"]
+    ours = PersonalGenome(vcf, fasta).haplotypes(Interval("c", 0, 100))["p0", 0]
+    assert theirs == REFERENCE[:11] + REFERENCE[14:]
+    assert ours.sequence == REFERENCE
+
+
+@pytest.mark.bcftools
+@pytest.mark.parametrize(("genotype", "copies"), [("1|.", (1, 0)), (".|1", (0, 1)), ("1", (1, 0)), (".|.", (0, 0))])
+def test_same_as_bcftools_where_calls_are_missing(
+    tmp_path: Path, bcftools: ModuleType, genotype: str, copies: tuple[int, int]
+) -> None:
+    """A missing copy is the reference for both; for bcftools the absent copy is too, here there is none."""
+    genome = on_disk(tmp_path, bcftools, [(10, "A", ["C"], [genotype])])
+    haplotypes = genome.haplotypes(Interval("c", 0, 100))
+    for copy, carries in enumerate(copies):
+        theirs, _ = bcftools.bcftools_consensus(tmp_path / "v.vcf.gz", tmp_path / "r.fa", "p0", copy, tmp_path)["c"]
+        assert (theirs != REFERENCE) == bool(carries)
+        if genotype == "1" and copy == 1:
+            assert haplotypes.index[0, 1] == -1
+        else:
+            assert haplotypes["p0", copy].sequence == theirs
