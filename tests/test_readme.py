@@ -29,6 +29,7 @@ def test_the_front_door_and_a_model_of_ones_own(
     made.covariates.rename(tmp_path / "covariates.txt")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(prediction, "NULL_DRAWS", 12)
+    monkeypatch.setattr(prediction.joblib, "cpu_count", lambda: 1)  # pytest.warns and worker threads do not go together
     names: dict[str, object] = {}
     with pytest.warns(pgxeval.PgxevalWarning, match="blocks"):
         exec(blocks[0], names)

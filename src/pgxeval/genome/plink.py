@@ -94,15 +94,22 @@ class PlinkSource:
         self._contigs = _sort_contigs(stem, self._variants)
         self.contigs = tuple(self._contigs)
         self._library = pgenlib
-        try:
-            n_variants = self._reader().get_variant_ct()
-        except RuntimeError as error:
-            raise InputFileError(f"{self.path}: cannot be read: {error}") from error
+        # before pgenlib opens it: with allele counts that are too few for the file it reads past their end
+        n_variants, n_individuals = _counts(self.path)
         if n_variants != len(self._variants):
             raise InputFileError(
                 f"{self.path}: holds {n_variants} variants, and its .pvar {len(self._variants)}: they do not belong "
                 "together"
             )
+        if n_individuals != len(self.individuals):
+            raise InputFileError(
+                f"{self.path}: holds {n_individuals} individuals, and its .psam {len(self.individuals)}: they do not "
+                "belong together"
+            )
+        try:
+            self._reader()
+        except (RuntimeError, MemoryError) as error:
+            raise InputFileError(f"{self.path}: cannot be read: {error}") from error
 
     def __getstate__(self) -> dict[str, Any]:
         return {"path": self.path}
@@ -183,6 +190,15 @@ class PlinkSource:
             )
             self._local.reader, self._local.pid = reader, os.getpid()
         return reader
+
+
+def _counts(path: str) -> tuple[int, int]:
+    """Return the numbers of variants and individuals that the header of a ``.pgen`` declares."""
+    with Path(path).open("rb") as file:
+        header = file.read(11)
+    if len(header) < 11 or header[:2] != b"\x6c\x1b" or header[2] < 2:
+        raise InputFileError(f"{path}: is no PLINK 2 .pgen file, or is cut short; make it with `plink2 --make-pgen`")
+    return int.from_bytes(header[3:7], "little"), int.from_bytes(header[7:11], "little")
 
 
 def _read_psam(stem: str) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
