@@ -300,6 +300,10 @@ def test_exon_deleted_on_one_copy_is_nan_for_its_carriers_alone(tmp_path: Path, 
     )
     assert np.isnan(prediction.values).tolist() == [False, True]
     assert prediction.reason(1) == "all 10 bases are deleted on a haplotype"
+    additive = SequencePredictor(toys.ToyModel(), ExonMask(), tracks="rna b", mode="additive")
+    without_phase = additive.predict(gene, small.genome, ["has", "lacks"])
+    assert without_phase.values[0] == prediction.values[0]
+    assert without_phase.reason(1) == prediction.reason(1)
 
 
 def test_lone_copies_count_as_two(tmp_path: Path, toys: ModuleType) -> None:
@@ -399,6 +403,11 @@ def test_second_run_computes_only_what_is_new(toys: ModuleType, small: Any, tmp_
     ):
         assert run(small.individuals, **changed)[1] > n_few, changed
     assert run(small.individuals, reverse_complement=True)[1] == n_all  # forward strands are there already
+    # four bins around the TSS are the same bins from behind: the strands must still be told apart
+    both = {"readout": TssBins(n=4), "tracks": "rna b", "reverse_complement": True}
+    once = run(small.individuals, cache=None, **both)
+    assert run(small.individuals, **both) == once
+    assert run(small.individuals, **both) == (once[0], 0)
 
 
 def test_cache_names_say_nothing_without_the_key(toys: ModuleType, small: Any, tmp_path: Path) -> None:
