@@ -1,1 +1,46 @@
-"""Helpers shipped for those who extend pgxeval; the library itself never imports them."""
+"""Checks shipped for those who extend pgxeval; the library itself never imports them.
+
+In a notebook: `check_sequence_model` and `check_predictor`, each a table of named checks. Under pytest:
+`SequenceModelTests` and `PredictorTests`, classes to inherit from, one test a check.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pgxeval.simulation.memory import InMemoryGenotypes
+from pgxeval.testing.checking import CheckFailedError
+from pgxeval.testing.golden import Golden
+from pgxeval.testing.predictor_checks import PREDICTOR_CHECKS, check_predictor
+from pgxeval.testing.sequence_model_checks import SEQUENCE_MODEL_CHECKS, check_sequence_model
+from pgxeval.testing.tiny_world import TinyWorld
+
+if TYPE_CHECKING:
+    from pgxeval.testing.suites import PredictorTests, SequenceModelTests
+
+__all__ = [
+    "PREDICTOR_CHECKS",
+    "SEQUENCE_MODEL_CHECKS",
+    "CheckFailedError",
+    "Golden",
+    "InMemoryGenotypes",
+    "PredictorTests",
+    "SequenceModelTests",
+    "TinyWorld",
+    "check_predictor",
+    "check_sequence_model",
+]
+
+_SUITES = ("PredictorTests", "SequenceModelTests")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUITES:  # they need pytest, which a notebook may not have
+        from pgxeval.testing import suites
+
+        return getattr(suites, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
