@@ -101,7 +101,8 @@ class ElasticNetPredictor:
                 n_alphas=self.n_alphas,
                 eps=self.eps,
                 patience=self.patience,
-                solver={"max_iter": 10_000, **self.parameters},
+                # with a seed the solver leaves NumPy's global generator alone
+                solver={"max_iter": 10_000, "random_state": seed % 2**32, **self.parameters},
             )
         active = np.flatnonzero(chosen.coefficients)
         return FittedElasticNet(
