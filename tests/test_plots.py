@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from pgxeval import plots
-from pgxeval.plots.drawing import PALETTE
 from pgxeval.errors import SettingError, TableError, UnknownNameError
 from pgxeval.evaluation.concordance import PairedTable
+from pgxeval.plots.drawing import PALETTE
 
 NAN = float("nan")
 INF = float("inf")
