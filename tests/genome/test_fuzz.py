@@ -127,6 +127,10 @@ def mutate(choose: random.Random, text: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory, oracles: ModuleType, kgp: Path) -> tuple[bytes, Path, str]:
+    return real_case(tmp_path_factory.mktemp("real"), oracles, kgp)
+
+
+def real_case(folder: Path, oracles: ModuleType, kgp: Path) -> tuple[bytes, Path, str]:
     """Thirty records of six people of 1000 Genomes, and 4 kb of the reference around them."""
     lines = []
     with pysam.TabixFile(str(kgp / "variants.vcf.gz")) as source:
@@ -136,7 +140,6 @@ def real(tmp_path_factory: pytest.TempPathFactory, oracles: ModuleType, kgp: Pat
             lines.append("\t".join([*columns[:7], ".", *columns[8:9], *columns[9:15]]))
     with pysam.FastaFile(str(kgp / "reference.fa")) as fasta:
         bases = fasta.fetch("1", 899_000, 903_000).upper()
-    folder = tmp_path_factory.mktemp("real")
     text = oracles.vcf_text({"1": len(bases)}, [f"p{i}" for i in range(6)], lines[:30])
     return text.encode(), oracles.write_fasta(folder / "r.fa", {"1": bases}), bases
 
