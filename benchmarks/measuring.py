@@ -1,0 +1,42 @@
+"""What the timings share: medians of interleaved repeats, and the machine that they were made on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+
+import numpy as np
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def interleaved(work: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Return the median seconds of each, run in turn `repeats` times after one run that does not count."""
+    spent: dict[str, list[float]] = {name: [] for name in work}
+    for repeat in range(repeats + 1):
+        for name, run in work.items():
+            taken = seconds(run)
+            if repeat:
+                spent[name].append(taken)
+    return {name: float(np.median(values)) for name, values in spent.items()}
+
+
+def machine(*packages: str) -> str:
+    """Describe the machine in a sentence."""
+    load = max(os.getloadavg())
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), load average up to {load:.1f} meanwhile, "
+        f"Python {platform.python_version()}, {versions}."
+    )
+
+
+def verdict(ratio: float, bar: float) -> str:
+    return "met" if ratio >= bar else "missed"
