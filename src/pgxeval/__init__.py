@@ -20,11 +20,16 @@ from pgxeval.evaluation.evaluator import Evaluation, Evaluator
 from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.genome.reference import ReferenceGenome
+from pgxeval.genome.variant_filter import VariantFilter
 from pgxeval.prediction import predict_cohort
 from pgxeval.predictors.cis_variants import CisVariants
 from pgxeval.predictors.elastic_net import ElasticNetPredictor
+from pgxeval.predictors.enformer import EnformerPredictor
 from pgxeval.predictors.protocol import Prediction, Predictor, TrainablePredictor
 from pgxeval.predictors.random_forest import RandomForestPredictor
+from pgxeval.predictors.registry import available_predictors, make_predictor
+from pgxeval.predictors.sequence import SequencePredictor
+from pgxeval.predictors.sequence_model import ModelInfo, SequenceModel
 from pgxeval.simulate import simulate_cohort
 from pgxeval.tables import Predictions
 
@@ -34,6 +39,7 @@ __all__ = [
     "CisVariants",
     "Cohort",
     "ElasticNetPredictor",
+    "EnformerPredictor",
     "Evaluation",
     "Evaluator",
     "Gene",
@@ -41,6 +47,7 @@ __all__ = [
     "InputFileError",
     "InputFileNotFoundError",
     "Interval",
+    "ModelInfo",
     "PersonalGenome",
     "PgxevalError",
     "PgxevalWarning",
@@ -49,11 +56,16 @@ __all__ = [
     "Predictor",
     "RandomForestPredictor",
     "ReferenceGenome",
+    "SequenceModel",
+    "SequencePredictor",
     "SettingError",
     "TableError",
     "TrainablePredictor",
     "UnknownNameError",
+    "VariantFilter",
     "__version__",
+    "available_predictors",
+    "make_predictor",
     "predict_cohort",
     "simulate_cohort",
 ]
