@@ -186,6 +186,17 @@ def test_default_reduces_batch_by_batch(toys: ModuleType, jobs: list[Job]) -> No
     assert steps == [(0, 1), (1, 1), (2, 1), (3, 2), (4, 3), (5, 3), (6, 3)]
 
 
+def test_batches_of_unequal_size_give_the_same_numbers(toys: ModuleType, jobs: list[Job]) -> None:
+    targets = [Target(row=row, segments=[(100 + row, 130)]) for row in range(7)]
+
+    def answers(*cuts: int) -> list[list[float]]:
+        batches = [build(jobs[first:last]) for first, last in zip((0, *cuts), (*cuts, 7), strict=True)]
+        return [values.tolist() for _, values, _ in predict_targets(toys.ToyModel(), batches, targets, [0, 2])]
+
+    assert answers() == answers(4) == answers(2, 3) == answers(5, 6)
+    assert len({tuple(values) for values in answers()}) == 7
+
+
 def test_letters() -> None:
     text = np.frombuffer(b"ACGTNacgtRYM.-", np.uint8)
     assert clean(text) == b"ACGTNNNNNNNNNN"

@@ -125,6 +125,8 @@ def test_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
     assert (folder / "key").stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [path.name for path in folder.iterdir()] == ["key"]
+    first.keep(names(1), [1.0])
+    assert part_of(folder).stat().st_mode & 0o777 == 0o600
     assert first.secret.hex() not in repr(first)
     assert first.secret not in pickle.dumps(first)
 

@@ -83,6 +83,8 @@ def test_strands(rna: pd.DataFrame) -> None:
 def test_a_gtex_name_takes_the_gtex_track_alone(rna: pd.DataFrame) -> None:
     """A term means the tracks of every project; GTEx's own name of the tissue means that of GTEx."""
     assert find_tracks(rna.assign(tissue=""), "Liver").indices == (6,)
+    by_term = find_tracks(rna.assign(tissue="", gtex_tissue="", name="track"), "Liver", several="mean")
+    assert by_term.indices == (5, 6)  # a table without GTEx's names is searched by their terms
     with pytest.raises(SettingError, match="means 2 tracks"):
         find_tracks(rna, "UBERON:0001114")
 
