@@ -61,6 +61,24 @@ def benchmarks(session: nox.Session) -> None:
 
 
 @nox.session
+def plugin(session: nox.Session) -> None:
+    """Install the example of a plugin beside the library, run the checks on it, and a benchmark with it by name."""
+    session.install(".[demo]", "./examples/plugin[test]")
+    session.chdir("examples/plugin")
+    session.run("pytest", *session.posargs)
+    session.run("python", "benchmark.py")
+
+
+@nox.session
+def enformer5(session: nox.Session) -> None:
+    """Test Enformer with transformers 5, which enformer-pytorch's own loading does not work with."""
+    session.install("-c", "constraints.txt", "-e", ".[test,enformer]")
+    session.install("transformers>=5,<6", "huggingface_hub>=1")  # against the exact pin of enformer-pytorch
+    session.run("python", "-c", "import transformers; assert transformers.__version__.startswith('5.')")
+    session.run("pytest", "tests/predictors", "-k", "enformer or precision", *session.posargs)
+
+
+@nox.session
 def build(session: nox.Session) -> None:
     """Build wheel and source archive and look at them."""
     session.install("build", "twine")

@@ -69,6 +69,7 @@ def test_built_in_predictors_are_there() -> None:
     assert list(found)[:2] == ["elastic_net", "random_forest"]
     assert ("enformer" in found) == (importlib.util.find_spec("enformer_pytorch") is not None)
     assert make_predictor("elastic_net", l1_ratio=0.25) == ElasticNetPredictor(l1_ratio=0.25)
+    assert make_predictor("elastic_net", name="net") == ElasticNetPredictor(name="net")
 
 
 def test_a_plugin_is_listed_and_made(site: Site) -> None:

@@ -79,7 +79,7 @@ def available_predictors() -> dict[str, str]:
     return found
 
 
-def make_predictor(name: str, **settings: Any) -> Predictor | TrainablePredictor:
+def make_predictor(name: str, /, **settings: Any) -> Predictor | TrainablePredictor:
     """Make a predictor by name.
 
     Parameters
@@ -87,7 +87,7 @@ def make_predictor(name: str, **settings: Any) -> Predictor | TrainablePredictor
     name
         One of `available_predictors`.
     **settings
-        Handed to the class or function behind the name.
+        Handed to the class or function behind the name; ``name=`` among them is the name in the predictions table.
 
     Returns
     -------
