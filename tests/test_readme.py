@@ -43,6 +43,10 @@ def test_the_front_door_and_a_model_of_ones_own(
         again = pgxeval.Evaluator(names["cohort"]).evaluate("predictions.parquet")
     assert again.per_gene.equals(evaluation.per_gene)
 
+    exec(blocks[2], names)
+    assert names["haplotypes"].index.shape == (60, 2)
+    assert len(names["one"].sequence) == 10_000
+
     exec(blocks[1], names)
     mine = pgxeval.predict_cohort(names["cohort"], [names["MyModel"]()], progress=False)
     assert np.isfinite(mine.table["prediction"]).all()
