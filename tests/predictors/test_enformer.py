@@ -600,3 +600,12 @@ def test_keeps_the_contract(make_enformer: Make, write_enformer: Make, tmp_path:
     dna = np.full((1, 512), ord("C"), np.uint8)
     table = check_sequence_model(model, golden=Golden.of(model, dna, [1]), on_failure="raise")
     assert set(table["outcome"]) == {"passed"}
+
+
+def test_as_a_predictor_of_personal_genomes_keeps_the_contract(make_enformer: Make) -> None:
+    from pgxeval.predictors.readout import TssBins
+    from pgxeval.predictors.sequence import SequencePredictor
+    from pgxeval.testing import check_predictor
+
+    model = EnformerModel(make_enformer(), context_length=512)
+    check_predictor(SequencePredictor(model, TssBins(), tracks=[1]), tolerance=1e-5, on_failure="raise")
