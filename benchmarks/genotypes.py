@@ -3,8 +3,8 @@
 Writes `genotypes.md` beside this file. A window of 196,608 bp of 953 simulated individuals is read into arrays:
 alleles and phase for all records by ours, ``genotype.array()`` record by record by cyvcf2, ``sample.allele_indices`` by
 pysam (on fewer records, scaled). Files are open before the clock starts and lie in the page cache; each number is the
-median over windows and repeats, compiling is not counted. `decompression` is the time of ours that goes
-into inflating the blocks, which bounds what any decoder can reach.
+median over windows and repeats, compiling is not counted. `of it decompression` is what ours
+spends on inflating the blocks, which bounds what any decoder can reach.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from importlib.metadata import version
 
 import numpy as np
 
+_LOAD = os.getloadavg()[0]  # of the last minute before anything is run
+
 
 def seconds(work: Callable[[], object]) -> float:
     start = time.perf_counter()
@@ -30,10 +32,10 @@ def interleaved(work: Mapping[str, Callable[[], object]], repeats: int) -> dict[
 
 def machine(*packages: str) -> str:
     """Describe the machine in a sentence."""
-    load = max(os.getloadavg())
     versions = ", ".join(f"{package} {version(package)}" for package in packages)
+    load = f"{_LOAD:.1f} at the start and {os.getloadavg()[0]:.1f} at the end"
     return (
-        f"{os.cpu_count()} cores ({platform.machine()}), load average up to {load:.1f} meanwhile, "
+        f"{os.cpu_count()} cores ({platform.machine()}), load average {load}, "
         f"Python {platform.python_version()}, {versions}."
     )
 
