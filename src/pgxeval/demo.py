@@ -180,8 +180,8 @@ def _about(simulated: SimulatedCohort, replicates: int) -> str:
         f"with a minor allele frequency of 0.01 or more (mean {truth['n_common'].mean():.0f}); windows of "
         f"real studies are 20 times as wide. Genes: {kinds}. To be done in minutes, the whole procedure was "
         f"run again on permuted expression {counted(replicates, 'time')} only, where the library's default would be "
-        f"{counted(default_replicates(len(truth)), 'time')}: p-values cannot fall below one over the number of null "
-        "correlations that this gives. Genes are independent here, so that each is a block of its own in the "
+        f"{counted(default_replicates(len(truth)), 'time')}: the smallest p-values rest on the tail of few null "
+        "correlations. Genes are independent here, so that each is a block of its own in the "
         "bootstrap."
     )
 

@@ -12,6 +12,7 @@ from pgxeval.evaluation.inference import (
     null_inflation,
     pooled_p,
     stouffer,
+    tail_p,
     textbook_p,
 )
 
@@ -68,6 +69,36 @@ def test_exceedance_counts_ties_and_skips_undefined() -> None:
     assert np.isnan(exceedance_p([1.0], [np.nan])).all()
 
 
+def test_the_tail_continues_the_count_and_never_flatters() -> None:
+    random = np.random.default_rng(40)
+    null = np.abs(random.normal(size=1000))
+    near, far = np.linspace(0, np.sort(null)[-11], 40), np.linspace(np.sort(null)[-10], 8, 60)
+    np.testing.assert_array_equal(tail_p(near, null), exceedance_p(near, null))
+    p = tail_p(far, null)
+    assert p[0] == pytest.approx(11 / 1001)
+    assert (np.diff(p) < 0).all()
+    assert (p > 2 * stats.norm.sf(far) * 0.5).all()
+    assert 1e-9 < p[-1] < 1e-5
+    assert np.isnan(tail_p([np.nan], null)).all()
+    few = null[:99]
+    np.testing.assert_array_equal(tail_p(far, few), exceedance_p(far, few))
+
+
+@pytest.mark.parametrize("degrees", [5, 1000])
+@pytest.mark.parametrize("size", [200, 1000])
+def test_small_p_values_of_the_tail_hold_their_level(degrees: int, size: int) -> None:
+    """Also for t on 5 degrees of freedom as Fisher's z of its correlation: the tail that small cohorts have."""
+    random = np.random.default_rng(41)
+
+    def draw(shape: tuple[int, ...]) -> np.ndarray:
+        t = random.standard_t(degrees, size=shape)
+        return np.arctanh(np.abs(t) / np.sqrt(degrees + t**2))
+
+    p = np.concatenate([tail_p(draw((2000,)), draw((size,))) for _ in range(300)])
+    for level in (1e-2, 1e-3, 1e-4):
+        assert np.mean(p < level) < 1.25 * level + 3 * np.sqrt(level / p.size)
+
+
 def test_pools_hold_genes_of_the_same_n() -> None:
     random = np.random.default_rng(4)
     df = np.array([50, 50, 200, 7])
@@ -76,11 +107,11 @@ def test_pools_hold_genes_of_the_same_n() -> None:
     r = np.array([0.2, np.nan, 0.2, 0.5])
     p, scaled = pooled_p(r, df, null, null_df, fewest=1000)
     assert scaled.tolist() == [False, False, False, True]
-    assert p[0] == exceedance_p(0.2, null[:, :40])
-    assert p[2] == exceedance_p(0.2, null[:, 40:])
+    assert p[0] == tail_p(0.2, null[:, :40])
+    assert p[2] == tail_p(0.2, null[:, 40:])
     assert p[2] < p[0]
     assert np.isnan(p[1])
-    assert p[3] == exceedance_p(0.5 * np.sqrt(7), null * np.sqrt(null_df))
+    assert p[3] == tail_p(0.5 * np.sqrt(7), null * np.sqrt(null_df))
 
 
 def test_inflation_is_one_for_textbook_nulls_and_follows_wider_ones() -> None:

@@ -8,7 +8,7 @@ from scipy import stats
 
 from pgxeval.errors import SettingError, TableError
 from pgxeval.evaluation.evaluator import Evaluator
-from pgxeval.evaluation.inference import exceedance_p, fisher_interval, null_inflation, stouffer
+from pgxeval.evaluation.inference import fisher_interval, fisher_z, null_inflation, stouffer, tail_p
 from pgxeval.seeding import permute_individuals
 from pgxeval.tables import Predictions
 
@@ -50,7 +50,7 @@ def test_label_permutation_is_joint_over_genes(bed, long) -> None:
             for b in range(1, 51)
         ]
     )
-    np.testing.assert_allclose(found.per_gene["p_value"], exceedance_p(found.per_gene["spearman"].abs(), np.abs(null)))
+    np.testing.assert_allclose(found.per_gene["p_value"], tail_p(fisher_z(found.per_gene["spearman"]), fisher_z(null)))
     summary = found.summary.iloc[0]
     directed = np.abs(null) > 1e-12
     assert summary["reference_share"] == pytest.approx((null > 1e-12).sum() / directed.sum())
@@ -76,7 +76,7 @@ def test_cross_fitted_is_centred_and_judged_by_its_replicates(cross_fitted) -> N
             ]
         )
     np.testing.assert_allclose(found["spearman"], r[0], atol=1e-12)
-    np.testing.assert_allclose(found["p_value"], exceedance_p(np.abs(r[0]), np.abs(r[1:])))
+    np.testing.assert_allclose(found["p_value"], tail_p(fisher_z(r[0]), fisher_z(r[1:])))
     inflation = null_inflation(r[1:], np.full(r[1:].shape, 58))
     assert inflation > 1.1
     np.testing.assert_allclose(found["ci_low"], fisher_interval(r[0], 58, inflation=inflation)[0])
@@ -107,7 +107,9 @@ def test_genes_of_too_few_draws_are_pooled_on_the_z_scale(cross_fitted) -> None:
     expression.loc[0, made.people[:20]] = np.nan
     found = Evaluator(expression).evaluate(made.predictions()).per_gene
     defined = found[found["spearman"].notna()]
-    assert set(defined["inference"]) == {"permuted expression: pooled over all n on the scale r * sqrt(df)"}
+    assert set(defined["inference"]) == {
+        "permuted expression: pooled over all n on the scale z * sqrt(df), exponential tail"
+    }
 
 
 def test_prequential_combines_folds_by_stouffer(bed, long) -> None:

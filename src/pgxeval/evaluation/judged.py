@@ -286,7 +286,7 @@ class Judge:
             p_value = fold_p
             how[defined] = inference.PREQUENTIAL
         elif null_key is not None:
-            p_value, scaled = inference.pooled_p(np.abs(r), df, np.abs(null), null_df)
+            p_value, scaled = inference.pooled_p(inference.fisher_z(r), df, inference.fisher_z(null), null_df)
             names = (
                 (inference.LABELS_SAME, inference.LABELS_SCALED)
                 if kind == "zero-shot"

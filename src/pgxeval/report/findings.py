@@ -91,7 +91,7 @@ def cautions(evaluation: Any) -> list[str]:
 def _smallest_p(replicates: int, genes: int) -> str:
     if replicates == 0:
         return "without a single replicate there are no p-values"
-    return f"no p-value can fall below about {probability(1 / (1 + replicates * genes))}"
+    return f"p-values below about {probability(10 / (1 + replicates * genes))} rest on an extrapolated tail"
 
 
 def level_words(evaluation: Any) -> str:
