@@ -85,6 +85,29 @@ def test_what_counts_as_unphased(tmp_path: Path, oracles: ModuleType, genotype: 
         assert genome.haplotypes(WINDOW).counts["unphased"] == 0
 
 
+def test_phase_sets(tmp_path: Path, oracles: ModuleType) -> None:
+    """Two blocks of read-based phasing: which alleles of one go with which of the other is not known."""
+    head = '##FORMAT=<ID=PS,Number=1,Type=Integer,Description="phase set">'
+    cells = [("0|1:11", "1|1:.", "0|1:."), ("1|0:21", "0|1:21", "0|0:.")]
+    lines = [
+        "\t".join(["c", str(at + 1), ".", "A", "C", ".", ".", ".", "GT:PS", *row])
+        for at, row in zip((10, 20), cells, strict=True)
+    ]
+    lines.append("\t".join(["c", "31", ".", "A", "G", ".", ".", ".", "GT", "0|1", "0|0", "0|0"]))
+    text = oracles.vcf_text({"c": 100}, ["p0", "p1", "p2"], lines, [head])
+    fasta = oracles.write_fasta(tmp_path / "r.fa", {"c": REFERENCE})
+    for name in ("v.vcf.gz", "v.bcf"):
+        vcf = oracles.write_vcf(tmp_path / name, text)
+        assert PersonalGenome(vcf).source.read("c", 0, 99).records.phase_sets.tolist() == [True, True, False]
+        with pytest.raises(GenotypeError, match=r"1 individuals have several heterozygous .* in phase sets \(PS\)"):
+            PersonalGenome(vcf, fasta).haplotypes(WINDOW)
+        assert PersonalGenome(vcf, fasta).haplotypes(WINDOW, ["p1", "p2"]).counts["phase_sets"] == 0
+        assert PersonalGenome(vcf, fasta).haplotypes(Interval("c", 15, 29)).counts["phase_sets"] == 0
+        read = PersonalGenome(vcf, fasta, phase_sets="as_written").haplotypes(WINDOW)
+        assert read.counts["phase_sets"] == 1
+        assert read["p0", 1].sequence == edited((10, 11, "C"), (30, 31, "G"))
+
+
 # --- missing
 
 
@@ -224,7 +247,7 @@ def test_duplicate_records_at_one_position(tmp_path: Path, oracles: ModuleType) 
 # --- settings
 
 
-@pytest.mark.parametrize("name", ["unphased", "missing", "ref_mismatch", "mixed_ploidy"])
+@pytest.mark.parametrize("name", ["unphased", "phase_sets", "missing", "ref_mismatch", "mixed_ploidy"])
 def test_unknown_policies(name: str) -> None:
     with pytest.raises(SettingError, match=f"Policies: {name} must be .*got 'guess'"):
         Policies(**{name: "guess"})  # type: ignore[arg-type]

@@ -49,23 +49,12 @@ def test_any_offset(path: Path, text: bytes) -> None:
         assert b"".join(read_blocks(str(path), begin)) == text[first:]
 
 
-def test_addresses_go_through_htslib(path: Path, text: bytes) -> None:
-    """htslib opens ``file://`` itself, as it opens ``https://``; here it stands for these."""
-    from pgxeval.genome.bgzf import _remote_blocks
-
+def test_addresses() -> None:
+    """`test_remote.py` reads from one."""
     assert is_remote("https://x.org/a.vcf.gz")
     assert is_remote("s3://x/a.vcf.gz")
     assert not is_remote("/data/a.vcf.gz")
     assert not is_remote("file:///data/a.vcf.gz")
-    choose = random.Random(3)
-    with pysam.BGZFile(str(path), "rb") as judge:
-        marks = [(0, 0)]
-        while piece := judge.read(choose.randrange(1, 50_000)):
-            marks.append((judge.tell(), marks[-1][1] + len(piece)))
-    assert b"".join(_remote_blocks(f"file://{path}", 0, None)) == text
-    for _ in range(10):
-        (begin, first), (end, last) = sorted(choose.sample(marks, 2))
-        assert b"".join(_remote_blocks(f"file://{path}", begin, end)) == text[first:last]
 
 
 def test_every_flipped_byte_is_seen_or_harmless(tmp_path: Path, path: Path, text: bytes) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from pgxeval import Interval, PersonalGenome
 
-N_WINDOWS = 60  # 1,000 in validation/haplotypes.py
+N_WINDOWS = 40  # 1,000 in validation/haplotypes.py
 _GENOME: PersonalGenome | None = None
 
 

@@ -270,6 +270,21 @@ def test_truncated(good: Path) -> None:
         open_genotypes(good)
 
 
+def test_index_of_a_longer_file(tmp_path: Path, good: Path, oracles: ModuleType) -> None:
+    """Else the records that the index promises would simply not be there."""
+    names = [f"s{i}" for i in range(300)]
+    choose = np.random.default_rng(4)
+    made = [
+        oracles.record_line("c", (at, "A", ["C"]), [f"{a}|{b}" for a, b in choose.integers(0, 2, (300, 2)).tolist()])
+        for at in range(0, 90_000, 100)
+    ]
+    path = oracles.write_vcf(tmp_path / "long.vcf.gz", oracles.vcf_text({"c": 99_999}, names, made))
+    path.write_bytes(good.read_bytes())
+    os.utime(f"{path}.tbi", (2e9, 2e9))
+    with pytest.raises(InputFileError, match=r"long\.vcf\.gz: (its index points beyond its end|no BGZF block)"):
+        open_genotypes(path).read("c", 80_000, 90_000)
+
+
 def test_damaged_block(good: Path) -> None:
     raw = bytearray(good.read_bytes())
     raw[len(raw) // 2] ^= 0xFF

@@ -95,6 +95,32 @@ def test_dosages_equal_those_of_vcf(both: tuple[Path, Path]) -> None:
     assert one.variants.equals(other.variants)
 
 
+def test_haplotypes_equal_those_of_vcf(tmp_path: Path, oracles: ModuleType) -> None:
+    bases = "ACGTTGCAAC" * 20
+    choose = np.random.default_rng(8)
+    sites: list[Site] = []
+    for start in range(5, 190, 6):
+        ref = bases[start : start + int(choose.choice([1, 1, 3, 8]))]
+        alts = [alt for alt in ("C", "CC", ref[0] + "TTT") if alt != ref]
+        calls = [tuple(pair) for pair in choose.integers(0, 1 + len(alts), (4, 2)).tolist()]
+        sites.append(("1", start, ref, alts, calls, [True] * 4))
+    fasta = oracles.write_fasta(tmp_path / "r.fa", {"1": bases})
+    lines = [
+        oracles.record_line(contig, (start, ref, alts), [f"{a}|{b}" for a, b in calls])
+        for contig, start, ref, alts, calls, _ in sites
+    ]
+    vcf = oracles.write_vcf(tmp_path / "v.vcf.gz", oracles.vcf_text({"1": 200}, NAMES, lines))
+    window = Interval("chr1", 20, 170)
+    one, other = (
+        PersonalGenome(path, fasta).haplotypes(window, anchor=90)
+        for path in (vcf, write_pgen(tmp_path / "p.pgen", sites))
+    )
+    assert one.n_distinct == 8
+    assert np.array_equal(one.index, other.index)
+    assert np.array_equal(one.sequences, other.sequences)
+    assert one.counts == other.counts
+
+
 def test_pickles_and_serves_threads(both: tuple[Path, Path]) -> None:
     source = pickle.loads(pickle.dumps(open_genotypes(both[1])))
     windows = [(i, i + 50) for i in range(0, 800, 20)]

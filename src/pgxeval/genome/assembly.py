@@ -42,6 +42,10 @@ class Policies:
     unphased
         An unphased heterozygote (``0/1``; also ``1/.``): ``"refuse"``, or ``"as_written"``: the first
         allele is copy 0, which is right only where the file is phased and merely writes ``/``.
+    phase_sets
+        An individual with several heterozygous calls of which one lies in a record with phase sets (``PS``, as
+        read-based phasing writes them), which are phased within their set only: ``"refuse"``, or ``"as_written"``,
+        which is right where one set spans each contig (counted).
     missing
         A missing copy: ``"reference"`` (counted), or ``"refuse"``.
     ref_mismatch
@@ -53,6 +57,9 @@ class Policies:
     """
 
     unphased: Literal["refuse", "as_written"] = attrs.field(default="refuse", validator=one_of("refuse", "as_written"))
+    phase_sets: Literal["refuse", "as_written"] = attrs.field(
+        default="refuse", validator=one_of("refuse", "as_written")
+    )
     missing: Literal["reference", "refuse"] = attrs.field(default="reference", validator=one_of("reference", "refuse"))
     ref_mismatch: Literal["refuse", "skip"] = attrs.field(default="refuse", validator=one_of("refuse", "skip"))
     mixed_ploidy: Literal["refuse", "reference"] = attrs.field(
@@ -181,7 +188,8 @@ def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceGen
     counts["ref_mismatch"] = int((mismatch & visible).sum())
     counts["ref_ambiguous"] = int((ambiguous & visible).sum())
     absent = _absent_copies(window, ploidy, span[1] - span[0], counts)
-    _refuse(window, records, tally, visible)
+    counts["phase_sets"] = _count_phase_sets(records, alleles, usable, visible)
+    _refuse(window, records, tally, visible, counts)
 
     index, distinct = _distinct(applied, placements, digests, absent)
     return Haplotypes(
@@ -303,7 +311,30 @@ def _absent_copies(
     return absent
 
 
-def _refuse(window: Window, records: Records, tally: npt.NDArray[np.int64], visible: npt.NDArray[np.bool_]) -> None:
+def _count_phase_sets(
+    records: Records,
+    alleles: npt.NDArray[np.int8],
+    usable: npt.NDArray[np.bool_],
+    visible: npt.NDArray[np.bool_],
+) -> int:
+    """Count individuals of several heterozygous calls of which one is phased within a set only."""
+    shown = np.flatnonzero(visible)
+    if not records.phase_sets[shown].any():
+        return 0
+    rows = records.first_allele[shown][:, None, None] + np.maximum(alleles[shown], 0)
+    used = np.where(usable[rows], alleles[shown], 0)
+    heterozygous = (used[:, :, 0] != used[:, :, 1]) & (alleles[shown].min(axis=2) >= 0)
+    in_set = heterozygous & records.phase_sets[shown][:, None]
+    return int(((heterozygous.sum(axis=0) > 1) & in_set.any(axis=0)).sum())
+
+
+def _refuse(
+    window: Window,
+    records: Records,
+    tally: npt.NDArray[np.int64],
+    visible: npt.NDArray[np.bool_],
+    counts: dict[str, int],
+) -> None:
     from pgxeval.genome import haplotype_kernel as kernel
 
     def first(column: int) -> tuple[str, str]:
@@ -317,6 +348,12 @@ def _refuse(window: Window, records: Records, tally: npt.NDArray[np.int64], visi
             f"{window.path}: {n_unphased} unphased heterozygous genotypes over {window.interval}, the first at "
             f"{where} of {who}: which haplotype carries the allele is not known. Phase the file (SHAPEIT, Beagle, "
             'Eagle), use dosages, or, if it is phased and merely writes "/", unphased="as_written"'
+        )
+    if counts["phase_sets"] and window.policies.phase_sets == "refuse":
+        raise GenotypeError(
+            f"{window.path}: {counts['phase_sets']} individuals have several heterozygous genotypes over "
+            f"{window.interval} in phase sets (PS): phase holds only within a set. Phase the file statistically "
+            '(SHAPEIT, Beagle, Eagle), use dosages, or, where one set spans the contig, phase_sets="as_written"'
         )
     n_missing = int(tally[visible][:, [kernel.MISSING_CALLS, kernel.HALF_MISSING]].sum())
     if n_missing and window.policies.missing == "refuse":

@@ -19,6 +19,7 @@ from pgxeval.genome.vcf import decoding_error, header_individuals
 _MAGIC = b"BCF\x02"
 _BUFFER_BYTES = 1 << 19
 _MAX_HEADER = 1 << 28
+_NO_KEY = -(1 << 40)
 
 
 class BcfSource:
@@ -74,8 +75,8 @@ class BcfSource:
         return self._contig_rows[contig]
 
     def key_of(self, field: str) -> int:
-        """Return the number by which the file knows a FORMAT field; -1 for one that it has not."""
-        return self._keys.get(field, -1)
+        """Return the number by which the file knows a FORMAT field; one that no record can hold if it has none."""
+        return self._keys.get(field, _NO_KEY)
 
 
 class _Reader:
@@ -128,6 +129,7 @@ class _Reader:
                 self.previous,
                 self.field == "GT",
                 self.source.key_of(self.field),
+                self.source.key_of("PS"),
                 len(self.source.individuals),
                 builder.n_records,
                 builder.n_values,

@@ -18,6 +18,7 @@ from pgxeval.genome.calls import (
     ID_END,
     N_ALLELES,
     PASSED,
+    PHASE_SETS,
     REF_BEGIN,
     REF_END,
     START,
@@ -134,6 +135,7 @@ def decode_records(
     previous: int,
     genotypes: bool,
     field: int,
+    phase_set_field: int,
     n_individuals: int,
     n_kept: int,
     n_kept_values: int,
@@ -237,21 +239,25 @@ def decode_records(
 
         cursor = shared_end
         found = False
-        kind, count = 0, 0
+        kind, count, values_at = 0, 0, 0
+        row[PHASE_SETS] = 0
         for _ in range(n_fields):
             key_kind, key_count, cursor = _describe(buffer, cursor, record_end)
             key_width = _width(key_kind)
             if key_kind not in (_INT8, _INT16, _INT32) or key_count != 1:
                 return n_kept, n_values, previous, DAMAGED, record
             key = _signed(buffer, cursor, key_width)
-            kind, count, cursor = _describe(buffer, cursor + key_width, record_end)
-            size = count * max(_width(kind), 0)
-            if kind < 0 or size * n_individuals > record_end - cursor:
+            key_kind, key_count, cursor = _describe(buffer, cursor + key_width, record_end)
+            size = key_count * max(_width(key_kind), 0)
+            if key_kind < 0 or size * n_individuals > record_end - cursor:
                 return n_kept, n_values, previous, DAMAGED, record
-            if key == field:
+            if key == field and not found:
                 found = True
-                break
+                kind, count, values_at = key_kind, key_count, cursor
+            if key == phase_set_field:
+                row[PHASE_SETS] = 1
             cursor += size * n_individuals
+        cursor = values_at
         if not found:
             return n_kept, n_values, previous, NO_FIELD, record
 

@@ -6,9 +6,11 @@ of position inside the decompressed block.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 from pgxeval.errors import InputFileError
 
@@ -60,35 +62,38 @@ def read_blocks(path: str, begin: int, end: int | None = None) -> Iterator[bytes
     Parameters
     ----------
     path
-        Local path, or anything that htslib opens (``https://``, ``s3://``).
+        Local path, or an address that htslib opens (``https://``, ``s3://``).
     begin, end
         Virtual offsets; None reads to the end of the file.
 
     Yields
     ------
     bytes
-        Decompressed bytes, a block (local) or some hundred kilobytes (remote) at a time.
+        Decompressed bytes, a block at a time.
 
     Raises
     ------
     InputFileError
-        If a block is damaged or cut off; the message names its offset.
+        If a block is damaged or cut off; the message names its offset. Or if the address cannot be read.
     """
-    return _remote_blocks(path, begin, end) if is_remote(path) else _local_blocks(path, begin, end)
-
-
-def _local_blocks(path: str, begin: int, end: int | None) -> Iterator[bytes]:
     offset, skip = begin >> 16, begin & 0xFFFF
     last, stop = (None, 0) if end is None else (end >> 16, end & 0xFFFF)
-    with Path(path).open("rb", buffering=0) as handle:
+    with contextlib.closing(_open_bytes(path)) as handle:
         handle.seek(offset)
         buffer, position = b"", 0
         while last is None or offset < last or (offset == last and stop > 0):
-            if len(buffer) - position < _MIN_HEADER or len(buffer) - position < _block_size(buffer, position):
-                buffer = buffer[position:] + handle.read(_READ_BYTES)
-                position = 0
-                if not buffer:
+            while len(buffer) - position < _MIN_HEADER or len(buffer) - position < _block_size(buffer, position):
+                more = _read(path, handle)
+                buffer, position = buffer[position:] + more, 0
+                if not more:
+                    break
+            if not buffer:
+                if end is None:
                     return
+                raise InputFileError(
+                    f"{path}: its index points beyond its end at byte {offset}: the file is truncated, or the index "
+                    "belongs to another version of it; index it again"
+                )
             if len(buffer) - position < _MIN_HEADER or not _is_block(buffer[position : position + 18]):
                 raise InputFileError(
                     f"{path}: no BGZF block at byte {offset}: the file is truncated or damaged, "
@@ -124,22 +129,27 @@ def _inflate(path: str, offset: int, block: bytes) -> bytes:
     return data
 
 
-def _remote_blocks(path: str, begin: int, end: int | None) -> Iterator[bytes]:
-    import pysam
+def _read(path: str, handle: _Bytes) -> bytes:
+    try:
+        return handle.read(_READ_BYTES)
+    except OSError as error:
+        raise InputFileError(f"{path}: cannot be read: {error}") from error
+
+
+class _Bytes(Protocol):
+    def read(self, size: int) -> bytes: ...
+
+    def seek(self, offset: int) -> Any: ...
+
+    def close(self) -> None: ...
+
+
+def _open_bytes(path: str) -> _Bytes:
+    if not is_remote(path):
+        return Path(path).open("rb", buffering=0)
+    from pysam.libchtslib import HFile  # pysam.BGZFile crashes where an address cannot be opened
 
     try:
-        with pysam.BGZFile(path, "rb") as handle:
-            if begin:
-                handle.seek(begin)
-            while end is None or handle.tell() < end:
-                size = _READ_BYTES
-                if end is not None and handle.tell() >> 16 == end >> 16:
-                    size = min(size, (end & 0xFFFF) - (handle.tell() & 0xFFFF))
-                elif end is not None:
-                    size = 1 << 14
-                data = handle.read(size)
-                if not data:
-                    return
-                yield data
+        return cast("_Bytes", HFile(path, "rb"))
     except OSError as error:
         raise InputFileError(f"{path}: cannot be read: {error}") from error

@@ -16,8 +16,8 @@ MAX_ALLELES = 127
 Field = Literal["GT", "DS"]
 
 # Columns of the table that a decoder fills: where a record starts, and where its text stands.
-START, ID_BEGIN, ID_END, REF_BEGIN, REF_END, ALT_BEGIN, ALT_END, N_ALLELES, PASSED = range(9)
-TABLE_WIDTH = 9
+START, ID_BEGIN, ID_END, REF_BEGIN, REF_END, ALT_BEGIN, ALT_END, N_ALLELES, PASSED, PHASE_SETS = range(10)
+TABLE_WIDTH = 10
 
 _ROOM_BYTES = 1 << 24
 
@@ -44,6 +44,8 @@ class Records:
         int64 ``(n_records + 1,)``: row of `allele_bounds` at which each record's REF stands.
     passed
         bool ``(n_records,)``: FILTER is ``PASS`` or not given.
+    phase_sets
+        bool ``(n_records,)``: FORMAT has PS, so that phase holds within a phase set only.
     """
 
     contig: str
@@ -53,6 +55,7 @@ class Records:
     allele_bounds: npt.NDArray[np.int64] = attrs.field(repr=False)
     first_allele: npt.NDArray[np.int64] = attrs.field(repr=False)
     passed: npt.NDArray[np.bool_] = attrs.field(repr=False)
+    phase_sets: npt.NDArray[np.bool_] = attrs.field(repr=False)
 
     @property
     def n_records(self) -> int:
@@ -232,6 +235,7 @@ def make_records(contig: str, table: npt.NDArray[np.int64], text: bytes) -> Reco
         allele_bounds=bounds,
         first_allele=first_allele,
         passed=table[:, PASSED] != 0,
+        phase_sets=table[:, PHASE_SETS] != 0,
     )
 
 

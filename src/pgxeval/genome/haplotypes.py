@@ -73,12 +73,12 @@ class Haplotypes:
     variant_filter
         The filter that made them.
     counts
-        What was seen and what was left out, among the individuals asked for: ``records`` that touch a
-        window; ``alleles`` used by one; calls (a copy and a record) that read as the reference does because
-        their allele was ``filtered``, is a ``star``, ``symbolic``, ``breakend`` or ``other``, or because they
-        overlap a variant taken before (``overlapping``); calls that are ``missing``, ``half_missing`` or
-        ``unphased`` heterozygotes; records with ``ref_mismatch`` (skipped) or ``ref_ambiguous`` (a FASTA
-        base that may be REF); individuals that are ``haploid`` or of ``mixed_ploidy``.
+        What was seen and what was left out in the windows. Of the file: ``records``; ALT ``alleles`` in use;
+        alleles that are ``filtered``, or no bases (``star``, ``symbolic``, ``breakend``, ``other``); records
+        with ``ref_mismatch`` (skipped) or ``ref_ambiguous`` (the FASTA has an IUPAC code that may be REF). Of the
+        individuals asked for: calls of alleles that are ``not_applied``, being none of these in use, or
+        ``overlapping`` one that was; genotypes ``missing``, ``half_missing`` or ``unphased`` and heterozygous;
+        individuals ``haploid``, of ``mixed_ploidy``, or with several heterozygotes in ``phase_sets``.
     max_bytes
         Above this, `sequences` refuses [bytes].
     """

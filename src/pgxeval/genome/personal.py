@@ -40,7 +40,7 @@ class PersonalGenome:
         Path of a VCF with its index, or any `GenotypeSource`.
     reference
         Path of an indexed FASTA, or a `ReferenceGenome`. Dosages do without.
-    unphased, missing, ref_mismatch, mixed_ploidy
+    unphased, phase_sets, missing, ref_mismatch, mixed_ploidy
         What `haplotypes` does with genotypes that do not say which haplotype they mean; see `Policies`.
     cache_bytes
         Memory for windows that have been read and may be asked for again [bytes].
@@ -64,6 +64,7 @@ class PersonalGenome:
         reference: str | os.PathLike[str] | ReferenceGenome | None = None,
         *,
         unphased: Literal["refuse", "as_written"] = "refuse",
+        phase_sets: Literal["refuse", "as_written"] = "refuse",
         missing: Literal["reference", "refuse"] = "reference",
         ref_mismatch: Literal["refuse", "skip"] = "refuse",
         mixed_ploidy: Literal["refuse", "reference"] = "refuse",
@@ -74,7 +75,11 @@ class PersonalGenome:
         )
         self.reference = ReferenceGenome(Path(reference)) if isinstance(reference, str | os.PathLike) else reference
         self.policies = Policies(
-            unphased=unphased, missing=missing, ref_mismatch=ref_mismatch, mixed_ploidy=mixed_ploidy
+            unphased=unphased,
+            phase_sets=phase_sets,
+            missing=missing,
+            ref_mismatch=ref_mismatch,
+            mixed_ploidy=mixed_ploidy,
         )
         self.cache_bytes = cache_bytes
         self._rows = {name: row for row, name in enumerate(self.source.individuals)}

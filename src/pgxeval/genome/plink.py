@@ -30,6 +30,7 @@ from pgxeval.genome.calls import (
     MISSING,
     N_ALLELES,
     PASSED,
+    PHASE_SETS,
     REF_BEGIN,
     REF_END,
     START,
@@ -289,6 +290,7 @@ def _make_records(contig: str, variants: pd.DataFrame, n_alleles: npt.NDArray[np
     for column, (begin, end) in enumerate(((ID_BEGIN, ID_END), (REF_BEGIN, REF_END), (ALT_BEGIN, ALT_END))):
         table[:, begin], table[:, end] = ends[:, column] - lengths[column], ends[:, column]
     table[:, N_ALLELES] = n_alleles
+    table[:, PHASE_SETS] = 0
     table[:, PASSED] = variants["FILTER"].isin(["PASS", "."])
     text = b"\t".join(part for record in zip(*fields, strict=True) for part in record)
     return make_records(contig, table, text)

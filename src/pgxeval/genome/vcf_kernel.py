@@ -16,6 +16,7 @@ from pgxeval.genome.calls import (
     ID_END,
     N_ALLELES,
     PASSED,
+    PHASE_SETS,
     REF_BEGIN,
     REF_END,
     START,
@@ -271,6 +272,7 @@ def decode_lines(
 
         place, key_begin, found = 0, columns[8], False  # number of the field among the subfields
         n_keys = 1
+        row[PHASE_SETS] = 0
         for k in range(columns[8], columns[9]):
             if buffer[k] == COLON or k == columns[9] - 1:
                 if not found:
@@ -282,6 +284,8 @@ def decode_lines(
                                 break
                     if not found:
                         place += 1
+                if buffer[key_begin] == 80 and buffer[key_begin + 1] == 83 and key_begin + 2 == k:
+                    row[PHASE_SETS] = 1
                 key_begin = k + 1
                 n_keys += buffer[k] == COLON
         if not found:
