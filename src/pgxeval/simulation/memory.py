@@ -126,6 +126,7 @@ class InMemoryGenotypes:
             allele_bounds=np.column_stack([ends[:-1], ends[1:]]).astype(np.int64),
             first_allele=np.arange(0, 2 * len(chosen) + 1, 2, dtype=np.int64),
             passed=np.ones(len(chosen), dtype=np.bool_),
+            phase_sets=np.zeros(len(chosen), dtype=np.bool_),
         )
         return Calls(
             records=records,
