@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pgxeval import InputFileError, InputFileNotFoundError, Interval, ReferenceGenome, UnknownNameError
+from pgxeval import InputFileError, InputFileNotFoundError, Interval, PgxevalWarning, ReferenceGenome, UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,16 @@ def test_compressed_without_index(tmp_path: Path, fasta: Path) -> None:
     pysam.tabix_compress(str(fasta), str(path))
     with pytest.raises(InputFileError, match=r"index g\.fa\.gz\.fai is missing.*samtools faidx"):
         ReferenceGenome(path)
+
+
+def test_stale_index_warns(tmp_path: Path) -> None:
+    path = tmp_path / "s.fa"
+    path.write_text(">a\nACGT\nAC\n")
+    pysam.faidx(str(path))
+    os.utime(f"{path}.fai", (1, 1))
+    with pytest.warns(PgxevalWarning, match=r"s\.fa\.fai is older than"):
+        genome = ReferenceGenome(path)
+    assert pickle.loads(pickle.dumps(genome)).fetch(Interval("a", 3, 6)).tobytes() == b"TAC"  # does not warn again
 
 
 def test_truncated_file(tmp_path: Path, fasta: Path) -> None:

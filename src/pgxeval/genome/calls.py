@@ -45,7 +45,7 @@ class Records:
     passed
         bool ``(n_records,)``: FILTER is ``PASS`` or not given.
     phase_sets
-        bool ``(n_records,)``: FORMAT has PS, so that phase holds within a phase set only.
+        bool ``(n_records,)``: FORMAT has PS, so that phase holds within a phase set only; False where not said.
     """
 
     contig: str
@@ -55,7 +55,9 @@ class Records:
     allele_bounds: npt.NDArray[np.int64] = attrs.field(repr=False)
     first_allele: npt.NDArray[np.int64] = attrs.field(repr=False)
     passed: npt.NDArray[np.bool_] = attrs.field(repr=False)
-    phase_sets: npt.NDArray[np.bool_] = attrs.field(repr=False)
+    phase_sets: npt.NDArray[np.bool_] = attrs.field(
+        default=attrs.Factory(lambda self: np.zeros(self.starts.size, np.bool_), takes_self=True), repr=False
+    )
 
     @property
     def n_records(self) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.errors import InputFileError, InputFileNotFoundError, UnknownNameError
+from pgxeval.errors import InputFileError, InputFileNotFoundError, PgxevalWarning, UnknownNameError
 from pgxeval.genome.contigs import known_names, match_contig, near_names
 from pgxeval.genome.intervals import Interval
 
@@ -88,7 +89,9 @@ class ReferenceGenome:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.path = state["path"]
-        self._open_index()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PgxevalWarning)  # said where it was opened first
+            self._open_index()
 
     def __repr__(self) -> str:
         return f"ReferenceGenome({str(self.path)!r}, {len(self.contigs)} contigs)"
@@ -187,8 +190,16 @@ def _read_index(path: Path) -> dict[str, tuple[int, int, int, int]]:
 
     index = Path(f"{path}.fai")
     stale = index.is_file() and index.stat().st_mtime < path.stat().st_mtime
+    if stale:
+        warnings.warn(
+            f"{index} is older than {path}; if the file has changed since, make it again with `samtools faidx {path}`",
+            PgxevalWarning,
+            stacklevel=2,
+        )
     try:
-        faidx = pyfaidx.Faidx(str(path), rebuild=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Index file .* is older", category=RuntimeWarning)
+            faidx = pyfaidx.Faidx(str(path), rebuild=False)
     except (pyfaidx.FastaIndexingError, pyfaidx.FastaNotFoundError, OSError, ValueError) as error:
         raise InputFileError(
             f"{path}: no usable index, and none can be made ({error}); run `samtools faidx {path}` where you may write"
