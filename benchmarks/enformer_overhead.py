@@ -133,7 +133,10 @@ def main() -> int:
             "peak memory [GB]": [f"{best[side]['peak_bytes'] / 1e9:.2f}" for side in best],
         }
     )
-    verdict = ratio["seconds"] <= MOST_TIME and more <= MOST_BYTES
+    verdict = max(ratio.values()) <= MOST_TIME and more <= MOST_BYTES
+    shares = [best[side]["processor_seconds"] / best[side]["seconds"] for side in best]
+    disturbed = abs(shares[0] / shares[1] - 1) > 0.1
+    note = "Other programs took processors from one side: trust the processor seconds, not the wall. " * disturbed
     lines = [
         "# What the predictor adds to full-size Enformer",
         "",
@@ -141,7 +144,7 @@ def main() -> int:
         "",
         f"Wall {100 * (ratio['seconds'] - 1):+.1f} %, processor {100 * (ratio['processor_seconds'] - 1):+.1f} % "
         f"(wanted: at most +5 %); peak memory {more / 1e9:+.2f} GB (wanted: at most +1.07 GB). "
-        f"{'Both hold.' if verdict else 'Not both hold.'} Predictions agree to 1e-5.",
+        f"{'Both hold.' if verdict else 'Not both hold.'} {note}Predictions agree to 1e-5.",
         "",
         f"2 individuals, 1 gene, {arguments.rounds} rounds, smallest of each; {platform.machine()}, "
         f"{runs['bare'][0]['threads']} threads, torch {runs['bare'][0]['torch']}, Python {platform.python_version()}.",

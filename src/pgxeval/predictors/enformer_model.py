@@ -240,15 +240,15 @@ class EnformerModel:
         done = 0
         with self._lock:
             module = self._ready_module()
-            while done < len(sequences):
-                batch = sequences[done : done + self._batch_size]
-                with borrowed(module, device=self.device, use_tf_gamma=self.geometry.use_tf_gamma):
+            with borrowed(module, device=self.device, use_tf_gamma=self.geometry.use_tf_gamma):
+                while done < len(sequences):
+                    batch = sequences[done : done + self._batch_size]
                     values = self._try_pass(module, batch, tracks, bins)
-                if values is None:
-                    self._batch_size = len(batch) // 2
-                    continue
-                answer[done : done + len(batch)] = values
-                done += len(batch)
+                    if values is None:
+                        self._batch_size = len(batch) // 2
+                        continue
+                    answer[done : done + len(batch)] = values
+                    done += len(batch)
         return answer
 
     def _try_pass(
