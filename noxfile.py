@@ -48,16 +48,18 @@ def demo(session: nox.Session) -> None:
 def validation(session: nox.Session) -> None:
     """Run the exhaustive studies and write the tables under validation/."""
     session.install("-c", "constraints.txt", "-e", ".[test]", "tabulate")
-    for script in ("null_genes", "planted_truth", "prequential", "halves", *session.posargs):
+    for script in ("null_genes", "planted_truth", "prequential", "halves", "haplotypes", *session.posargs):
         session.run("python", f"validation/{script}.py")
 
 
 @nox.session
 def benchmarks(session: nox.Session) -> None:
     """Measure against the obvious alternatives and write the tables under benchmarks/."""
-    session.install("-e", ".[test]", "tabulate")
-    for script in ("predictors", "evaluator", "import_time", *session.posargs):
+    session.install("-c", "constraints.txt", "-e", ".[test]", "cyvcf2", "tabulate")
+    for script in ("predictors", "evaluator", "import_time", "genotypes"):
         session.run("python", f"benchmarks/{script}.py")
+    # GenVarLoader pins what we do not: give an interpreter that has it, `nox -s benchmarks -- --genvarloader PYTHON`
+    session.run("python", "benchmarks/haplotypes.py", *session.posargs)
 
 
 @nox.session
