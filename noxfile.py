@@ -19,7 +19,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def typing(session: nox.Session) -> None:
     """Check types, strictly."""
-    session.install("-e", ".", "mypy>=1.11", "pandas-stubs")
+    session.install("-e", ".", "mypy>=1.11", "pandas-stubs", "pytest>=8")
     session.run("mypy")
 
 

@@ -259,7 +259,7 @@ def fitting_batch(module: Enformer, context_length: int, device: str) -> int:
         budget = int(_GPU_SHARE * free)
     else:
         budget = _CPU_BYTES
-    return max(1, min(_MOST_SEQUENCES, budget // a_sequence))
+    return int(max(1, min(_MOST_SEQUENCES, budget // a_sequence)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

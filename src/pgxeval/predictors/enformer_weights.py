@@ -166,9 +166,10 @@ def _read_safetensors(file: Path) -> dict[str, torch.Tensor]:
     from safetensors.torch import load_file
 
     try:
-        return load_file(file)
+        tensors: dict[str, torch.Tensor] = load_file(file)
     except (SafetensorError, ValueError, OSError) as error:
         raise InputFileError(f"{file}: cannot be read as safetensors, it may be cut short: {error}") from error
+    return tensors
 
 
 def _read_pickled(file: Path) -> dict[str, torch.Tensor]:
