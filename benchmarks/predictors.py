@@ -1,8 +1,8 @@
 """Seconds a fit of both trained predictors, beside scikit-learn's defaults, in one run on one core.
 
 Writes `predictors.md` beside this file. One fit is one outer fold of one gene (240 or 760 training
-individuals), a gene in five folds takes five; both sides get the same dosages, standardised for the elastic nets. `held-out r` is the correlation
-with the expression of individuals that neither saw, over all genes of the row: speed must not cost accuracy.
+individuals), a gene in five folds takes five; both sides get the same dosages, standardised for the elastic nets.
+`held-out r` is the correlation with the expression of individuals that neither saw, over all genes of the row: speed must not cost accuracy.
 """
 
 from __future__ import annotations
