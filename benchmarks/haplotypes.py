@@ -88,7 +88,8 @@ def stream_all(cohort: BenchmarkCohort) -> None:
 def arrays_of_all(cohort: BenchmarkCohort) -> None:
     genome = open_genome(cohort)
     for window in cohort.windows:
-        _ = genome.haplotypes(window).sequences
+        array = genome.haplotypes(window).sequences
+        del array  # before the next one, on either side
 
 
 def row(what: str, ours: float, against: str, theirs: float, bar: float | None) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 Writes `predictors.md` beside this file. One fit is one outer fold of one gene (240 or 760 training
 individuals), a gene in five folds takes five; both sides get the same dosages, standardised for the elastic nets.
-`held-out r` is the correlation with the expression of individuals that neither saw, over all genes of the row: speed must not cost accuracy.
+`held-out r` is the correlation with the expression of individuals that neither saw, over all genes of the
+row: speed must not cost accuracy.
 """
 
 from __future__ import annotations
