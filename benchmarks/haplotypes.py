@@ -4,7 +4,8 @@ Writes `haplotypes.md` beside this file. Windows are 196,608 bp of 953 simulated
 cache, all numbers are medians of repeats taken in turn, numba's compiling is done before and not counted.
 GenVarLoader runs in a Python of its own (``--genvarloader``), which answers one request after the other. Before
 anything is timed, its haplotypes of every window, and those of `bcftools consensus` for the individuals that
-it is timed on, are compared with ours.
+it is timed on, are compared with ours. Its arrays hold every haplotype; ours hold each distinct one once, and an
+index says who carries it. Its index of the VCF is made before and not counted.
 
 A process of its own, which does nothing else, says what one pass of `iter_haplotypes` adds to its memory: the
 genotypes of the window, the edits, and two batches of eight sequences, as the next is made while one is still held.
