@@ -1,7 +1,8 @@
 """Checks shipped for those who extend pgxeval; the library itself never imports them.
 
 In a notebook: `check_sequence_model` and `check_predictor`, each a table of named checks. Under pytest:
-`SequenceModelTests` and `PredictorTests`, classes to inherit from, one test a check.
+`SequenceModelTests` and `PredictorTests`, classes to inherit from, one test a check. `AlphaGenomeServer` stands in
+for the hosted AlphaGenome; making one needs the extra ``alphagenome``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pgxeval.simulation.memory import InMemoryGenotypes
+from pgxeval.testing.alphagenome_faults import random_faults
+from pgxeval.testing.alphagenome_local import LocalAlphaGenome
+from pgxeval.testing.alphagenome_server import AlphaGenomeServer
 from pgxeval.testing.checking import CheckFailedError
 from pgxeval.testing.golden import Golden
 from pgxeval.testing.predictor_checks import PREDICTOR_CHECKS, check_predictor
@@ -21,14 +25,17 @@ if TYPE_CHECKING:
 __all__ = [
     "PREDICTOR_CHECKS",
     "SEQUENCE_MODEL_CHECKS",
+    "AlphaGenomeServer",
     "CheckFailedError",
     "Golden",
     "InMemoryGenotypes",
+    "LocalAlphaGenome",
     "PredictorTests",
     "SequenceModelTests",
     "TinyWorld",
     "check_predictor",
     "check_sequence_model",
+    "random_faults",
 ]
 
 _SUITES = ("PredictorTests", "SequenceModelTests")

@@ -1,0 +1,154 @@
+"""Faults of the local AlphaGenome server: what it can do wrong, scripted or at random."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pgxeval.errors import SettingError
+from pgxeval.seeding import hash64
+
+STATUSES = (
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+HARMLESS = ("slow", "reordered")
+DAMAGES = ("truncate", "short", "missing", "empty", "nan", "shape", "tracks")
+FAULTS = (*STATUSES, "hang", *DAMAGES, *HARMLESS)
+
+Faults = Callable[[str, int], Any]
+
+_TRANSIENT = (
+    "UNAVAILABLE",
+    "RESOURCE_EXHAUSTED",
+    "INTERNAL",
+    "UNKNOWN",
+    "DEADLINE_EXCEEDED",
+    "ABORTED",
+    "DATA_LOSS",
+    "hang",
+    *DAMAGES,
+)
+_PERMANENT = (*_TRANSIENT, "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE")
+
+
+def fault_name(fault: Any) -> str | None:
+    """Return the name of a fault: itself, or that of a ``grpc.StatusCode``; None for none.
+
+    Raises
+    ------
+    SettingError
+        If there is no such fault.
+
+    Examples
+    --------
+    >>> fault_name("UNAVAILABLE")
+    'UNAVAILABLE'
+    """
+    if fault is None:
+        return None
+    name = fault if isinstance(fault, str) else getattr(fault, "name", None)
+    if name not in FAULTS:
+        raise SettingError(f"there is no fault {fault!r}; there are {', '.join(FAULTS)}, and None")
+    return str(name)
+
+
+class Script(deque[Any]):
+    """Faults for the next calls, one a call; None is a call that goes well."""
+
+    def append(self, fault: Any, /) -> None:
+        """Add a fault at the end."""
+        super().append(fault_name(fault))
+
+    def appendleft(self, fault: Any, /) -> None:
+        """Add a fault in front."""
+        super().appendleft(fault_name(fault))
+
+    def extend(self, faults: Iterable[Any], /) -> None:
+        """Add faults at the end."""
+        super().extend([fault_name(fault) for fault in faults])
+
+
+def random_faults(
+    share: float = 0.1, permanent: float = 0.3, kinds: Sequence[Any] | None = None, seed: int = 0
+) -> Callable[[str, int], str | None]:
+    """Make faults that hang on the sequence alone, whatever the order of the calls.
+
+    Parameters
+    ----------
+    share
+        Share of the sequences that fail, from 0 to 1.
+    permanent
+        Share of these that always fail; the others do at their first attempt, or at their first two.
+    kinds
+        Faults to choose from. Default: those a client must survive; of these a sequence that once recovers meets
+        only such as trying again can mend.
+    seed
+        Another seed, other sequences.
+
+    Returns
+    -------
+    callable
+        (digest of the sequence, attempt from 0) -> fault or None. Its ``kind(digest)`` gives None,
+        ``"transient"`` or ``"permanent"``.
+
+    Examples
+    --------
+    >>> faults = random_faults(share=1, permanent=0, kinds=["INTERNAL"])
+    >>> faults("digest", 0), faults("digest", 2), faults.kind("digest")
+    ('INTERNAL', None, 'transient')
+    """
+    return RandomFaults(share, permanent, kinds, seed)
+
+
+class RandomFaults:
+    """What `random_faults` returns."""
+
+    def __init__(self, share: float, permanent: float, kinds: Sequence[Any] | None, seed: int) -> None:
+        for name, value in (("share", share), ("permanent", permanent)):
+            if not 0 <= value <= 1:
+                raise SettingError(f"{name} must be from 0 to 1, got {value!r}")
+        if kinds is not None and not kinds:
+            raise SettingError("kinds must name at least one fault")
+        self._share, self._permanent, self._seed = share, permanent, seed
+        named = None if kinds is None else [str(fault_name(kind)) for kind in kinds]
+        self._kinds = {"transient": named or _TRANSIENT, "permanent": named or _PERMANENT}
+
+    def _part(self, what: str, digest: str) -> float:
+        return hash64("fault", what, self._seed, digest) / 2**64
+
+    def kind(self, digest: str) -> str | None:
+        """Say whether a sequence fails: None, ``"transient"`` or ``"permanent"``."""
+        if self._part("share", digest) >= self._share:
+            return None
+        return "permanent" if self._part("permanent", digest) < self._permanent else "transient"
+
+    def fault(self, digest: str) -> str | None:
+        """Return the fault of a sequence, at whatever attempt."""
+        kind = self.kind(digest)
+        if kind is None:
+            return None
+        kinds = self._kinds[kind]
+        return kinds[int(self._part("kind", digest) * len(kinds))]
+
+    def __call__(self, digest: str, attempt: int) -> str | None:
+        """Return the fault of an attempt."""
+        times = 1 if self._part("times", digest) < 0.5 else 2
+        if self.kind(digest) == "transient" and attempt >= times:
+            return None
+        return self.fault(digest)
