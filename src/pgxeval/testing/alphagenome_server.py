@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pgxeval.testing.alphagenome_answer import Answers
 from pgxeval.testing.alphagenome_faults import HARMLESS, STATUSES, Faults, Script, fault_name
 from pgxeval.testing.alphagenome_local import LocalAlphaGenome
 from pgxeval.testing.alphagenome_quota import WORDS, Quota
-from pgxeval.testing.alphagenome_tracks import RESOLUTION_BP, AlphaGenomeTracks
+from pgxeval.testing.alphagenome_tracks import AlphaGenomeTracks
 from pgxeval.testing.alphagenome_wire import Handler, Upstream
 
 LENGTHS = (16_384, 131_072, 524_288, 1_048_576)
@@ -108,13 +109,13 @@ class AlphaGenomeServer:
         self._upstream = Upstream.load()
         self._tracks = AlphaGenomeTracks(seed=seed)
         self._delay_s, self._faults, self._api_key, self._bf16 = delay_s, faults, api_key, bf16
-        self._hang_s, self._slow_s, self._bytes_per_chunk = hang_s, slow_s, bytes_per_chunk
+        self._hang_s, self._slow_s = hang_s, slow_s
         self._lengths = tuple(lengths)
         self._new_quota = None if quota is None else lambda: Quota(quota, quota_period_s, quota_kind)
         self._rng = np.random.default_rng(seed)
         self._lock = threading.Lock()
-        self._terms = {output: self._tracks.table(output)["ontology_curie"].to_numpy() for output in RESOLUTION_BP}
-        self._protos = {output: self._upstream.track_protos(self._tracks.table(output)) for output in RESOLUTION_BP}
+        self._in_flight = 0
+        self._answers = Answers(tracks=self._tracks, bf16=bf16, bytes_per_chunk=bytes_per_chunk)
         self._channels: list[Any] = []
         self.script = Script()
         self.reset()
@@ -171,20 +172,21 @@ class AlphaGenomeServer:
         return self._tracks.values(sequence, output)
 
     def reset(self) -> None:
-        """Clear all counters and the script, refill the quota and renew the key."""
+        """Clear the script and all counters but `in_flight`, refill the quota and renew the key."""
         with self._lock:
             self._calls: Counter[str] = Counter()
             self._sequences: Counter[str] = Counter()
             self._paid: Counter[str] = Counter()
             self._seen_keys: list[str | None] = []
             self._requests: list[tuple[int, tuple[str, ...], tuple[str, ...]]] = []
-            self._answered = self._refused = self._in_flight = self._most_in_flight = 0
+            self._answered = self._refused = 0
+            self._most_in_flight = self._in_flight
             self._expires_at: int | None = None
             self._quota = None if self._new_quota is None else self._new_quota()
             self.script.clear()
 
     def expire_key_after(self, answered: int) -> None:
-        """Let the key expire: after so many more answers each call fails as UNAUTHENTICATED."""
+        """Let the key expire: once so many more calls are answered, each new one fails as UNAUTHENTICATED."""
         with self._lock:
             self._expires_at = self._answered + answered
 
@@ -262,7 +264,7 @@ class AlphaGenomeServer:
             if fault == "hang":
                 gone.wait(self._hang_s)
                 self._abort(context, "DEADLINE_EXCEEDED", "hung for too long")
-            messages = self._messages(request, fault)
+            messages = self._answers.messages(request, fault)
             for message in messages:
                 if fault == "slow":
                     gone.wait(self._slow_s / len(messages))
@@ -275,21 +277,25 @@ class AlphaGenomeServer:
             with self._lock:
                 self._in_flight -= 1
 
-    def _refusal(self, key: str | None) -> tuple[str, str] | None:
+    def _barred(self, key: str | None) -> tuple[str, str] | None:
         expired = self._expires_at is not None and self._answered >= self._expires_at
         if expired or self._api_key not in (None, key):
             return "UNAUTHENTICATED", f"API key not valid: {key}. Please pass a valid API key."
-        if self._quota is not None and not self._quota.take():
-            self._refused += 1
-            return "RESOURCE_EXHAUSTED", WORDS
         return None
 
+    def _refusal(self, key: str | None) -> tuple[str, str] | None:
+        barred = self._barred(key)
+        if barred is None and self._quota is not None and not self._quota.take():
+            self._refused += 1
+            return "RESOURCE_EXHAUSTED", WORDS
+        return barred
+
     def _enter(self, digest: str, request: Any) -> tuple[str | None, float]:
-        terms = sorted({self._upstream.curie(term) for term in request.ontology_terms})
+        asked = (len(request.sequence), self._upstream.outputs_of(request), self._upstream.terms_of(request))
         with self._lock:
             attempt = self._sequences[digest]
             self._sequences[digest] += 1
-            self._requests.append((len(request.sequence), tuple(self._upstream.outputs_of(request)), tuple(terms)))
+            self._requests.append(asked)
             delay_s = self._delay_s(self._rng) if callable(self._delay_s) else self._delay_s
             if self.script:
                 return self.script.popleft(), delay_s
@@ -302,52 +308,14 @@ class AlphaGenomeServer:
         if not _ALPHABET.issuperset(request.sequence):
             self._abort(context, "INVALID_ARGUMENT", "the sequence holds other letters than A, C, G, T and N")
 
-    def _messages(self, request: Any, fault: str | None) -> list[Any]:
-        terms = {self._upstream.curie(term) for term in request.ontology_terms}
-        human = request.organism == self._upstream.dna_client.Organism.HOMO_SAPIENS.to_proto()
-        messages: list[Any] = []
-        for output in self._upstream.outputs_of(request):
-            if output not in RESOLUTION_BP or not human or fault == "missing":
-                continue
-            rows = self._rows(output, terms, fault)
-            values: npt.NDArray[Any] = self._tracks.answer(request.sequence, output, rows)
-            if fault == "nan":
-                values[len(values) // 2] = np.nan
-            elif fault == "shape":
-                values = values[:-1]
-            if self._bf16:
-                values = self._upstream.rounded(values)
-            protos = [self._protos[output][row] for row in rows]
-            made = self._upstream.pack(output, values, protos, self._bytes_per_chunk, short=fault == "short")
-            if fault == "truncate":
-                return [*messages, *made[: (len(made) + 1) // 2]]
-            messages.extend(made)
-        return messages
-
-    def _rows(self, output: str, terms: set[str], fault: str | None) -> npt.NDArray[np.intp]:
-        asked = (
-            np.isin(self._terms[output].astype(str), sorted(terms))
-            if terms
-            else np.ones(len(self._terms[output]), bool)
-        )
-        rows = np.flatnonzero(asked)
-        if fault == "empty":
-            return rows[:0]
-        if fault == "reordered":
-            return rows[::-1]
-        if fault == "tracks":
-            others = np.flatnonzero(~asked)
-            return others[: max(1, len(rows))] if len(others) else rows[1:]
-        return rows
-
     def _get_metadata(self, request: Any, context: Any) -> Iterator[Any]:
         key = dict(context.invocation_metadata()).get(_KEY)
         with self._lock:
             self._calls["GetMetadata"] += 1
-        if self._api_key not in (None, key):
-            self._abort(context, "UNAUTHENTICATED", f"API key not valid: {key}. Please pass a valid API key.")
-        human = request.organism == self._upstream.dna_client.Organism.HOMO_SAPIENS.to_proto()
-        yield self._upstream.metadata(self._tracks.padded if human else {})
+            barred = self._barred(key)
+        if barred is not None:
+            self._abort(context, *barred)
+        yield self._answers.metadata(request)
 
     def _refuse(self, name: str, request: Any, context: Any) -> Iterator[Any]:
         with self._lock:

@@ -75,9 +75,13 @@ class Upstream:
             term = self.ontology.from_proto(term)
         return str(term.ontology_curie)
 
-    def outputs_of(self, request: Any) -> list[str]:
+    def outputs_of(self, request: Any) -> tuple[str, ...]:
         """Return the names of the output types that a request asks for."""
-        return [self.model.OutputType.Name(kind).removeprefix(_PREFIX) for kind in request.requested_outputs]
+        return tuple(self.model.OutputType.Name(kind).removeprefix(_PREFIX) for kind in request.requested_outputs)
+
+    def terms_of(self, request: Any) -> tuple[str, ...]:
+        """Return the ontology terms that a request asks for, sorted; none stands for all."""
+        return tuple(sorted({self.curie(term) for term in request.ontology_terms}))
 
     def track_protos(self, table: pd.DataFrame) -> list[Any]:
         """Return the message of each track of a table."""
