@@ -86,7 +86,7 @@ class Script(deque[Any]):
 
 def random_faults(
     share: float = 0.1, permanent: float = 0.3, kinds: Sequence[Any] | None = None, seed: int = 0
-) -> Callable[[str, int], str | None]:
+) -> RandomFaults:
     """Make faults that hang on the sequence alone, whatever the order of the calls.
 
     Parameters
@@ -103,8 +103,8 @@ def random_faults(
 
     Returns
     -------
-    callable
-        (digest of the sequence, attempt from 0) -> fault or None. Its ``kind(digest)`` gives None,
+    RandomFaults
+        A callable: (digest of the sequence, attempt from 0) -> fault or None. Its ``kind(digest)`` gives None,
         ``"transient"`` or ``"permanent"``.
 
     Examples
