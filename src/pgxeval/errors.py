@@ -39,5 +39,9 @@ class UnknownNameError(PgxevalError, KeyError):
         return str(self.args[0]) if self.args else ""
 
 
+class RemoteServiceError(PgxevalError, ConnectionError):
+    """A hosted service cannot be used: the key is refused, nothing answers, the quota is used up for long."""
+
+
 class PgxevalWarning(UserWarning):
     """The result stands, but its reader should know something about it."""

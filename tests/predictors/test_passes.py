@@ -31,7 +31,7 @@ def run(
 ) -> tuple[dict[tuple[int, int], Any], dict[tuple[int, int], str], Passes]:
     passes = Passes(model, size)
     values, reasons = {}, {}
-    for at, number, numbers, reason in passes.run(jobs, [0, 2]):
+    for at, number, numbers, reason, _ in passes.run(jobs, [0, 2]):
         assert (at, number) not in values
         values[at, number] = numbers.tolist()
         if reason is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
@@ -14,6 +15,8 @@ from pgxeval.predictors.sequence_model import SequenceModel
 from pgxeval.predictors.target import Target
 
 Answer = tuple[int, npt.NDArray[np.float64], str | None]
+# position of the job, of its target, float64 (n_tracks,), why they are NaN, and whether asking again is of no use
+Outcome = tuple[int, int, npt.NDArray[np.float64], str | None, bool]
 
 _FAILURES = 8  # so many sequences may fail before the first answer; then the model itself is at fault
 
@@ -152,16 +155,16 @@ class Passes:
         self._answered = False
         self._failed = 0
         self._failure: Exception | None = None
+        self._lock = threading.Lock()
 
-    def run(
-        self, jobs: Sequence[Job], tracks: Sequence[int]
-    ) -> Iterator[tuple[int, int, npt.NDArray[np.float64], str | None]]:
-        """Run jobs, which share length and tracks.
+    def run(self, jobs: Sequence[Job], tracks: Sequence[int]) -> Iterator[Outcome]:
+        """Run jobs, which share length and tracks; several threads may do so at a time.
 
         Yields
         ------
         tuple
-            Position in `jobs`, position in ``job.targets``, float64 ``(n_tracks,)``, and why they are NaN or None.
+            Position in `jobs`, position in ``job.targets``, float64 ``(n_tracks,)``, why they are NaN or None, and
+            whether that is the model's last word.
 
         Raises
         ------
@@ -187,12 +190,12 @@ class Passes:
 
     def _run(
         self, jobs: Sequence[Job], waiting: list[tuple[int, tuple[int, ...]]], tracks: Sequence[int], size: int
-    ) -> Iterator[tuple[int, int, npt.NDArray[np.float64], str | None]]:
+    ) -> Iterator[Outcome]:
         left = {(at, number) for at, numbers in waiting for number in numbers}
         try:
-            for at, number, values, reason in self._ask(jobs, waiting, tracks, size):
-                left.discard((at, number))
-                yield at, number, values, reason
+            for outcome in self._ask(jobs, waiting, tracks, size):
+                left.discard(outcome[:2])
+                yield outcome
         except PgxevalError:
             raise
         except Exception as error:
@@ -217,18 +220,19 @@ class Passes:
             for one in rest:
                 yield from self._run(jobs, [one], tracks, 1)
         else:
-            self._failed += 1
-            self._failure = failure
+            with self._lock:
+                self._failed += 1
+                self._failure = failure
             if self._failed >= _FAILURES:
                 self.check()
             nothing = np.full(len(tracks), np.nan)
             for at, numbers in rest:
                 for number in numbers:
-                    yield at, number, nothing, f"model {self.name} failed with {type(failure).__name__}"
+                    yield at, number, nothing, f"model {self.name} failed with {type(failure).__name__}", False
 
     def _ask(
         self, jobs: Sequence[Job], waiting: list[tuple[int, tuple[int, ...]]], tracks: Sequence[int], size: int
-    ) -> Iterator[tuple[int, int, npt.NDArray[np.float64], str | None]]:
+    ) -> Iterator[Outcome]:
         asked = [(row, at, number) for row, (at, numbers) in enumerate(waiting) for number in numbers]
         targets = [attrs.evolve(jobs[at].targets[number], row=row) for row, at, number in asked]
         ability = getattr(self.model, "predict_targets", None)
@@ -249,15 +253,17 @@ class Passes:
             if reason is None and not np.isfinite(numbers).all():
                 reason = f"model {self.name} gave NaN or infinity"
             self._answered |= reason is None
-            yield asked[position][1], asked[position][2], numbers, reason
+            yield asked[position][1], asked[position][2], numbers, reason, reason is not None
         for position in np.flatnonzero(~seen).tolist():
             nothing = np.full(len(tracks), np.nan)
-            yield asked[position][1], asked[position][2], nothing, f"model {self.name} gave no answer for a sequence"
+            reason = f"model {self.name} gave no answer for a sequence"
+            yield asked[position][1], asked[position][2], nothing, reason, False
 
     def _batches(self, jobs: Sequence[Job], size: int) -> Iterator[npt.NDArray[np.uint8]]:
         for first in range(0, len(jobs), size):
             batch = jobs[first : first + size]
-            self.count += len(batch)
+            with self._lock:
+                self.count += len(batch)
             yield build(batch)
 
 

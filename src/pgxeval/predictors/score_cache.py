@@ -3,13 +3,15 @@
 A cache is a folder: a random secret (``key``, readable by its owner alone) and part files of 32-byte records,
 one part for each process that wrote. Names of records are digests keyed by that secret, so that they say nothing
 about genotypes to anyone without it. A record is written with a single call when it is known; a part
-that was cut short by a kill is read up to its last whole record.
+that was cut short by a kill is read up to its last whole record. Where a model failed for good, the same kind of
+name is kept with the reason, as a line of JSON.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import stat
@@ -64,6 +66,8 @@ class ScoreCache:
         self._lock = threading.Lock()
         self._new: dict[bytes, float] = {}
         self._part: tuple[int, int] | None = None
+        self._failures_part: tuple[int, int] | None = None
+        self._failures = _read_failures(self.folder)
         self._high, self._low, self._values, damaged = _read_parts(self.folder)
         if damaged:
             warnings.warn(
@@ -116,33 +120,65 @@ class ScoreCache:
         records["check"] = _checks(records)
         with self._lock:
             try:
-                part = self._open_part()
+                self._part = _own_part(self._part, self.folder / f"scores-{uuid.uuid4().hex}.part")
                 rest = memoryview(records.tobytes())
                 while rest:
-                    rest = rest[os.write(part, rest) :]
+                    rest = rest[os.write(self._part[1], rest) :]
             except OSError as error:
                 self._part = None  # what follows a torn record would be read out of step
                 raise InputFileError(f"score cache {self.folder}: cannot be written ({error.strerror})") from error
             self._new.update(zip(names, values.tolist(), strict=True))
 
+    def fail(self, names: Sequence[bytes], reason: str) -> None:
+        """Keep the reason why names of 16 bytes have no score, and will have none in the next run.
+
+        Raises
+        ------
+        InputFileError
+            If it cannot be written.
+        """
+        lines = "".join(json.dumps({"name": name.hex(), "reason": reason}) + "\n" for name in names).encode()
+        with self._lock:
+            try:
+                self._failures_part = _own_part(self._failures_part, self.folder / f"failures-{uuid.uuid4().hex}.jsonl")
+                while lines:
+                    lines = lines[os.write(self._failures_part[1], lines) :]
+            except OSError as error:
+                raise InputFileError(f"score cache {self.folder}: cannot be written ({error.strerror})") from error
+            self._failures.update(dict.fromkeys(names, reason))
+
+    def failure(self, name: bytes) -> str | None:
+        """Return why a name of 16 bytes has no score; None where it has one, or nobody has tried."""
+        return None if name not in self._failures or self.get(name) is not None else self._failures[name]
+
     def flush(self) -> None:
         """Have the system write to the disk what it holds, so that it outlives a loss of power, too."""
         with self._lock:
-            if self._part is not None and self._part[0] == os.getpid():
-                with contextlib.suppress(OSError):  # not every file system can; a kill is survived without it
-                    os.fsync(self._part[1])
+            for part in (self._part, self._failures_part):
+                if part is not None and part[0] == os.getpid():
+                    with contextlib.suppress(OSError):  # not every file system can; a kill is survived without it
+                        os.fsync(part[1])
 
     def __del__(self) -> None:
-        part = getattr(self, "_part", None)
-        if part is not None and part[0] == os.getpid():
-            with contextlib.suppress(OSError):
-                os.close(part[1])
+        for part in (getattr(self, "_part", None), getattr(self, "_failures_part", None)):
+            if part is not None and part[0] == os.getpid():
+                with contextlib.suppress(OSError):
+                    os.close(part[1])
 
-    def _open_part(self) -> int:
-        if self._part is None or self._part[0] != os.getpid():  # a forked child writes a part of its own
-            path = self.folder / f"scores-{uuid.uuid4().hex}.part"
-            self._part = (os.getpid(), os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600))
-        return self._part[1]
+
+def _own_part(part: tuple[int, int] | None, path: Path) -> tuple[int, int]:
+    if part is None or part[0] != os.getpid():  # a forked child writes a part of its own
+        return os.getpid(), os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+    return part
+
+
+def default_folder() -> Path:
+    """Return the folder where scores of hosted models are kept: ``$PGXEVAL_CACHE``, else in the user's cache."""
+    given = os.environ.get("PGXEVAL_CACHE")
+    if given:
+        return Path(given)
+    caches = os.environ.get("XDG_CACHE_HOME")
+    return (Path(caches) if caches else Path.home() / ".cache") / "pgxeval" / "scores"
 
 
 def name_of(secret: bytes, *parts: bytes) -> bytes:
@@ -222,3 +258,17 @@ def _read_parts(
     records = np.concatenate(kept)
     records = records[np.argsort(records["high"], kind="stable")]
     return records["high"].copy(), records["low"].copy(), records["value"].copy(), damaged
+
+
+def _read_failures(folder: Path) -> dict[bytes, str]:
+    failures: dict[bytes, str] = {}
+    for path in sorted(folder.glob("failures-*.jsonl")):
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise InputFileError(f"score cache: {path} cannot be read ({error.strerror})") from error
+        for line in lines:
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a kill cut short is tried again
+                entry = json.loads(line)
+                failures[bytes.fromhex(entry["name"])] = str(entry["reason"])
+    return failures

@@ -16,12 +16,14 @@ from pgxeval.predictors.readout import Readout
 from pgxeval.predictors.score_cache import ScoreCache
 from pgxeval.predictors.sequence_model import ModelInfo, SequenceModel
 from pgxeval.predictors.sequence_run import SequenceRun
-from pgxeval.predictors.tracks import Several, Wanted, find_tracks
+from pgxeval.predictors.tracks import Several, TrackChoice, Wanted, find_tracks
 
 if TYPE_CHECKING:
+    from pgxeval.cohort import Cohort
     from pgxeval.genome.intervals import Gene
     from pgxeval.genome.personal import PersonalGenome
     from pgxeval.genome.variant_filter import VariantFilter
+    from pgxeval.predictors.plan import Plan
 
 Mode = Literal["haplotypes", "additive"]
 Around = Literal["tss", "body"]
@@ -43,7 +45,8 @@ class SequencePredictor:
         Which bases are read and how they become one number: `TssBins`, `ExonMask`, `GeneBody`, `IntervalReadout`, or
         any object that keeps `Readout`.
     tracks
-        Which tracks, by number, name or meaning; see `find_tracks`. For each gene only those of its strand, or of
+        Which tracks, by number, name or meaning; see `find_tracks`, whose answer may be given, too. For each gene only
+        those of its strand, or of
         both, are read. Several are averaged after the readout.
     several
         What to do where a text means several tracks: ``"refuse"``, or their ``"mean"``.
@@ -71,6 +74,15 @@ class SequencePredictor:
         Which alleles may enter; None for all.
     allow_remote
         Must be True for a model that sends sequences to another machine.
+    also
+        Further readouts whose scores are kept in the cache from the same passes, so that another predictor with one
+        of them needs none.
+    also_tracks
+        Further tracks likewise, each as `tracks`: other tissues, say. Needs a cache, as `also` does.
+    retry_failed
+        Whether sequences at which a remote model failed for good in an earlier run are tried again.
+    progress
+        Whether a bar shows passes, scores from the cache, and time left.
 
     Attributes
     ----------
@@ -98,7 +110,7 @@ class SequencePredictor:
         model: SequenceModel,
         readout: Readout,
         *,
-        tracks: Wanted,
+        tracks: Wanted | TrackChoice,
         several: Several = "refuse",
         name: str | None = None,
         context_length: int | None = None,
@@ -111,6 +123,10 @@ class SequencePredictor:
         around: Around = "tss",
         variants: VariantFilter | None = None,
         allow_remote: bool = False,
+        also: Sequence[Readout] = (),
+        also_tracks: Sequence[Wanted | TrackChoice] = (),
+        retry_failed: bool = False,
+        progress: bool = False,
     ) -> None:
         info = _check_model(model)
         given: object = readout
@@ -153,11 +169,19 @@ class SequencePredictor:
         self.reverse_complement, self.shifts = bool(reverse_complement), moved
         self.batch_size = info.batch_size if batch_size is None else batch_size
         self.variants = variants
-        self.tracks = find_tracks(info.tracks, tracks, several=several)
+        self.tracks = _choose(info, tracks, several)
         info.bin_width_bp(self.tracks.indices)
         if self.reverse_complement:
             self.tracks.paired(self.tracks.indices)
         self._warn_of_scales()
+        if isinstance(also_tracks, str) or not all(isinstance(one, Readout) for one in also):
+            raise SettingError("also must be a list of readouts, and also_tracks a list of tracks as in tracks=")
+        if (len(also) or len(also_tracks)) and cache is None:
+            raise SettingError("also and also_tracks keep further scores in a cache: give its folder, cache=")
+        self.also = tuple(also)
+        self.also_tracks = tuple(_choose(info, wanted, "mean") for wanted in also_tracks)
+        info.bin_width_bp([*self.tracks.indices, *(track for chosen in self.also_tracks for track in chosen.indices)])
+        self.retry_failed, self.progress = bool(retry_failed), bool(progress)
         self.cache = None if cache is None else ScoreCache(cache)
         self.passes = 0
 
@@ -239,6 +263,40 @@ class SequencePredictor:
             If the model breaks its promise or fails at every sequence.
         """
         return SequenceRun(self, list(genes), genome, list(individuals)).predictions()
+
+    def plan(
+        self,
+        cohort: Cohort,
+        *,
+        calls_per_minute: float | None = None,
+        min_maf: Sequence[float] = (),
+        progress: bool = True,
+    ) -> Plan:
+        """Say what a run over a cohort would cost; nothing is sent and no model runs.
+
+        Parameters
+        ----------
+        cohort
+            Whose genes and individuals.
+        calls_per_minute
+            Quota of the service; default: what the model knows of it.
+        min_maf
+            Lower bounds of the minor allele frequency, in [0, 0.5], for which both modes are compared.
+        progress
+            Whether to show a progress bar over windows.
+
+        Returns
+        -------
+        Plan
+            Prints as a summary; `Plan.genes` and `Plan.compared` are tables.
+        """
+        from pgxeval.predictors.plan import plan_run
+
+        return plan_run(self, cohort, calls_per_minute=calls_per_minute, min_maf=min_maf, progress=progress)
+
+
+def _choose(info: ModelInfo, wanted: Wanted | TrackChoice, several: Several) -> TrackChoice:
+    return wanted if isinstance(wanted, TrackChoice) else find_tracks(info.tracks, wanted, several=several)
 
 
 def _check_model(model: object) -> ModelInfo:

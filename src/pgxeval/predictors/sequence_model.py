@@ -145,6 +145,9 @@ class ModelInfo:
         JSON-able: what else shapes the numbers, such as precision; recorded with every result.
     remote
         Whether sequences leave the machine. Such a model runs only where the user allowed it.
+    in_flight
+        Sequences that may pass at the same time, each alone and in a thread of its own; a model that says more than
+        1 must be safe for threads. For services, whose time is spent waiting; others fill batches.
     citation, licence
         Text; empty where there is none.
 
@@ -177,6 +180,7 @@ class ModelInfo:
     batch_size: int = attrs.field(default=8, validator=whole(1))
     settings: Mapping[str, Any] = attrs.field(factory=dict, converter=dict, validator=kind(Mapping))
     remote: bool = attrs.field(default=False, validator=kind(bool))
+    in_flight: int = attrs.field(default=1, validator=whole(1))
     citation: str = ""
     licence: str = ""
 

@@ -19,6 +19,7 @@ from pgxeval.predictors.sequence_model import ModelInfo
 from pgxeval.predictors.target import Target
 
 _BATCH_BYTES = 2**24
+_TRY_AGAIN = "; retry_failed=True tries again"
 _HAS_N = "the window holds N, which the model refuses"
 
 
@@ -115,6 +116,10 @@ class WindowScores:
         At least one; haplotypes of views that differ in strand only are the same object.
     genes
         Genes that share the window, each with its tracks for each view.
+    also, also_tracks
+        Readouts and, for each view, tracks whose scores are kept in the cache, too.
+    retry_failed
+        Whether failures that the cache remembers are tried again.
     """
 
     def __init__(
@@ -126,8 +131,13 @@ class WindowScores:
         cache: ScoreCache | None,
         views: Sequence[View],
         genes: Sequence[tuple[Gene, Sequence[tuple[int, ...]]]],
+        also: Sequence[Readout] = (),
+        also_tracks: Sequence[tuple[int, ...]] | None = None,
+        retry_failed: bool = False,
     ) -> None:
         self._info, self._readout, self._secret, self._cache = info, readout, secret, cache
+        self._also, self._also_tracks = tuple(also), also_tracks or [()] * len(views)
+        self._retry_failed = retry_failed
         self.views = tuple(views)
         self.genes = tuple(
             GeneScores(
@@ -143,15 +153,27 @@ class WindowScores:
         )
         self._model = model_key(info, views[0].haplotypes.length)
         self.n_sequences = 0
+        self.n_cached = 0
         self.jobs = self._plan()
         self.open = sum(len(planned.slots) for planned in self.jobs)
 
-    def take(self, planned: Planned, number: int, values: npt.NDArray[np.float64], reason: str | None) -> None:
-        """Take the answer to one target of a job."""
-        if reason is None and self._cache is not None:
+    def take(
+        self,
+        planned: Planned,
+        number: int,
+        values: npt.NDArray[np.float64],
+        reason: str | None = None,
+        *,
+        final: bool = False,
+    ) -> None:
+        """Take the answer to one target of a job; a failure is kept where it is final and asking again has a price."""
+        if self._cache is not None and (reason is None or (final and self._info.remote)):
             key = planned.job.targets[number].key
             names = [self._name(planned.digest, planned.job.mirrored, key, track) for track in planned.tracks]
-            self._cache.keep(names, values)
+            if reason is None:
+                self._cache.keep(names, values)
+            else:
+                self._cache.fail(names, reason)
         self._fill(planned.slots[number], planned.tracks, values, reason)
         self.open -= 1
 
@@ -164,8 +186,10 @@ class WindowScores:
                 digests[known] = self._digests(view.haplotypes)
             names, has_n = digests[known]
             # genes of one window may want tracks of different strands; one pass serves them all
-            tracks = tuple(sorted({track for scores in self.genes for track in scores.tracks[number]}))
-            lifted = self._lift(view)
+            every = [*self._also_tracks[number], *(track for scores in self.genes for track in scores.tracks[number])]
+            tracks = tuple(sorted(set(every)))
+            lifted = self._lift(view, self._readout)
+            beside = [targets for readout in self._also for targets in self._lift(view, readout)]
             for row, digest in enumerate(names):
                 if has_n[row] and self._info.n_policy == "refuse":
                     for scores in self.genes:
@@ -178,6 +202,11 @@ class WindowScores:
                         continue
                     _, _, asked = wanted.setdefault((digest, view.mirrored, tracks), (number, row, {}))
                     asked.setdefault(target.key, (target, []))[1].append(_Slot(scores=scores, view=number, row=row))
+                found = wanted.get((digest, view.mirrored, tracks))
+                for targets in beside if found else ():
+                    target = targets[row]
+                    if found is not None and not isinstance(target, str):
+                        found[2].setdefault(target.key, (target, []))
         self.n_sequences = len(wanted)
         jobs = []
         for (digest, mirrored, tracks), (number, row, asked) in wanted.items():
@@ -195,6 +224,7 @@ class WindowScores:
                 )
                 slots = tuple(slots for _, slots in open_targets)
                 jobs.append(Planned(job=job, tracks=tracks, digest=digest, slots=slots))
+        self.n_cached = len(wanted) - len(jobs)
         return tuple(jobs)
 
     def _digests(self, haplotypes: Haplotypes) -> tuple[list[bytes], npt.NDArray[np.bool_]]:
@@ -206,7 +236,7 @@ class WindowScores:
                 has_n.append(b"N" in sequence)
         return names, np.array(has_n, dtype=bool)
 
-    def _lift(self, view: View) -> list[list[Target | str]]:
+    def _lift(self, view: View, readout: Readout) -> list[list[Target | str]]:
         haplotypes = view.haplotypes
         output = Output(
             length=haplotypes.length,
@@ -218,7 +248,7 @@ class WindowScores:
         for row in range(haplotypes.n_distinct):
             coordinates = haplotypes.coordinates(row)
             for scores, targets in zip(self.genes, lifted, strict=True):
-                target = self._readout.lift(scores.gene, coordinates, output)
+                target = readout.lift(scores.gene, coordinates, output)
                 if view.mirrored and not isinstance(target, str):
                     target = target.mirrored(haplotypes.length)
                 targets.append(target)
@@ -232,9 +262,15 @@ class WindowScores:
     ) -> bool:
         if self._cache is None:
             return False
-        kept = [self._cache.get(self._name(digest, mirrored, target.key, track)) for track in tracks]
+        names = [self._name(digest, mirrored, target.key, track) for track in tracks]
+        kept = [self._cache.get(name) for name in names]
         if any(score is None for score in kept):
-            return False
+            failures = [] if self._retry_failed else [self._cache.failure(name) for name in names]
+            failed = next((reason for reason in failures if reason is not None), None)
+            if failed is None:
+                return False
+            self._fill(slots, tracks, np.full(len(tracks), np.nan), f"{failed} (in an earlier run{_TRY_AGAIN})")
+            return True
         self._fill(slots, tracks, np.array(kept, dtype=np.float64), None)
         return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +45,8 @@ class AlphaGenomeServer:
     seed
         Seed of the tracks' weights and of random delays.
     delay_s
-        How long an answer takes beside its computation [s]: a number, or a callable of `numpy.random.Generator`.
+        How long the server takes over a call, its own computing included [s]: a number, or a callable of
+        `numpy.random.Generator`.
     quota, quota_period_s, quota_kind
         Calls a period [s], refused beyond as the service does; ``"fixed"`` windows, a ``"sliding"`` one or a token
         ``"bucket"``. None: no quota.
@@ -241,7 +243,7 @@ class AlphaGenomeServer:
             return list(self._requests)
 
     def _predict_sequence(self, requests: Iterator[Any], context: Any) -> Iterator[Any]:
-        gone = threading.Event()
+        start, gone = time.monotonic(), threading.Event()
         if not context.add_callback(gone.set):
             return
         key = dict(context.invocation_metadata()).get(_KEY)
@@ -257,14 +259,14 @@ class AlphaGenomeServer:
             request = next(requests)
             digest = hashlib.sha256(request.sequence.encode()).hexdigest()
             fault, delay_s = self._enter(digest, request)
-            gone.wait(delay_s)
             self._check(request, context)
+            messages = self._answers.messages(request, fault)
+            gone.wait(max(0.0, start + delay_s - time.monotonic()))
             if fault in STATUSES:
                 self._abort(context, str(fault), f"cannot predict {request.sequence[:40]}... for the key {key}")
             if fault == "hang":
                 gone.wait(self._hang_s)
                 self._abort(context, "DEADLINE_EXCEEDED", "hung for too long")
-            messages = self._answers.messages(request, fault)
             for message in messages:
                 if fault == "slow":
                     gone.wait(self._slow_s / len(messages))
