@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,53 @@ def test_the_front_door_and_a_model_of_ones_own(
         again = pgxeval.Evaluator(names["cohort"]).evaluate("predictions.parquet")
     assert again.per_gene.equals(evaluation.per_gene)
 
-    exec(blocks[2], names)
+    exec(blocks[3], names)
     assert names["haplotypes"].index.shape == (60, 2)
     assert len(names["one"].sequence) == 10_000
 
     exec(blocks[1], names)
     mine = pgxeval.predict_cohort(names["cohort"], [names["MyModel"]()], progress=False)
     assert np.isfinite(mine.table["prediction"]).all()
+
+
+def test_the_deep_models(
+    blocks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for package in ("msprime", "alphagenome", "enformer_pytorch"):
+        pytest.importorskip(package)
+    from pgxeval.predictors import alphagenome_client
+    from pgxeval.testing import AlphaGenomeServer
+
+    sys.path.insert(0, str(Path(__file__).parent / "predictors"))
+    try:
+        from small_enformers import make_enformer, write_enformer
+    finally:
+        sys.path.pop(0)
+    made = simulate_cohort(tmp_path, individuals=12, kinds={"additive": 1}, window_bp=20_000)
+    # as wide as the published one, for its 5,313 tracks, and very thin
+    heads = {"human": 5_313}
+    thin = make_enformer(
+        dim=24, depth=1, heads=1, num_downsamples=7, dim_divisible_by=8, target_length=896, output_heads=heads
+    )
+    write_enformer(tmp_path / "weights-folder", thin)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(prediction, "NULL_DRAWS", 2)
+    monkeypatch.setattr(prediction.joblib, "cpu_count", lambda: 1)
+    monkeypatch.setenv("PGXEVAL_CACHE", str(tmp_path / "scores"))
+    cohort = pgxeval.Cohort.from_files(
+        expression=made.expression, genotypes=made.genotypes, genes=made.genes, reference=made.reference
+    )
+    names: dict[str, object] = {"pgxeval": pgxeval, "cohort": cohort}
+    with AlphaGenomeServer() as server:
+        monkeypatch.setattr(alphagenome_client, "ADDRESS", server.address)
+        exec(blocks[2], names)
+        plan = names["alphagenome"].plan(cohort, progress=False)
+        assert server.calls["PredictSequence"] == plan.cached > 0
+        assert plan.calls == 0
+    table = names["predictions"].table
+    assert set(table["predictor"]) == {"alphagenome", "enformer", "elastic_net"}
+    assert np.isfinite(table.loc[table["predictor"] != "elastic_net", "prediction"]).all()
+    assert "calls to make" in capsys.readouterr().out
 
 
 def test_both_commands_stand_in_the_readme_and_ci_takes_them_from_there() -> None:

@@ -12,6 +12,7 @@ from pgxeval.errors import (
     InputFileNotFoundError,
     PgxevalError,
     PgxevalWarning,
+    RemoteServiceError,
     SettingError,
     TableError,
     UnknownNameError,
@@ -22,11 +23,13 @@ from pgxeval.genome.personal import PersonalGenome
 from pgxeval.genome.reference import ReferenceGenome
 from pgxeval.genome.variant_filter import VariantFilter
 from pgxeval.prediction import predict_cohort
+from pgxeval.predictors.alphagenome import AlphaGenomePredictor
 from pgxeval.predictors.cis_variants import CisVariants
 from pgxeval.predictors.elastic_net import ElasticNetPredictor
 from pgxeval.predictors.enformer import EnformerPredictor
 from pgxeval.predictors.protocol import Prediction, Predictor, TrainablePredictor
 from pgxeval.predictors.random_forest import RandomForestPredictor
+from pgxeval.predictors.readout import ExonMask, GeneBody, IntervalReadout, TssBins
 from pgxeval.predictors.registry import available_predictors, make_predictor
 from pgxeval.predictors.sequence import SequencePredictor
 from pgxeval.predictors.sequence_model import ModelInfo, SequenceModel
@@ -36,17 +39,21 @@ from pgxeval.tables import Predictions
 __version__ = "0.1.0"
 
 __all__ = [
+    "AlphaGenomePredictor",
     "CisVariants",
     "Cohort",
     "ElasticNetPredictor",
     "EnformerPredictor",
     "Evaluation",
     "Evaluator",
+    "ExonMask",
     "Gene",
+    "GeneBody",
     "GenotypeError",
     "InputFileError",
     "InputFileNotFoundError",
     "Interval",
+    "IntervalReadout",
     "ModelInfo",
     "PersonalGenome",
     "PgxevalError",
@@ -56,11 +63,13 @@ __all__ = [
     "Predictor",
     "RandomForestPredictor",
     "ReferenceGenome",
+    "RemoteServiceError",
     "SequenceModel",
     "SequencePredictor",
     "SettingError",
     "TableError",
     "TrainablePredictor",
+    "TssBins",
     "UnknownNameError",
     "VariantFilter",
     "__version__",

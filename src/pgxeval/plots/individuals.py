@@ -52,7 +52,8 @@ def observed_predicted(
         markeredgewidth=0,
         rasterized=many,
     )
-    rho = shown["predicted"].rank().corr(shown["observed"].rank())
+    ranks = shown[["predicted", "observed"]].rank()
+    rho = ranks["predicted"].corr(ranks["observed"]) if (ranks.nunique() > 1).all() else np.nan
     ax.set_xlabel(f"predicted by {plain(predictor or 'the predictor')} [its own unit]")
     ax.set_ylabel("observed expression [unit of the expression table]")
     words = f"Spearman ρ = {rho:.3f}" if np.isfinite(rho) else "Spearman ρ undefined: constant values"

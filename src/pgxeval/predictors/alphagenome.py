@@ -220,6 +220,11 @@ class AlphaGenomePredictor(SequencePredictor):
         if not allow_remote:
             length = settings.get("context_length", 131_072)
             raise SettingError(_CONSENT.format(address=address or ADDRESS, length=length))
+        if "model" in settings:
+            raise SettingError(
+                "AlphaGenomePredictor.hosted() opens its own client; a client or model in hand goes to "
+                "AlphaGenomePredictor(model)"
+            )
         client = HostedClient(key=key, address=address, model_version=model_version)
         return cls(client, allow_remote=True, progress=progress, **settings)
 

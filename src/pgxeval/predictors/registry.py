@@ -14,6 +14,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import operator
 import warnings
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
@@ -37,7 +38,7 @@ class _BuiltIn:
     needs: str | None = None  # a package that comes with an extra of the same name as the predictor
 
     def load(self) -> Factory:
-        factory: Factory = getattr(importlib.import_module(self.module), self.attribute)
+        factory: Factory = operator.attrgetter(self.attribute)(importlib.import_module(self.module))
         return factory
 
     @property
@@ -49,6 +50,9 @@ _BUILT_IN = {
     "elastic_net": _BuiltIn(module="pgxeval.predictors.elastic_net", attribute="ElasticNetPredictor"),
     "random_forest": _BuiltIn(module="pgxeval.predictors.random_forest", attribute="RandomForestPredictor"),
     "enformer": _BuiltIn(module="pgxeval.predictors.enformer", attribute="EnformerPredictor", needs="enformer_pytorch"),
+    "alphagenome": _BuiltIn(
+        module="pgxeval.predictors.alphagenome", attribute="AlphaGenomePredictor.hosted", needs="alphagenome"
+    ),
 }
 
 
