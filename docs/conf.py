@@ -16,6 +16,7 @@ myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["pytest"]  # pages of test classes are built without it, and show their fixtures as methods
 autodoc_typehints = "none"  # the numpydoc sections say types in words, with shape and unit
 autodoc_default_options = {"members": True, "undoc-members": False}
 numpydoc_show_class_members = False

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ast
 import doctest
+import io
 import re
+import sys
+import tomllib
 import warnings
+from contextlib import redirect_stdout
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -25,8 +30,11 @@ def _blocks(path: Path) -> list[str]:
     return BLOCK.findall(path.read_text(encoding="utf-8"))
 
 
+# Pages to copy from: plain code, run from top to bottom; what it prints stands below it.
+COPIED = [DOCS / "howto" / "add-your-model.md"]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXECUTED = [path for path in PAGES if any(">>>" in block for block in _blocks(path))]
-SHOWN = [path for path in PAGES if any(">>>" not in block for block in _blocks(path))]
+SHOWN = [path for path in PAGES if path not in COPIED and any(">>>" not in block for block in _blocks(path))]
 
 
 def test_there_is_something_to_test() -> None:
@@ -49,6 +57,48 @@ def test_examples_give_what_the_page_says(path: Path, tmp_path: Path, monkeypatc
     assert not runner.failures, "".join(said)
 
 
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return an empty module, in which classes that pickle can be defined."""
+    made = ModuleType("copied_from_a_page")
+    monkeypatch.setitem(sys.modules, made.__name__, made)
+    return made
+
+
+def _words(text: str, kind: str) -> list[str]:
+    """Return the words; of console output, which hangs on versions of libraries, without the numbers."""
+    return (re.sub(r"-?\d+(\.\d+)?", "#", text) if kind == "console" else text).split()
+
+
+@pytest.mark.parametrize("path", COPIED, ids=_name)
+def test_pages_to_copy_from_print_what_they_say(
+    path: Path, module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("msprime", reason="the simulated cohort needs the extra `demo`")
+    monkeypatch.chdir(tmp_path)
+    printed, seen = "", []
+    for kind, block in FENCE.findall(path.read_text(encoding="utf-8")):
+        seen.append(kind)
+        if kind == "python":
+            assert not printed, f"{_name(path)}: what is printed before this is not shown: {printed}"
+            out = io.StringIO()
+            with redirect_stdout(out):
+                exec(compile(block, _name(path), "exec"), module.__dict__)
+            printed = out.getvalue()
+        elif kind in ("text", "console"):
+            assert _words(printed, kind) == _words(block, kind)
+            printed = ""
+    assert not printed
+    assert seen.count("python") >= 8
+    assert {"check", "outcome", "detail"} == set(module.__dict__["checks"].columns)
+
+
+def test_the_entry_point_that_is_shown_is_that_of_the_example() -> None:
+    (shown,) = [block for kind, block in FENCE.findall(COPIED[0].read_text(encoding="utf-8")) if kind == "toml"]
+    project = tomllib.loads((DOCS.parent / "examples" / "plugin" / "pyproject.toml").read_text(encoding="utf-8"))
+    assert tomllib.loads(shown)["project"]["entry-points"] == project["project"]["entry-points"]
+
+
 @pytest.mark.parametrize("path", SHOWN, ids=_name)
 def test_code_that_is_only_shown_parses_and_names_what_exists(path: Path) -> None:
     for block in _blocks(path):
@@ -65,7 +115,12 @@ def test_links_lead_somewhere(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         assert not target.startswith("http"), f"{_name(path)}: {target} needs a network"
-        assert (path.parent / target.split("#")[0]).is_file(), f"{_name(path)}: {target}"
+        name, _, heading = target.partition("#")
+        page = path.parent / name if name else path
+        assert page.is_file(), f"{_name(path)}: {target}"
+        headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        slugs = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}
+        assert not heading or heading in slugs, f"{_name(path)}: {target}"
 
 
 def test_every_page_is_in_a_table_of_contents() -> None:
@@ -86,3 +141,19 @@ def test_names_of_the_front_door_have_a_page() -> None:
             module = getattr(pgxeval, name).__module__
             # an Evaluation is documented with its Evaluator
             assert module in modules | {"pgxeval.evaluation.result"}, f"{name} of {module} has no page"
+
+
+def test_names_of_the_testing_kit_have_a_page_and_each_check_is_explained() -> None:
+    from pgxeval import testing
+
+    modules = set(re.findall(r"automodule:: (\S+)", "".join(p.read_text(encoding="utf-8") for p in PAGES)))
+    page = (DOCS / "reference" / "testing.md").read_text(encoding="utf-8")
+    for name in testing.__all__:
+        module = getattr(getattr(testing, name), "__module__", None)  # the mappings of checks have none
+        assert module is None or module in modules, f"{name} of {module} has no page"
+        assert f"`{name}`" in page
+    sections = page.split("The checks of a ")[1:]
+    for checks, section in zip((testing.SEQUENCE_MODEL_CHECKS, testing.PREDICTOR_CHECKS), sections, strict=True):
+        table = section.split("|---|---|")[1]
+        named = [name for row in table.splitlines() if row for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+        assert named == list(checks)
