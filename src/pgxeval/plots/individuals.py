@@ -53,7 +53,7 @@ def observed_predicted(
         rasterized=many,
     )
     ranks = shown[["predicted", "observed"]].rank()
-    rho = ranks["predicted"].corr(ranks["observed"]) if (ranks.nunique() > 1).all() else np.nan
+    rho = ranks["predicted"].corr(ranks["observed"]) if np.ptp(ranks.to_numpy(), axis=0).all() else np.nan
     ax.set_xlabel(f"predicted by {plain(predictor or 'the predictor')} [its own unit]")
     ax.set_ylabel("observed expression [unit of the expression table]")
     words = f"Spearman ρ = {rho:.3f}" if np.isfinite(rho) else "Spearman ρ undefined: constant values"

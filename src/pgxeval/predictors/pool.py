@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -16,7 +16,9 @@ from pgxeval.predictors.passes import Job, Passes
 _GRACE_S = 10.0  # for answers under way when a run ends early: they are paid for
 
 Tag = TypeVar("Tag")
-Answers = list[tuple[int, npt.NDArray[np.float64], str | None, bool]]
+# position of the target, float64 (n_tracks,), why they are NaN, and whether asking again is of no use
+Answer = tuple[int, npt.NDArray[np.float64], str | None, bool]
+Answers = list[Answer]
 
 
 class Pool(Generic[Tag]):
@@ -46,11 +48,15 @@ class Pool(Generic[Tag]):
         """Jobs that were submitted and whose answers have not been taken."""
         return len(self._tags)
 
-    def submit(self, tag: Tag, job: Job, tracks: tuple[int, ...]) -> None:
-        """Queue a job; its answers come back with the tag."""
+    def submit(self, tag: Tag, job: Job, tracks: tuple[int, ...], keep: Callable[[Answer], None]) -> None:
+        """Queue a job; its answers come back with the tag.
+
+        `keep` gets each answer in the thread that has it, before anything else happens: whoever asks may be busy for
+        seconds, and what was paid for must outlive a kill meanwhile.
+        """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="pgxeval-pass")
-        future = self._executor.submit(self._work, job, tracks)
+        future = self._executor.submit(self._work, job, tracks, keep)
         self._tags[future] = tag
         future.add_done_callback(self._done.put)
 
@@ -88,5 +94,9 @@ class Pool(Generic[Tag]):
         if self._executor is not None:
             self._executor.shutdown(wait=not self._tags, cancel_futures=True)
 
-    def _work(self, job: Job, tracks: tuple[int, ...]) -> Answers:
-        return [(number, values, reason, final) for _, number, values, reason, final in self._passes.run([job], tracks)]
+    def _work(self, job: Job, tracks: tuple[int, ...], keep: Callable[[Answer], None]) -> Answers:
+        answers: Answers = []
+        for _, number, values, reason, final in self._passes.run([job], tracks):
+            answers.append((number, values, reason, final))
+            keep(answers[-1])
+        return answers

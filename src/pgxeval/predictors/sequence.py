@@ -222,6 +222,7 @@ class SequencePredictor:
             "variants": None if self.variants is None else str(self.variants),
             "citation": info.citation,
             "licence": info.licence,
+            "remote": info.remote,
         }
 
     def predict(self, gene: Gene, genome: PersonalGenome, individuals: Sequence[str]) -> Prediction:

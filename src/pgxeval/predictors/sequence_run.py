@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,7 +16,7 @@ from pgxeval.genome.single_variants import SingleVariants, single_variants
 from pgxeval.predictors.combine import combine_haplotypes, combine_single_variants
 from pgxeval.predictors.pass_progress import PassProgress
 from pgxeval.predictors.passes import Passes
-from pgxeval.predictors.pool import Answers, Pool
+from pgxeval.predictors.pool import Answer, Answers, Pool
 from pgxeval.predictors.protocol import Prediction
 from pgxeval.predictors.score_cache import new_secret
 from pgxeval.predictors.window_scores import Planned, View, WindowScores
@@ -91,7 +91,7 @@ class SequenceRun:
             self.progress.plan(len(window.scores.jobs), window.scores.n_cached)
             for planned in window.scores.jobs:
                 if self.info.in_flight > 1:
-                    self.pool.submit((window, planned), planned.job, planned.tracks)
+                    self.pool.submit((window, planned), planned.job, planned.tracks, _keeper(window, planned))
                 else:
                     self.waiting.setdefault(planned.tracks, deque()).append((window, planned))
             self._finish(window)
@@ -173,13 +173,14 @@ class SequenceRun:
     def _pass(self, jobs: list[tuple[Window, Planned]], tracks: tuple[int, ...]) -> None:
         for at, number, values, reason, final in self.passes.run([planned.job for _, planned in jobs], tracks):
             window, planned = jobs[at]
-            window.scores.take(planned, number, values, reason, final=final)
+            window.scores.keep(planned, number, values, reason, final=final)
+            window.scores.take(planned, number, values, reason)
             self._finish(window)
         self._count(len(jobs))
 
     def _take(self, window: Window, planned: Planned, answers: Answers) -> None:
-        for number, values, reason, final in answers:
-            window.scores.take(planned, number, values, reason, final=final)
+        for number, values, reason, _ in answers:
+            window.scores.take(planned, number, values, reason)
         self._finish(window)
         self._count(1)
 
@@ -200,6 +201,14 @@ class SequenceRun:
             chosen = set(scores.tracks[0])
             used["tracks"] = [track for track in self.tracks.used if track["index"] in chosen]
             self.done[at] = Prediction(values=values, reasons=reasons, used=used)
+
+
+def _keeper(window: Window, planned: Planned) -> Callable[[Answer], None]:
+    def keep(answer: Answer) -> None:
+        number, values, reason, final = answer
+        window.scores.keep(planned, number, values, reason, final=final)
+
+    return keep
 
 
 @attrs.frozen(kw_only=True, eq=False)

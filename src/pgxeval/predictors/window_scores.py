@@ -157,16 +157,13 @@ class WindowScores:
         self.jobs = self._plan()
         self.open = sum(len(planned.slots) for planned in self.jobs)
 
-    def take(
-        self,
-        planned: Planned,
-        number: int,
-        values: npt.NDArray[np.float64],
-        reason: str | None = None,
-        *,
-        final: bool = False,
+    def keep(
+        self, planned: Planned, number: int, values: npt.NDArray[np.float64], reason: str | None, *, final: bool
     ) -> None:
-        """Take the answer to one target of a job; a failure is kept where it is final and asking again has a price."""
+        """Keep the answer to one target of a job in the cache; safe for threads.
+
+        A failure is kept where it is final and asking again has a price.
+        """
         if self._cache is not None and (reason is None or (final and self._info.remote)):
             key = planned.job.targets[number].key
             names = [self._name(planned.digest, planned.job.mirrored, key, track) for track in planned.tracks]
@@ -174,6 +171,9 @@ class WindowScores:
                 self._cache.keep(names, values)
             else:
                 self._cache.fail(names, reason)
+
+    def take(self, planned: Planned, number: int, values: npt.NDArray[np.float64], reason: str | None) -> None:
+        """Take the answer to one target of a job."""
         self._fill(planned.slots[number], planned.tracks, values, reason)
         self.open -= 1
 
