@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import platform
@@ -224,7 +225,9 @@ def _predict_genes(predictor: Predictor, cohort: Cohort, *, progress: bool) -> I
     individuals = list(cohort.individuals)
     answers: Iterator[tuple[Gene, Prediction]]
     if ability is not None:
-        answers = iter(ability(cohort.genes, cohort.genome, individuals))
+        # a predictor with a bar of its own is asked to be silent, too
+        silent = {} if progress or "progress" not in inspect.signature(ability).parameters else {"progress": False}
+        answers = iter(ability(cohort.genes, cohort.genome, individuals, **silent))
     else:
         answers = ((gene, predictor.predict(gene, cohort.genome, individuals)) for gene in cohort.genes)
     bar = tqdm(total=len(cohort.genes), desc=predictor.name, unit="gene", disable=not progress, leave=False)

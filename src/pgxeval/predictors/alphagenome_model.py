@@ -245,7 +245,12 @@ class AlphaGenomeModel:
         client = self._client(len(sequence))
         # without the client's own retries, which are too few for a quota and hide refusals from the pacer
         once = getattr(type(client).predict_sequence, "__wrapped__", type(client).predict_sequence)
-        return self._calls.ask(lambda: once(client, sequence, **arguments), read)
+
+        def call(over: Callable[[], None]) -> Any:
+            with self._under_way.telling(over):
+                return once(client, sequence, **arguments)
+
+        return self._calls.ask(call, read)
 
     def _client(self, length: int) -> Any:
         deadline_s = 60.0 + length / 4096 if self._deadline_s is None else self._deadline_s
@@ -259,7 +264,7 @@ class AlphaGenomeModel:
         key = self.output.lower()
         if self._calls is not None:
             client = self._client(0)
-            metadata = self._calls.ask(client.output_metadata, lambda answer: answer)
+            metadata = self._calls.ask(lambda _: client.output_metadata(), lambda answer: answer)
         elif callable(getattr(self._given, "output_metadata", None)):
             metadata = self._given.output_metadata()
         else:

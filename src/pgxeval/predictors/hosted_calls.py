@@ -87,13 +87,14 @@ class HostedCalls:
         stop.set()
         self.pacer.wake()
 
-    def ask(self, call: Callable[[], Answer], read: Callable[[Answer], Result]) -> Result:
+    def ask(self, call: Callable[[Callable[[], None]], Answer], read: Callable[[Answer], Result]) -> Result:
         """Make a call and read its answer.
 
         Parameters
         ----------
         call
-            One attempt.
+            One attempt. It is given a function which it may call, in any thread, as soon as the service is done, so
+            that the next call starts while it still unpacks the answer.
         read
             Of the answer; raises `BadAnswerError` where it cannot be used.
 
@@ -141,14 +142,24 @@ class HostedCalls:
                 raise InterruptedCallError("the run ended")
 
     def _attempt(
-        self, call: Callable[[], Answer], read: Callable[[Answer], Result], stop: threading.Event
+        self,
+        call: Callable[[Callable[[], None]], Answer],
+        read: Callable[[Answer], Result],
+        stop: threading.Event,
     ) -> tuple[str, str, tuple[Result] | None]:
         """Return status and detail of a failure, or the result; no exception of the service outlives this."""
-        status, _detail, going_on = "", "", True
-        with self._slots:
+        status, going_on = "", True
+        given_back = threading.Lock()
+
+        def done() -> None:
+            if given_back.acquire(blocking=False):
+                self._slots.release()
+
+        self._slots.acquire()
+        try:
             ticket = self.pacer.wait(stop)
             try:
-                answer = call()
+                answer = call(done)
             except PgxevalError:
                 raise
             except Exception as error:  # whatever a client raises is one failed attempt
@@ -157,6 +168,8 @@ class HostedCalls:
                 going_on = self.pacer.refused(ticket)
             else:
                 self.pacer.granted(ticket)
+        finally:
+            done()
         if not going_on:
             raise RemoteServiceError(
                 f"{self.service} refused every call for the quota, for long ({QUOTA}). Answers that came so far are "

@@ -231,7 +231,12 @@ class SequencePredictor:
         return prediction
 
     def predict_genes(
-        self, genes: Sequence[Gene], genome: PersonalGenome, individuals: Sequence[str]
+        self,
+        genes: Sequence[Gene],
+        genome: PersonalGenome,
+        individuals: Sequence[str],
+        *,
+        progress: bool | None = None,
     ) -> Iterator[tuple[Gene, Prediction]]:
         """Predict several genes, in their order.
 
@@ -245,6 +250,8 @@ class SequencePredictor:
             With its reference genome.
         individuals
             Names, in the order wanted.
+        progress
+            Whether a bar shows passes; default: as the predictor was made.
 
         Yields
         ------
@@ -263,7 +270,8 @@ class SequencePredictor:
         PgxevalError
             If the model breaks its promise or fails at every sequence.
         """
-        return SequenceRun(self, list(genes), genome, list(individuals)).predictions()
+        shown = self.progress if progress is None else progress
+        return SequenceRun(self, list(genes), genome, list(individuals)).predictions(progress=shown)
 
     def plan(
         self,

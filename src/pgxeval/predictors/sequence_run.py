@@ -58,14 +58,14 @@ class SequenceRun:
         self.first_error: PgxevalError | None = None
         self.said_something = False
 
-    def predictions(self) -> Iterator[tuple[Gene, Prediction]]:
+    def predictions(self, *, progress: bool) -> Iterator[tuple[Gene, Prediction]]:
         """Go through the windows and yield genes in order."""
         given = 0
         positions = self.start()
         self.progress = PassProgress(
             self.asked.name,
             len(positions),
-            show=self.asked.progress,
+            show=progress,
             unit=" calls" if self.info.remote else " sequences",
         )
         try:
