@@ -25,6 +25,7 @@ from pgxeval.predictors.protocol import Predictor
 from pgxeval.predictors.readout import ExonMask, GeneBody, IntervalReadout, TssBins
 from pgxeval.predictors.sequence import SequencePredictor
 from pgxeval.predictors.sequence_model import PredictsTargets, SequenceModel
+from pgxeval.testing import check_sequence_model
 
 
 def slow_prediction(
@@ -172,6 +173,13 @@ def test_two_bin_widths_read_the_same_bases_behind_an_indel(tmp_path: Path, toys
         assert answers[width][2] == answers[width][0]
 
 
+@pytest.mark.parametrize("name", ["ToyModel", "PositionModel", "ReducingModel", "ListeningModel"])
+def test_toy_models_keep_the_contract(toys: ModuleType, name: str) -> None:
+    same = {"strand": "it counts G on one strand, whatever the track"} if name == "PositionModel" else {}
+    for width in (1, 8):
+        check_sequence_model(getattr(toys, name)(bin_width_bp=width), expected_failures=same, on_failure="raise")
+
+
 def test_each_distinct_sequence_passes_once(toys: ModuleType, small: Any) -> None:
     model = toys.ToyModel(name="counted")
     genes = [
@@ -190,6 +198,7 @@ def test_each_distinct_sequence_passes_once(toys: ModuleType, small: Any) -> Non
     }
     assert len(model.seen) == len(set(model.seen)) == len(distinct) == predictor.passes
     assert set(model.seen) == distinct
+    assert model.locked
     # batches are filled across genes; genes that want the same tracks share them
     calls = toys.ToyModel()
     shared = SequencePredictor(calls, ExonMask(), tracks=[0, 1, 2], batch_size=5)

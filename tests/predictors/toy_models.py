@@ -13,6 +13,7 @@ import pysam
 
 from pgxeval.genome.intervals import Gene
 from pgxeval.genome.personal import PersonalGenome
+from pgxeval.predictors.sequence_input import check_input
 from pgxeval.predictors.sequence_model import ModelInfo
 
 _CODES = np.zeros(256, np.float32)
@@ -37,7 +38,7 @@ def stranded_tracks(bin_width_bp: int) -> pd.DataFrame:
 class ToyModel:
     """A bin is the weighted sum of its bases and a little of all others, another for each track.
 
-    `calls` holds the number of sequences of each call and `seen` every sequence.
+    `calls` holds the number of sequences of each call, `seen` every sequence, and `locked` whether all were read-only.
     """
 
     def __init__(self, *, bin_width_bp: int = 8, length: int | tuple[int, ...] = 512, offset_bp: int = 32, **more: Any):
@@ -51,16 +52,18 @@ class ToyModel:
         )
         self.calls: list[int] = []
         self.seen: list[bytes] = []
+        self.locked = True
 
     def predict_tracks(self, sequences: np.ndarray, tracks: Sequence[int]) -> np.ndarray:
-        assert not sequences.flags.writeable
-        self.info.check_length(sequences.shape[1])
+        check_input(self.info, sequences, tracks)
+        self.locked &= not sequences.flags.writeable
         self.calls.append(len(sequences))
         self.seen.extend(sequence.tobytes() for sequence in sequences)
         width, offset = self.info.bin_width_bp(tracks), self.info.output_offset_bp
         codes = _CODES[sequences]
         near = codes + 0.25 * np.roll(codes, 1, axis=1) ** 2 + 0.125 * np.roll(codes, -3, axis=1)
-        inside = near[:, offset : sequences.shape[1] - offset].reshape(len(sequences), -1, width)
+        n_bins = self.info.n_bins(sequences.shape[1], tracks)
+        inside = near[:, offset : sequences.shape[1] - offset].reshape(len(sequences), n_bins, width)
         weight = 1 + np.arange(width, dtype=np.float32) / width
         far = (codes * np.linspace(0.5, 1.5, codes.shape[1])).mean(axis=1)[:, None]  # every base counts everywhere
         values = [(inside * (weight + track)).mean(axis=2) + far + track for track in tracks]
@@ -71,10 +74,11 @@ class PositionModel(ToyModel):
     """A bin says how many G it holds a base: additive, so that equal bases give equal sums whatever the bins."""
 
     def predict_tracks(self, sequences: np.ndarray, tracks: Sequence[int]) -> np.ndarray:
+        check_input(self.info, sequences, tracks)
         self.calls.append(len(sequences))
         width, offset = self.info.bin_width_bp(tracks), self.info.output_offset_bp
         inside = (sequences == ord("G"))[:, offset : sequences.shape[1] - offset]
-        sums = inside.reshape(len(sequences), -1, width).sum(axis=2)
+        sums = inside.reshape(len(sequences), self.info.n_bins(sequences.shape[1], tracks), width).sum(axis=2)
         return np.repeat(sums[:, :, None], len(tracks), axis=2).astype(np.float32)
 
 
