@@ -33,7 +33,7 @@ def test_interval_agrees_with_resampling_blocks_one_by_one(evaluation: Evaluatio
     # every gene lies in a megabase of its own, so blocks are genes
     means = [random.choice(gains, len(gains)).mean() for _ in range(20_000)]
     np.testing.assert_allclose([found.low, found.high], np.quantile(means, [0.025, 0.975]), atol=0.012)
-    assert found.decided == (found.low > 0 or found.high < 0)
+    assert found.decided == (found.low > max(0, found.reference) or found.high < min(0, found.reference))
 
 
 def test_turning_the_pair_around_turns_the_answer_around(evaluation: Evaluation) -> None:
@@ -58,3 +58,16 @@ def test_without_places_of_genes_there_is_no_interval(evaluation: Evaluation) ->
     assert np.isfinite(found.difference)
     assert np.isnan([found.low, found.high]).all()
     assert not found.decided
+
+
+def test_a_difference_that_permuted_expression_shows_too_decides_nothing(evaluation: Evaluation) -> None:
+    found = mean_difference(evaluation, "random_forest", "elastic_net")
+    assert found.decided
+    summary = evaluation.summary.copy()
+    summary["reference_mean_spearman"] = 0.0
+    forest = summary["predictor"].astype(str) == "random_forest"
+    above = found.low + 0.01 if found.low > 0 else found.high - 0.01
+    summary.loc[forest, "reference_mean_spearman"] = above
+    changed = mean_difference(attrs.evolve(evaluation, summary=summary), "random_forest", "elastic_net")
+    assert changed.reference == pytest.approx(above)
+    assert not changed.decided

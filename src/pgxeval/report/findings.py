@@ -138,6 +138,8 @@ def _ranking(evaluation: Any, order: list[Row]) -> str:
     if is_undefined(gap.low):
         return f"{words} Whether the two differ was not tested."
     size = f"mean difference {correlation(gap.difference)}, {called} {correlation_interval(gap.low, gap.high)}"
+    if gap.reference:
+        size += f"; on permuted expression {correlation(gap.reference)}"
     verdict = (
         f"ranks individuals better on average than `{second['predictor']}`"
         if gap.decided

@@ -24,17 +24,21 @@ class MeanDifference:
         Mean over these genes of the one less the other, an undefined correlation counting as 0.
     low, high
         Paired block-bootstrap interval; NaN where it cannot be had.
+    reference
+        The same difference on permuted expression, where two cross-fitted predictors differ a little, too; 0 where it
+        is not known.
     """
 
     genes: int
     difference: float
     low: float
     high: float
+    reference: float = 0.0
 
     @property
     def decided(self) -> bool:
-        """Whether the interval excludes 0."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval excludes 0, the reference and all between them."""
+        return self.low > max(0.0, self.reference) or self.high < min(0.0, self.reference)
 
 
 def mean_difference(evaluation: Any, a: str, b: str) -> MeanDifference:
@@ -58,7 +62,17 @@ def mean_difference(evaluation: Any, a: str, b: str) -> MeanDifference:
         return MeanDifference(genes=0, difference=np.nan, low=np.nan, high=np.nan)
     gains = (sides[a].loc[both].fillna(0.0) - sides[b].loc[both].fillna(0.0)).to_numpy()
     low, high = _interval(evaluation, both, gains)
-    return MeanDifference(genes=len(both), difference=float(gains.mean()), low=low, high=high)
+    reference = _null_mean(evaluation, a) - _null_mean(evaluation, b)
+    return MeanDifference(genes=len(both), difference=float(gains.mean()), low=low, high=high, reference=reference)
+
+
+def _null_mean(evaluation: Any, name: str) -> float:
+    summary = getattr(evaluation, "summary", None)
+    if summary is None or not {"predictor", "stratum", "reference_mean_spearman"} <= set(summary.columns):
+        return 0.0
+    rows = summary[(summary["predictor"].astype(str) == name) & (summary["stratum"] == "all")]
+    mean = float(rows["reference_mean_spearman"].iloc[0]) if len(rows) else np.nan
+    return 0.0 if np.isnan(mean) else mean
 
 
 def _interval(evaluation: Any, genes: list[str], gains: np.ndarray[Any, Any]) -> tuple[float, float]:
