@@ -254,7 +254,7 @@ class PersonalGenome:
     ) -> Iterator[HaplotypeBatch]:
         """Go through the distinct haplotypes of a window, a few at a time.
 
-        Memory is that of one batch and of the window's genotypes, whatever the size of the cohort.
+        Memory is that of two batches and of the window's genotypes, whatever the size of the cohort.
 
         Parameters
         ----------

@@ -197,7 +197,7 @@ class SequencePredictor:
             )
 
     def __repr__(self) -> str:
-        return f"SequencePredictor({self.name!r}, readout={self.readout!r}, tracks={self.tracks.requested!r})"
+        return f"{type(self).__name__}({self.name!r}, readout={self.readout!r}, tracks={self.tracks.requested!r})"
 
     @property
     def settings(self) -> dict[str, Any]:
