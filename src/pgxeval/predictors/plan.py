@@ -16,6 +16,7 @@ from pgxeval.genome.intervals import Interval
 from pgxeval.genome.single_variants import single_variants
 from pgxeval.genome.variant_filter import VariantFilter
 from pgxeval.predictors.sequence_run import SequenceRun
+from pgxeval.predictors.window_scores import GeneScores
 
 if TYPE_CHECKING:
     from pgxeval.cohort import Cohort
@@ -123,20 +124,37 @@ def plan_run(
             counts = {"sequences": window.scores.n_sequences, "cached": window.scores.n_cached, "calls": jobs}
             if window.single is not None:
                 copies["distinct"] = _distinct(predictor, cohort, made.interval)
-            rows[first] = {**copies, **counts, "reason": ""}
-            rows |= {at: {**copies, "sequences": 0, "cached": 0, "calls": 0, "reason": ""} for at in others}
-    nothing = dict.fromkeys(("haplotypes", "distinct", "sequences", "cached", "calls"), 0)
+            rows[first] = {**copies, **counts}
+            rows |= {at: {**copies, "sequences": 0, "cached": 0, "calls": 0} for at in others}
+            for at, scores in zip(window.rows, window.scores.genes, strict=True):
+                rows[at]["reason"] = _unreadable(scores)
+    nothing: dict[str, Any] = {
+        **dict.fromkeys(("haplotypes", "distinct", "sequences", "cached", "calls"), 0),
+        "reason": "",
+    }
     table = [
         {"gene_id": gene.gene_id, **rows.get(at, {**nothing, "reason": run.reason(at)})}
         for at, gene in enumerate(cohort.genes)
     ]
-    compared = _compare(predictor, cohort, positions, min_maf, calls_per_minute) if len(min_maf) else pd.DataFrame()
+    compared = pd.DataFrame()
+    if len(min_maf):
+        # windows in which no gene can be read ask for no sequence, whatever the mode
+        read = {place: at for place, at in positions.items() if any(not rows.get(one, nothing)["reason"] for one in at)}
+        compared = _compare(predictor, cohort, read, min_maf, calls_per_minute)
     return Plan(
-        genes=pd.DataFrame(table, columns=["gene_id", *nothing, "reason"]),
+        genes=pd.DataFrame(table, columns=["gene_id", *nothing]),
         compared=compared,
         individuals=len(cohort.individuals),
         calls_per_minute=calls_per_minute,
     )
+
+
+def _unreadable(scores: GeneScores) -> str:
+    """Return why no haplotype of a gene can be read; empty where one can."""
+    reasons = list(zip(scores.values, scores.reasons, strict=True))
+    if not all(len(values) and len(why) == len(values) for values, why in reasons):
+        return ""
+    return next(iter(scores.reasons[0].values()))
 
 
 def _distinct(predictor: SequencePredictor, cohort: Cohort, interval: Interval) -> int:
