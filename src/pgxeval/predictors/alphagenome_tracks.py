@@ -82,17 +82,21 @@ def alphagenome_track_table(metadata: pd.DataFrame, output: str) -> pd.DataFrame
         found = next((given[name] for name in names if name in given.columns), pd.Series("", index=given.index))
         return found.astype(object).where(found.notna(), "").astype(str)
 
+    gtex = column("gtex_tissue")
     table = pd.DataFrame(
         {
             "name": column("name"),
             "assay": output,
             "tissue": column("biosample_name"),
-            "gtex_tissue": column("gtex_tissue"),
+            "gtex_tissue": gtex,
             "ontology": column("ontology_curie"),
             "strand": column("strand"),
             "pair": _pairs(column("name"), column("strand")),
             "bin_width_bp": BIN_WIDTHS_BP[output],
-            "data_source": column("data_source"),
+            # the adapter of the PyTorch port names the GTEx tissue, not the source
+            "data_source": column("data_source").where(
+                column("data_source") != "", gtex.where(gtex == "", _PREFERRED_SOURCE)
+            ),
             "assay_title": column("Assay title", "assay_title"),
         }
     )
