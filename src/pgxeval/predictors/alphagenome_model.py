@@ -112,9 +112,7 @@ class AlphaGenomeModel:
         self._timed: dict[float, Any] = {}
         self._calls: HostedCalls | None = None
         if self.remote:
-            self._calls = HostedCalls(
-                "AlphaGenome", in_flight=in_flight, pacer=Pacer(calls_per_period=calls_per_minute)
-            )
+            self._calls = self._hosted_calls(in_flight, calls_per_minute)
         table = alphagenome_track_table(self._metadata(min(context_lengths)), output)
         self._keys = tuple(zip(table["name"], table["strand"], strict=True))
         self._terms = tuple(table["ontology"])
@@ -149,8 +147,7 @@ class AlphaGenomeModel:
         self.__dict__.update(state)
         self._under_way = CallsUnderWay()
         if self.remote:
-            pacer = Pacer(calls_per_period=pace)
-            self._calls = HostedCalls("AlphaGenome", in_flight=self.info.in_flight - _BESIDE, pacer=pacer)
+            self._calls = self._hosted_calls(self.info.in_flight - _BESIDE, pace)
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -259,12 +256,20 @@ class AlphaGenomeModel:
             self._timed[deadline_s] = timed_copy(client, deadline_s, self._under_way)
         return self._timed[deadline_s]
 
+    def _hosted_calls(self, in_flight: int, calls_per_minute: int | None) -> HostedCalls:
+        pacer = Pacer(calls_per_period=calls_per_minute)
+        return HostedCalls("AlphaGenome", in_flight=in_flight, pacer=pacer, probe=self._list_tracks)
+
+    def _list_tracks(self) -> Any:
+        return self._client(0).output_metadata()
+
     def _metadata(self, shortest: int) -> pd.DataFrame:
         metadata: Any
         key = self.output.lower()
         if self._calls is not None:
-            client = self._client(0)
-            metadata = self._calls.ask(lambda _: client.output_metadata(), lambda answer: answer)
+            # apart, for this answer says nothing of those to sequences
+            opening = self._hosted_calls(1, None)
+            metadata = opening.ask(lambda _: self._list_tracks(), lambda answer: answer)
         elif callable(getattr(self._given, "output_metadata", None)):
             metadata = self._given.output_metadata()
         else:

@@ -26,7 +26,8 @@ _NEVER = frozenset(
 _ATTEMPTS = 3
 _AWAY_ATTEMPTS = 8  # waits of 1, 2, 4, ..., 60 seconds: more than two minutes
 _REFUSALS = 50  # of one call while others pass
-_FAILURES = 8  # so many calls may fail before the first answer
+# so many failures in a row, all alike, are no fault of the sequences: before the first answer, and later
+_ALIKE_AT_FIRST, _ALIKE = 8, 24
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 
 
@@ -56,6 +57,9 @@ class HostedCalls:
         Calls under way at a time.
     pacer
         When calls may start.
+    probe
+        A call that costs nothing and is answered whenever the service is there. It tells a service that is away from
+        a sequence at which it always fails.
     wait_scale
         Of waits between attempts; below 1 in tests.
 
@@ -64,16 +68,27 @@ class HostedCalls:
     RESOURCE_EXHAUSTED waits for the pacer and is tried again until everything was refused for its patience.
     UNAVAILABLE is tried eight times over two minutes. Errors that may pass (INTERNAL, DEADLINE_EXCEEDED, UNKNOWN,
     ABORTED, CANCELLED, DATA_LOSS) and answers that cannot be used are tried three times; what cannot succeed
-    (INVALID_ARGUMENT and its like) once. A refused key ends the run.
+    (INVALID_ARGUMENT and its like) once. A refused key ends the run, and so do many failures in a row that are all
+    alike.
     """
 
-    def __init__(self, service: str, *, in_flight: int, pacer: Pacer, wait_scale: float = 1.0) -> None:
+    def __init__(
+        self,
+        service: str,
+        *,
+        in_flight: int,
+        pacer: Pacer,
+        probe: Callable[[], object] | None = None,
+        wait_scale: float = 1.0,
+    ) -> None:
         self.service, self.pacer = service, pacer
+        self._probe = probe
         self._slots = threading.BoundedSemaphore(in_flight)
         self._wait_scale = wait_scale
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._succeeded = 0
+        self._last_failure, self._alike = "", 0
         self._counts = {"refused": 0, "repeated": 0, "failed": 0}
 
     @property
@@ -121,13 +136,13 @@ class HostedCalls:
                 )
             tries[status] = tries.get(status, 0) + 1
             if status in _NEVER:
-                self._fail(f"{self.service} refused the sequence ({status})")
+                self._fail(f"{self.service} refused the sequence ({status})", of_sequence=True)
             if status == QUOTA:
                 self._count("refused")
                 if tries[status] >= _REFUSALS:
                     self._fail(f"{self.service} refused the sequence {_REFUSALS} times ({QUOTA})")
                 continue
-            if status == AWAY and tries[status] >= _AWAY_ATTEMPTS and succeeded == self._succeeded:
+            if status == AWAY and tries[status] >= _AWAY_ATTEMPTS and succeeded == self._succeeded and self._away():
                 raise RemoteServiceError(
                     f"{self.service} cannot be reached ({status}): no call succeeded in the time of "
                     f"{_AWAY_ATTEMPTS} attempts. Answers that came so far are kept in the cache; run again later"
@@ -183,16 +198,32 @@ class HostedCalls:
             return MALFORMED, str(error), None
         with self._lock:
             self._succeeded += 1
+            self._alike = 0
         return "", "", (result,)
 
     def _count(self, what: str) -> None:
         with self._lock:
             self._counts[what] += 1
 
-    def _fail(self, reason: str) -> None:
-        self._count("failed")
-        if not self._succeeded and self._counts["failed"] >= _FAILURES:
+    def _away(self) -> bool:
+        if self._probe is None:
+            return True
+        try:
+            self._probe()
+        except Exception:  # whatever it is, the service did not answer
+            return True
+        return False
+
+    def _fail(self, reason: str, *, of_sequence: bool = False) -> None:
+        with self._lock:
+            self._counts["failed"] += 1
+            self._alike = self._alike + 1 if reason == self._last_failure else 1
+            self._last_failure = reason
+            alike = self._alike
+            systematic = not of_sequence and alike >= _ALIKE if self._succeeded else alike >= _ALIKE_AT_FIRST
+        if systematic:
             raise RemoteServiceError(
-                f"{self.service} answered none of the first {_FAILURES} sequences; of the last: {reason}"
+                f"{self.service} failed alike at {alike} sequences in a row; at the last: {reason}. Answers that came "
+                "so far are kept in the cache; when the cause is mended run again, with retry_failed=True"
             )
         raise CallFailedError(reason)
