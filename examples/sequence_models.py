@@ -230,6 +230,7 @@ def judge(
     odds = ["mcnemar_or", "mcnemar_or_low", "mcnemar_or_high", "reference_mcnemar_or"]
     print("\nPointing the right way, two predictors at a time (odds ratio beside that from permuted expression):\n")
     print(_text(evaluation.concordance[[*columns, *odds]]))
+    print("\nThe rows `all` hold the network genes, planted by the very network that is judged: no fair contest.")
     haplotypes = 2 * len(cohort.individuals) * len(cohort.genes)
     print(f"\n{enformer.passes:,} passes of the network for {haplotypes:,} haplotypes")
     for warning in caught:
