@@ -6,12 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import attrs
+
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.genome.contigs import near_names
 from pgxeval.predictors.alphagenome_client import ADDRESS, HostedClient, Key, is_client
 from pgxeval.predictors.alphagenome_model import AlphaGenomeModel
 from pgxeval.predictors.alphagenome_torch import AlphaGenomeTorchModel
-from pgxeval.predictors.alphagenome_tracks import choose_tissue
+from pgxeval.predictors.alphagenome_tracks import BIN_WIDTHS_BP, choose_tissue
 from pgxeval.predictors.combine import Combine
 from pgxeval.predictors.readout import ExonMask, GeneBody, Readout, TssBins
 from pgxeval.predictors.score_cache import default_folder
@@ -135,7 +137,7 @@ class AlphaGenomePredictor(SequencePredictor):
             )
         ready = isinstance(model, AlphaGenomeModel | AlphaGenomeTorchModel)
         remote = model.info.remote if ready else is_client(model)
-        if remote and not allow_remote:
+        if remote and allow_remote is not True:
             address = getattr(model, "address", "the address of this client")
             raise SettingError(_CONSENT.format(address=address, length=context_length))
         if ready:
@@ -163,7 +165,7 @@ class AlphaGenomePredictor(SequencePredictor):
             )
         super().__init__(
             model,
-            _readout(readout),
+            _readout(readout, model.output),
             tracks=choice,
             several=several,
             name=name,
@@ -176,7 +178,7 @@ class AlphaGenomePredictor(SequencePredictor):
             around=around,
             variants=variants,
             allow_remote=allow_remote,
-            also=[_readout(one) for one in also],
+            also=[_readout(one, model.output) for one in also],
             also_tracks=[choose_tissue(table, one, source=source, several="mean") for one in also_tissues],
             retry_failed=retry_failed,
             progress=progress,
@@ -217,7 +219,7 @@ class AlphaGenomePredictor(SequencePredictor):
         RemoteServiceError
             If nothing answers, or the key is refused.
         """
-        if not allow_remote:
+        if allow_remote is not True:
             length = settings.get("context_length", 131_072)
             raise SettingError(_CONSENT.format(address=address or ADDRESS, length=length))
         if "model" in settings:
@@ -259,7 +261,7 @@ _MODEL_SETTINGS = frozenset({"version", "context_lengths", "in_flight", "calls_p
 _SETTINGS = sorted(_MODEL_SETTINGS | set(AlphaGenomePredictor.__init__.__annotations__) - {"return", "model_settings"})
 
 
-def _readout(readout: str | Readout) -> Readout:
+def _readout(readout: str | Readout, output: str) -> Readout:
     if not isinstance(readout, str):
         return readout
     if readout not in ALPHAGENOME_READOUTS:
@@ -267,4 +269,7 @@ def _readout(readout: str | Readout) -> Readout:
             f"AlphaGenomePredictor: there is no readout {readout!r}; named are {', '.join(ALPHAGENOME_READOUTS)}"
             f"{near_names(readout, ALPHAGENOME_READOUTS)}"
         )
-    return ALPHAGENOME_READOUTS[readout]
+    named = ALPHAGENOME_READOUTS[readout]
+    if isinstance(named, TssBins):  # as many bases, whatever the bins
+        return attrs.evolve(named, n=named.n // BIN_WIDTHS_BP[output])
+    return named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import importlib
 import importlib.util
 import os
@@ -19,6 +20,8 @@ ADDRESS = "dns:///gdmscience.googleapis.com:443"
 _LOOPBACK = ("127.0.0.1:", "localhost:", "[::1]:")
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 _CONNECT_S = 30.0
+# Steps, and objects at each, in which a client is looked for inside of what wraps it.
+_HELD_DEPTH, _HELD_MOST = 5, 10_000
 
 Key = Callable[[], str]
 
@@ -126,14 +129,43 @@ def with_deadline(channel: Any, deadline_s: float, under_way: CallsUnderWay) -> 
 
 def is_client(model: object) -> bool:
     """Return whether an object is, or holds, a client of a service rather than a model on this machine."""
-    held = [model, *getattr(model, "__dict__", {}).values()]
-    kinds = [kind for one in held for kind in type(one).__mro__]
-    return any(
+    found: list[object] = [model]
+    seen: set[int] = set()
+    for _ in range(_HELD_DEPTH):
+        if any(_calls_a_service(kind) for one in found for kind in type(one).__mro__):
+            return True
+        seen.update(map(id, found))
+        found = [held for one in found for held in _held(one) if id(held) not in seen][:_HELD_MOST]
+    return False
+
+
+def _calls_a_service(kind: type) -> bool:
+    return (
         (kind.__module__.startswith("alphagenome.") and kind.__name__ == "DnaClient")
         or (kind.__module__.split(".")[0] == "grpc" and kind.__name__ == "Channel")
         or kind is HostedClient
-        for kind in kinds
     )
+
+
+def _held(one: object) -> list[object]:
+    """Return what an object holds: attributes, members, what a method is bound to, what a function encloses."""
+    if isinstance(one, type | types.ModuleType | str | bytes):
+        return []
+    if isinstance(one, dict):
+        return list(one.values())
+    if isinstance(one, list | tuple | set | frozenset):
+        return list(one)
+    if isinstance(one, functools.partial):
+        return [one.func, *one.args, *one.keywords.values()]
+    if isinstance(one, types.MethodType):
+        return [one.__self__]
+    slots = [slot for kind in type(one).__mro__ for slot in getattr(kind, "__slots__", ()) if isinstance(slot, str)]
+    cells = getattr(one, "__closure__", None) or ()
+    held = [*getattr(one, "__dict__", {}).values(), *(getattr(one, slot, None) for slot in slots)]
+    for cell in cells:
+        with contextlib.suppress(ValueError):  # a cell may be empty
+            held.append(cell.cell_contents)
+    return held
 
 
 def timed_copy(client: Any, deadline_s: float, under_way: CallsUnderWay) -> Any:

@@ -141,7 +141,7 @@ class SequencePredictor:
             raise SettingError(
                 f'mode="additive" adds effects of alleles, which goes with combine="mean", got {combine!r}'
             )
-        if info.remote and not allow_remote:
+        if info.remote and allow_remote is not True:
             raise SettingError(
                 f"model {info.name} sends sequences of these individuals to another machine; if the data may leave "
                 "this one, say allow_remote=True"

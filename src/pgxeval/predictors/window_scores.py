@@ -262,16 +262,23 @@ class WindowScores:
     ) -> bool:
         if self._cache is None:
             return False
-        names = [self._name(digest, mirrored, target.key, track) for track in tracks]
-        kept = [self._cache.get(name) for name in names]
-        if any(score is None for score in kept):
-            failures = [] if self._retry_failed else [self._cache.failure(name) for name in names]
-            failed = next((reason for reason in failures if reason is not None), None)
-            if failed is None:
-                return False
-            self._fill(slots, tracks, np.full(len(tracks), np.nan), f"{failed} (in an earlier run{_TRY_AGAIN})")
-            return True
-        self._fill(slots, tracks, np.array(kept, dtype=np.float64), None)
+        names = {track: self._name(digest, mirrored, target.key, track) for track in tracks}
+        kept = {track: self._cache.get(name) for track, name in names.items()}
+        missing = {track for track, score in kept.items() if score is None}
+        wanted = {track for slot in slots for track in slot.scores.tracks[slot.view]}
+        failed: dict[int, str] = {}
+        for track in sorted(missing if not self._retry_failed else ()):
+            reason = self._cache.failure(names[track])
+            if reason is not None:
+                failed[track] = reason
+        unknown = missing - set(failed)
+        # what failed beside, with tracks that nobody reads now, takes nothing from those that are read
+        if unknown & wanted or (unknown and not wanted & set(failed)):
+            return False
+        values = np.array([np.nan if score is None else score for score in kept.values()])
+        for slot in slots:
+            why = next((failed[one] for one in slot.scores.tracks[slot.view] if one in failed), None)
+            self._fill([slot], tracks, values, None if why is None else f"{why} (in an earlier run{_TRY_AGAIN})")
         return True
 
     @staticmethod
