@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import uuid
 from pathlib import Path
 
 import pandas as pd
@@ -35,6 +36,13 @@ def _no_internet(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)  # type: ignore[arg-type]
 
     monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Let no test see the scores of the user or of another test, nor the user's key."""
+    monkeypatch.setenv("PGXEVAL_CACHE", str(tmp_path_factory.getbasetemp() / f"cache-{uuid.uuid4().hex}"))
+    monkeypatch.delenv("ALPHAGENOME_API_KEY", raising=False)
 
 
 @pytest.fixture(scope="session")

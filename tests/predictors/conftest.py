@@ -37,6 +37,13 @@ def slow() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def world() -> ModuleType:
+    """Return `alphagenome_world.py`; skip where alphagenome is not installed."""
+    pytest.importorskip("alphagenome", reason="AlphaGenome needs the extra `alphagenome`")
+    return _load("alphagenome_world")
+
+
+@pytest.fixture(scope="session")
 def enformers() -> ModuleType:
     """Return `small_enformers.py`; skip where enformer-pytorch is not installed."""
     pytest.importorskip("torch", reason="Enformer needs the extra `enformer`")
