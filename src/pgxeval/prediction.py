@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import joblib
@@ -125,8 +126,10 @@ def predict_cohort(
             for fit in fits:
                 rows.add_cross_fit(gene, fit)
     for zero_shot in ready:
-        for gene, prediction in _predict_genes(zero_shot, cohort, progress=progress):
-            rows.add_prediction(zero_shot.name, gene, prediction)
+        # closed at once on Ctrl-C, for a traceback that is kept would keep its threads at work
+        with contextlib.closing(_predict_genes(zero_shot, cohort, progress=progress)) as predicted:
+            for gene, prediction in predicted:
+                rows.add_prediction(zero_shot.name, gene, prediction)
     asked = {
         "folds": folds,
         "seed": seed,
@@ -220,7 +223,9 @@ def _cross_fit(
         kept.flush()
 
 
-def _predict_genes(predictor: Predictor, cohort: Cohort, *, progress: bool) -> Iterator[tuple[Gene, Prediction]]:
+def _predict_genes(
+    predictor: Predictor, cohort: Cohort, *, progress: bool
+) -> Generator[tuple[Gene, Prediction], None, None]:
     ability = getattr(predictor, "predict_genes", None)
     individuals = list(cohort.individuals)
     answers: Iterator[tuple[Gene, Prediction]]
@@ -231,7 +236,8 @@ def _predict_genes(predictor: Predictor, cohort: Cohort, *, progress: bool) -> I
     else:
         answers = ((gene, predictor.predict(gene, cohort.genome, individuals)) for gene in cohort.genes)
     bar = tqdm(total=len(cohort.genes), desc=predictor.name, unit="gene", disable=not progress, leave=False)
-    with bar:
+    with bar, contextlib.ExitStack() as stack:
+        stack.callback(getattr(answers, "close", lambda: None))
         while True:
             try:
                 gene, prediction = next(answers)

@@ -81,18 +81,20 @@ class Pool(Generic[Tag]):
         if self._tags and interrupt is not None:
             interrupt(False)
         end = time.monotonic() + _GRACE_S
-        while self._tags:
-            try:
-                future = self._done.get(timeout=max(0.0, end - time.monotonic()))
-            except queue.Empty:
-                break
-            tag = self._tags.pop(future, None)
-            if tag is not None and future.exception() is None:
-                yield tag, future.result()
-        if self._tags and interrupt is not None:
-            interrupt(True)
-        if self._executor is not None:
-            self._executor.shutdown(wait=not self._tags, cancel_futures=True)
+        try:
+            while self._tags:
+                try:
+                    future = self._done.get(timeout=max(0.0, end - time.monotonic()))
+                except queue.Empty:
+                    break
+                tag = self._tags.pop(future, None)
+                if tag is not None and future.exception() is None:
+                    yield tag, future.result()
+        finally:  # after a second interruption, too
+            if self._tags and interrupt is not None:
+                interrupt(True)
+            if self._executor is not None:
+                self._executor.shutdown(wait=not self._tags, cancel_futures=True)
 
     def _work(self, job: Job, tracks: tuple[int, ...], keep: Callable[[Answer], None]) -> Answers:
         answers: Answers = []
