@@ -114,6 +114,7 @@ def plan_run(
     run = SequenceRun(predictor, list(cohort.genes), cohort.genome, list(cohort.individuals))
     rows: dict[int, dict[str, Any]] = {}
     positions = run.start()
+    anchors = {at: position for (_, position), genes in positions.items() for at in genes}
     with tqdm(total=len(positions), desc="planning", unit="window", disable=not progress, leave=False) as bar:
         for window in run.windows(positions):
             bar.update()
@@ -123,7 +124,7 @@ def plan_run(
             jobs = len(window.scores.jobs)
             counts = {"sequences": window.scores.n_sequences, "cached": window.scores.n_cached, "calls": jobs}
             if window.single is not None:
-                copies["distinct"] = _distinct(predictor, cohort, made.interval)
+                copies["distinct"] = _distinct(predictor, cohort, made.interval, anchors[first])
             rows[first] = {**copies, **counts}
             rows |= {at: {**copies, "sequences": 0, "cached": 0, "calls": 0} for at in others}
             for at, scores in zip(window.rows, window.scores.genes, strict=True):
@@ -157,9 +158,9 @@ def _unreadable(scores: GeneScores) -> str:
     return next(iter(scores.reasons[0].values()))
 
 
-def _distinct(predictor: SequencePredictor, cohort: Cohort, interval: Interval) -> int:
+def _distinct(predictor: SequencePredictor, cohort: Cohort, interval: Interval, anchor: int) -> int:
     try:
-        return cohort.genome.haplotypes(interval, cohort.individuals, variants=predictor.variants).n_distinct
+        return cohort.genome.haplotypes(interval, cohort.individuals, anchor, variants=predictor.variants).n_distinct
     except GenotypeError:
         return 0
 
