@@ -265,7 +265,7 @@ class HostedClient:
         grpc = importlib.import_module("grpc")
         here = self.address.removeprefix("dns:///").startswith(_LOOPBACK)
         if self._key is None and here and not os.environ.get(KEY_VARIABLE):
-            key = ""
+            key = _HiddenKey()
         else:
             key = _call(self._key or key_from_environment)
         if here:
@@ -287,7 +287,24 @@ class HostedClient:
         return _dna_client().DnaClient(channel=channel, model_version=version, metadata=metadata)
 
 
-def _call(key: Key) -> str:
+class _HiddenKey(str):
+    """A key that is sent and not shown: shown, formatted or pickled it says nothing, whoever holds it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "<API key>"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return repr(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise SettingError("AlphaGenome: the API key is not pickled")
+
+
+def _call(key: Key) -> _HiddenKey:
     failure = ""
     try:
         given = key()
@@ -300,7 +317,7 @@ def _call(key: Key) -> str:
     text: object = given
     if not isinstance(text, str) or not text.strip():
         raise SettingError(f"key= must return a text that is not empty, it returned a {type(text).__name__}")
-    return text.strip()
+    return _HiddenKey(text.strip())
 
 
 def _dna_client() -> Any:

@@ -132,7 +132,8 @@ class AlphaGenomeModel:
         )
 
     def __repr__(self) -> str:
-        return f"AlphaGenomeModel({type(self._given).__name__}, output={self.output!r})"
+        given = type(getattr(self, "_given", None)).__name__  # none while it is being made
+        return f"AlphaGenomeModel({given}, output={getattr(self, 'output', None)!r})"
 
     def __getstate__(self) -> dict[str, Any]:
         if self.remote and not isinstance(self._given, HostedClient):

@@ -98,7 +98,11 @@ class Pool(Generic[Tag]):
 
     def _work(self, job: Job, tracks: tuple[int, ...], keep: Callable[[Answer], None]) -> Answers:
         answers: Answers = []
-        for _, number, values, reason, final in self._passes.run([job], tracks):
-            answers.append((number, values, reason, final))
-            keep(answers[-1])
+        try:
+            for _, number, values, reason, final in self._passes.run([job], tracks):
+                answers.append((number, values, reason, final))
+                keep(answers[-1])
+        except Exception as error:
+            # the frames of a pass hold its sequence, and some tools show what frames hold
+            raise error.with_traceback(None)  # noqa: B904  # it is the same error
         return answers

@@ -197,6 +197,8 @@ class SequencePredictor:
             )
 
     def __repr__(self) -> str:
+        if not hasattr(self, "tracks"):  # it is being made, and a traceback with locals asks
+            return f"<{type(self).__name__}>"
         return f"{type(self).__name__}({self.name!r}, readout={self.readout!r}, tracks={self.tracks.requested!r})"
 
     @property
