@@ -44,7 +44,8 @@ RUN = """
     def keep(name, content):
         global n_files
         n_files += 1
-        (folder / "left" / f"{n_files:03d}-{name}").write_bytes(content if isinstance(content, bytes) else content.encode())
+        content = content if isinstance(content, bytes) else content.encode()
+        (folder / "left" / f"{n_files:03d}-{name}").write_bytes(content)
 
     def describe(what, seen, depth=0):
         '''repr and str of whatever of ours can be reached.'''
@@ -68,7 +69,8 @@ RUN = """
             waiting += [one.__cause__, one.__context__]
             keep("error.txt", f"{one!r} {one} {one.args!r} {vars(one)!r}")
             for locals_ in ways:
-                keep("trace.txt", "".join(traceback.TracebackException.from_exception(one, capture_locals=locals_).format()))
+                trace = traceback.TracebackException.from_exception(one, capture_locals=locals_)
+                keep("trace.txt", "".join(trace.format()))
             traceback.print_exception(one)
             logging.getLogger("user").exception("failed", exc_info=one)
             try:
@@ -166,7 +168,7 @@ def pieces(text: str) -> set[str]:
 def found_in(content: str, known: set[str]) -> list[str]:
     """Pieces of sequences in a text, in either case; stretches of the alphabet are looked up, not each text."""
     hits = []
-    for stretch in re.findall(r"[ACGTNacgtn]{%d,}" % PIECE_BP, content):
+    for stretch in re.findall(rf"[ACGTNacgtn]{{{PIECE_BP},}}", content):
         hits += sorted(pieces(stretch.upper()) & known)
     return hits
 

@@ -21,7 +21,7 @@ _LOOPBACK = ("127.0.0.1:", "localhost:", "[::1]:")
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
 _CONNECT_S = 30.0
 # Steps, and objects at each, in which a client is looked for inside of what wraps it.
-_HELD_DEPTH, _HELD_MOST = 5, 10_000
+_HELD_DEPTH, _HELD_MOST = 8, 10_000
 
 Key = Callable[[], str]
 
