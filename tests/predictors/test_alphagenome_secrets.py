@@ -28,7 +28,10 @@ RUN = """
     logging.basicConfig(level=logging.DEBUG)
     warnings.simplefilter("always")
 
-    from joblib.externals import cloudpickle
+    try:
+        import cloudpickle
+    except ImportError:
+        from joblib.externals import cloudpickle
     import pgxeval
     from pgxeval.predictors import alphagenome_client
     from pgxeval.predictors.alphagenome import AlphaGenomePredictor
