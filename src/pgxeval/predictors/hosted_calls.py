@@ -142,6 +142,8 @@ class HostedCalls:
                 if tries[status] >= _REFUSALS:
                     self._fail(f"{self.service} refused the sequence {_REFUSALS} times ({QUOTA})")
                 continue
+            if status == AWAY and tries[status] == _AWAY_ATTEMPTS // 2:
+                succeeded = self._succeeded  # what was under way when the service went may have come since
             if status == AWAY and tries[status] >= _AWAY_ATTEMPTS and succeeded == self._succeeded and self._away():
                 raise RemoteServiceError(
                     f"{self.service} cannot be reached ({status}): no call succeeded in the time of "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -83,13 +83,14 @@ class Pool(Generic[Tag]):
         end = time.monotonic() + _GRACE_S
         try:
             while self._tags:
-                try:
-                    future = self._done.get(timeout=max(0.0, end - time.monotonic()))
-                except queue.Empty:
+                # not from the queue: an interruption may have come just when one was taken from it
+                finished, _ = wait(self._tags, max(0.0, end - time.monotonic()), FIRST_COMPLETED)
+                if not finished:
                     break
-                tag = self._tags.pop(future, None)
-                if tag is not None and future.exception() is None:
-                    yield tag, future.result()
+                for future in finished:
+                    tag = self._tags.pop(future)
+                    if future.exception() is None:
+                        yield tag, future.result()
         finally:  # after a second interruption, too
             if self._tags and interrupt is not None:
                 interrupt(True)
