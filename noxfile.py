@@ -48,7 +48,15 @@ def demo(session: nox.Session) -> None:
 def validation(session: nox.Session) -> None:
     """Run the exhaustive studies and write the tables under validation/."""
     session.install("-c", "constraints.txt", "-e", ".[test]", "tabulate")
-    for script in ("null_genes", "planted_truth", "prequential", "halves", "haplotypes", *session.posargs):
+    for script in (
+        "null_genes",
+        "planted_truth",
+        "prequential",
+        "halves",
+        "haplotypes",
+        "alphagenome_plan",
+        *session.posargs,
+    ):
         session.run("python", f"validation/{script}.py")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 import re
+import stat
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -133,8 +135,14 @@ def test_the_page_runs(folder: Path, server: AlphaGenomeServer) -> None:
     # paid for: all that the plan said for the blood, the same again for liver and muscle together, and no more
     planned = names["plan"].calls
     assert planned > 4
-    assert [calls.count(paid) > 0 for paid in (0, planned, 2 * planned)] == [True] * 3
+    assert calls[:4] == [0, 0, 0, planned]
+    assert set(calls) == {0, planned, 2 * planned}
     assert calls[-1] == 2 * planned
+    cache = Path(os.environ["PGXEVAL_CACHE"])
+    modes = {path.name.split("-")[0]: stat.S_IMODE(path.stat().st_mode) for path in [cache, *cache.iterdir()]}
+    assert modes == {"cache": 0o700, "key": 0o600, "scores": 0o600}
+    # of 32 bytes: one track and readout of the blood; two tracks and three readouts of liver and muscle
+    assert sum(path.stat().st_size for path in cache.glob("scores-*")) == 32 * planned * (1 + 2 * 3)
     assert (folder / "report.html").is_file()
     assert (folder / "predictions.parquet").is_file()
 

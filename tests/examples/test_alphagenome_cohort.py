@@ -47,7 +47,7 @@ def service(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AlphaGe
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[str]:
-    made = simulate_cohort(tmp_path / "files", individuals=24, kinds={"null": 2}, window_bp=20_000, seed=4)
+    made = simulate_cohort(tmp_path / "files", individuals=24, kinds={"null": 2}, window_bp=20_000, seed=7)
     return [part for name, path in made.files.items() for part in (f"--{name}", str(path))]
 
 
@@ -93,6 +93,25 @@ def test_own_files(example: ModuleType, service: AlphaGenomeServer, files: list[
     assert status == 0
     assert "0 calls to make" in out
     assert service.calls["PredictSequence"] == plan["calls"].sum()
+
+
+def test_genes_that_cannot_be_read_are_named_before(
+    example: ModuleType, service: AlphaGenomeServer, files: list[str], tmp_path: Path
+) -> None:
+    asked = [*files, "--tissue", "Liver", "--context-length", "16384", "--out", str(tmp_path / "out"), "--plan-only"]
+    status, out, _ = _run(example, *asked)
+    assert status == 0
+    plan = pd.read_csv(tmp_path / "out" / "plan.tsv", sep="\t")
+    models = pd.read_csv(tmp_path / "files" / "genes.gtf.gz", sep="\t", header=None, comment="#")
+    genes = models[models[2] == "gene"]
+    lengths = dict(zip(genes[8].str.extract('gene_id "(.*?)"')[0], genes[4] - genes[3] + 1, strict=True))
+    beyond = [lengths[gene] > 8_192 for gene in plan["gene_id"]]  # the TSS is in the middle of the context
+    assert sorted(beyond) == [False, True]
+    assert plan["reason"].notna().tolist() == beyond
+    assert (plan["calls"] > 0).tolist() == [not one for one in beyond]
+    counts = [int(line.split()[-1]) for line in out.splitlines() if line.split()[:1] == ["haplotypes"]]
+    assert counts[0] == plan["calls"].sum()
+    assert len(counts) == 4
 
 
 def test_demonstration(example: ModuleType, service: AlphaGenomeServer, tmp_path: Path) -> None:
