@@ -544,7 +544,9 @@ def test_predict_cohort_takes_it(server: AlphaGenomeServer, small: Any, world: M
     assert len(there) == 2 * len(small.individuals)
     assert there.notna().all()
     assert there.tolist() == here.tolist()
-    assert predictions.settings["alphagenome"]["used"]["tracks"][0]["name"].startswith("UBERON:0013756 gtex Whole_Blood")
+    assert predictions.settings["alphagenome"]["used"]["tracks"][0]["name"].startswith(
+        "UBERON:0013756 gtex Whole_Blood"
+    )
 
 
 PICKLED = """
@@ -609,6 +611,10 @@ def test_a_client_in_hand_is_not_pickled(server: AlphaGenomeServer) -> None:
         ({"deadline_s": 0}, SettingError, "deadline_s must be above 0, got 0"),
         ({"calls_per_minute": 0}, SettingError, "at least 1, got 0"),
         ({"source": "encode"}, UnknownNameError, "source='encode'"),
+        ({"also": "tss"}, SettingError, "also= and also_tissues= are lists"),
+        ({"also_tissues": "Liver"}, SettingError, "also= and also_tissues= are lists"),
+        ({"also": ["tts"]}, UnknownNameError, "no readout 'tts'.*near: tss"),
+        ({"also_tissues": ["Livr"]}, UnknownNameError, "'Livr'.*Liver"),
         ({"mode": "both"}, SettingError, "mode must be 'haplotypes' or 'additive'"),
     ],
 )

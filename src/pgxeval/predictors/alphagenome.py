@@ -135,6 +135,8 @@ class AlphaGenomePredictor(SequencePredictor):
             raise SettingError(
                 "AlphaGenomePredictor: one of tissue= (a GTEx tissue or an ontology term) and tracks= must be given"
             )
+        if not all(isinstance(given, list | tuple) for given in (also, also_tissues)):
+            raise SettingError("AlphaGenomePredictor: also= and also_tissues= are lists of readouts and of tissues")
         ready = isinstance(model, AlphaGenomeModel | AlphaGenomeTorchModel)
         remote = model.info.remote if ready else is_client(model)
         if remote and allow_remote is not True:

@@ -129,8 +129,7 @@ class SequencePredictor:
         progress: bool = False,
     ) -> None:
         info = _check_model(model)
-        given: object = readout
-        if isinstance(given, type) or not isinstance(given, Readout):
+        if not _is_readout(readout):
             raise SettingError(
                 f"readout must have lift and finish, such as TssBins() or ExonMask(), got {_called(readout)}"
             )
@@ -174,7 +173,8 @@ class SequencePredictor:
         if self.reverse_complement:
             self.tracks.paired(self.tracks.indices)
         self._warn_of_scales()
-        if isinstance(also_tracks, str) or not all(isinstance(one, Readout) for one in also):
+        lists = isinstance(also, list | tuple) and isinstance(also_tracks, list | tuple)
+        if not lists or not all(map(_is_readout, also)):
             raise SettingError("also must be a list of readouts, and also_tracks a list of tracks as in tracks=")
         if (len(also) or len(also_tracks)) and cache is None:
             raise SettingError("also and also_tracks keep further scores in a cache: give its folder, cache=")
@@ -320,6 +320,10 @@ def _check_model(model: object) -> ModelInfo:
             "predict_tracks(sequences, tracks)"
         )
     return info
+
+
+def _is_readout(value: object) -> bool:
+    return isinstance(value, Readout) and not isinstance(value, type)
 
 
 def _is_whole(value: object) -> bool:
