@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -179,3 +180,150 @@ def test_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
             cache.keep(names(1), [1.0])
     cache.keep(names(1), [2.0])
     assert len(ScoreCache(tmp_path)) == 1
+
+
+# --- failures
+
+
+def failures_of(folder: Path) -> Path:
+    (part,) = folder.glob("failures-*.jsonl")
+    return part
+
+
+def test_failures_are_kept_with_their_reasons(tmp_path: Path) -> None:
+    cache = ScoreCache(tmp_path)
+    some, others, never = names(3), names(2), names(1)
+    cache.fail(some, 'refused ("INVALID_ARGUMENT")\nfor good, naïvely')
+    cache.fail(others, "cut short")
+    for opened in (cache, ScoreCache(tmp_path), pickle.loads(pickle.dumps(cache))):
+        assert [opened.failure(name) for name in some] == ['refused ("INVALID_ARGUMENT")\nfor good, naïvely'] * 3
+        assert [opened.failure(name) for name in others] == ["cut short"] * 2
+        assert opened.failure(never[0]) is None
+        assert [opened.get(name) for name in some] == [None] * 3
+        assert len(opened) == 0  # a failure is no score
+    cache.flush()
+    assert failures_of(tmp_path).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_score_outdoes_a_failure_and_the_last_reason_counts(tmp_path: Path) -> None:
+    cache = ScoreCache(tmp_path)
+    name, other = names(2)
+    cache.fail([name, other], "first")
+    cache.fail([other], "second")
+    cache.keep([name], [1.5])
+    for opened in (cache, ScoreCache(tmp_path)):
+        assert opened.failure(name) is None
+        assert opened.get(name) == 1.5
+        assert opened.failure(other) == "second"
+
+
+@pytest.mark.parametrize("lost", [1, 2, 10, 60, 90])
+def test_a_torn_line_of_failures_is_passed_over(tmp_path: Path, lost: int) -> None:
+    cache = ScoreCache(tmp_path)
+    kept, torn = names(2)
+    cache.fail([kept], "a reason")
+    cache.fail([torn], "a reason")
+    part = failures_of(tmp_path)
+    content = part.read_bytes()
+    assert len(content) > 2 * 60
+    part.write_bytes(content[:-lost] if lost < len(content) // 2 else content[: len(content) // 2 + 5])
+    again = ScoreCache(tmp_path)
+    assert again.failure(kept) == "a reason"
+    assert again.failure(torn) == ("a reason" if lost == 1 else None)
+    again.fail([torn], "again")  # goes to a part of its own
+    assert ScoreCache(tmp_path).failure(torn) in (("a reason", "again") if lost == 1 else ("again",))
+
+
+def test_lines_that_are_no_failures_are_passed_over(tmp_path: Path) -> None:
+    cache = ScoreCache(tmp_path)
+    (name,) = names(1)
+    cache.fail([name], "a reason")
+    with failures_of(tmp_path).open("a") as part:
+        part.write('[]\n{"name": "zz", "reason": "x"}\n{"name": 3}\n{}\nnull\n\n\x00\x00\n"text"\n')
+    assert ScoreCache(tmp_path).failure(name) == "a reason"
+
+
+FAILER = """
+    import os, signal, sys
+    from pgxeval.predictors.score_cache import ScoreCache
+    cache = ScoreCache(sys.argv[1])
+    for number in range(1000):
+        cache.fail([number.to_bytes(16, "little")], f"reason {number}")
+        if number == 100:
+            os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_failures_outlive_a_kill(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FAILER), str(tmp_path)], capture_output=True, check=False, env=os.environ
+    )
+    assert done.returncode == -signal.SIGKILL
+    again = ScoreCache(tmp_path)
+    assert [again.failure(number.to_bytes(16, "little")) for number in range(102)] == [
+        *(f"reason {number}" for number in range(101)),
+        None,
+    ]
+
+
+def test_forked_child_writes_failures_of_its_own(tmp_path: Path) -> None:
+    cache = ScoreCache(tmp_path)
+    mine, theirs = names(2)
+    cache.fail([mine], "mine")
+    child = os.fork()
+    if child == 0:
+        cache.fail([theirs], "theirs")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert len(list(tmp_path.glob("failures-*.jsonl"))) == 2
+    again = ScoreCache(tmp_path)
+    assert (again.failure(mine), again.failure(theirs)) == ("mine", "theirs")
+
+
+def test_threads_write_whole_records(tmp_path: Path) -> None:
+    cache = ScoreCache(tmp_path)
+    asked = [names(50) for _ in range(8)]
+
+    def work(mine: list[bytes]) -> None:
+        for at, name in enumerate(mine):
+            if at % 2:
+                cache.fail([name], "r" * 3_000)
+            else:
+                cache.keep([name], [float(at)])
+
+    threads = [threading.Thread(target=work, args=(mine,)) for mine in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    again = ScoreCache(tmp_path)
+    for mine in asked:
+        for at, name in enumerate(mine):
+            assert (again.get(name), again.failure(name)) == ((None, "r" * 3_000) if at % 2 else (float(at), None))
+
+
+def test_full_disk_is_named_for_failures_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = ScoreCache(tmp_path)
+    (name,) = names(1)
+
+    def torn(handle: int, content: bytes, wrote: list[int] = []) -> int:  # noqa: B006  # counts its calls
+        wrote.append(1)
+        if len(wrote) > 1:
+            raise OSError(28, "No space left on device")
+        return write(handle, bytes(content)[:10])
+
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", torn)
+        with pytest.raises(InputFileError, match=r"cannot be written .No space left"):
+            cache.fail([name], "a reason")
+    assert cache.failure(name) is None
+    cache.fail([name], "later")  # not behind the torn line
+    assert ScoreCache(tmp_path).failure(name) == "later"
+
+
+def test_unreadable_failures_are_named(tmp_path: Path) -> None:
+    ScoreCache(tmp_path)
+    (tmp_path / "failures-x.jsonl").mkdir()
+    with pytest.raises(InputFileError, match=r"failures-x.jsonl cannot be read"):
+        ScoreCache(tmp_path)

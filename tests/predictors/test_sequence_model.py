@@ -83,6 +83,9 @@ def test_geometry() -> None:
         ({"output_offset_bp": 128}, "not a whole number of bins"),
         ({"n_policy": "maybe"}, "'accept' or 'refuse'"),
         ({"batch_size": 0}, "batch_size must be a whole number"),
+        ({"in_flight": 0}, "in_flight must be a whole number"),
+        ({"in_flight": True}, "in_flight must be a whole number"),
+        ({"in_flight": 2.0}, "in_flight must be a whole number"),
         ({"tracks": pd.DataFrame({"name": [], "bin_width_bp": []})}, "has no row"),
     ],
 )
@@ -91,6 +94,11 @@ def test_infos_that_cannot_be_are_refused(changed: dict[str, Any], words: str) -
         info(**changed)
     with pytest.raises(TableError, match=r"must be a pandas.DataFrame.*got list"):
         info(tracks=[1])
+
+
+def test_one_sequence_at_a_time_unless_a_model_says_more() -> None:
+    assert info().in_flight == 1
+    assert info(in_flight=8).in_flight == 8
 
 
 def test_pickles() -> None:

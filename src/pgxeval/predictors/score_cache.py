@@ -144,6 +144,7 @@ class ScoreCache:
                 while lines:
                     lines = lines[os.write(self._failures_part[1], lines) :]
             except OSError as error:
+                self._failures_part = None  # what follows a torn line would be read as its end
                 raise InputFileError(f"score cache {self.folder}: cannot be written ({error.strerror})") from error
             self._failures.update(dict.fromkeys(names, reason))
 
