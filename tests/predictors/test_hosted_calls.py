@@ -41,7 +41,7 @@ class Service:
         self.script: Iterator[str | Exception | None] = iter(script)
         self.calls = 0
 
-    def __call__(self, done: Callable[[], None]) -> int:
+    def __call__(self) -> int:
         self.calls += 1
         fault = next(self.script, None)
         if isinstance(fault, Exception):
@@ -58,6 +58,11 @@ def make(in_flight: int = 4, **settings: Any) -> HostedCalls:
 
 def same(answer: int) -> int:
     return answer
+
+
+def ask(calls: HostedCalls, call: Callable[[], int], read: Callable[[int], int] = same) -> int:
+    with calls.asking(call, read) as answer:
+        return answer
 
 
 def damaged(answer: int) -> int:
@@ -81,7 +86,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 @pytest.mark.parametrize("failures", [1, 2])
 def test_what_may_pass_is_tried_three_times(status: str, failures: int, waits: list[float]) -> None:
     calls, service = make(), Service(*[status] * failures)
-    assert calls.ask(service, same) == 42
+    assert ask(calls, service) == 42
     assert service.calls == failures + 1
     assert calls.counts == {"refused": 0, "repeated": failures, "failed": 0}
     assert waits == [1.0, 2.0][:failures]
@@ -91,7 +96,7 @@ def test_what_may_pass_is_tried_three_times(status: str, failures: int, waits: l
 def test_and_then_fails_by_name(status: str) -> None:
     calls, service = make(), Service(*[status] * 9)
     with pytest.raises(CallFailedError, match=f"Oracle failed at the sequence 3 times, the last with {status}$"):
-        calls.ask(service, same)
+        ask(calls, service)
     assert service.calls == 3
     assert calls.counts == {"refused": 0, "repeated": 2, "failed": 1}
 
@@ -99,7 +104,7 @@ def test_and_then_fails_by_name(status: str) -> None:
 def test_failures_of_different_kinds_are_counted_together() -> None:
     service = Service("INTERNAL", "DATA_LOSS", "UNKNOWN", None)
     with pytest.raises(CallFailedError, match="3 times, the last with UNKNOWN"):
-        make().ask(service, same)
+        ask(make(), service)
     assert service.calls == 3
 
 
@@ -107,41 +112,41 @@ def test_failures_of_different_kinds_are_counted_together() -> None:
 def test_what_cannot_succeed_is_tried_once(status: str) -> None:
     calls, service = make(), Service(*[status] * 9)
     with pytest.raises(CallFailedError, match=rf"refused the sequence \({status}\)"):
-        calls.ask(service, same)
+        ask(calls, service)
     assert service.calls == 1
 
 
 @pytest.mark.parametrize("status", ["UNAUTHENTICATED", "PERMISSION_DENIED"])
 def test_a_refused_key_ends_the_run_at_the_first_call(status: str) -> None:
     calls, service = make(), Service(*[status] * 9)
-    calls.ask(Service(), same)
+    ask(calls, Service())
     with pytest.raises(RemoteServiceError, match=r"refuses the API key .* kept in the cache; .* valid key"):
-        calls.ask(service, same)
+        ask(calls, service)
     assert service.calls == 1
 
 
 def test_an_answer_that_cannot_be_used_is_asked_for_three_times_and_named() -> None:
     calls, service = make(), Service()
     with pytest.raises(CallFailedError, match="3 times, the last with an answer that cannot be used: the output is"):
-        calls.ask(service, damaged)
+        ask(calls, service, damaged)
     assert service.calls == 3
 
 
 def test_an_answer_that_the_client_cannot_unpack_is_one_too() -> None:
     service = Service(ValueError(SECRET), ValueError(SECRET))
-    assert make().ask(service, same) == 42
+    assert ask(make(), service) == 42
     with pytest.raises(CallFailedError, match="cannot be used: it is cut short or damaged"):
-        make().ask(Service(*[ValueError(SECRET)] * 3), same)
+        ask(make(), Service(*[ValueError(SECRET)] * 3))
 
 
 def test_a_service_that_is_away_is_waited_for_and_then_ends_the_run(waits: list[float]) -> None:
     calls, service = make(), Service(*["UNAVAILABLE"] * 7)
-    assert calls.ask(service, same) == 42
+    assert ask(calls, service) == 42
     assert waits == [1, 2, 4, 8, 16, 32, 60]
     assert sum(waits) > 120
     service = Service(*["UNAVAILABLE"] * 9)
     with pytest.raises(RemoteServiceError, match=r"cannot be reached .* 8 attempts\. .* kept in the cache"):
-        calls.ask(service, same)
+        ask(calls, service)
     assert service.calls == 8
 
 
@@ -149,32 +154,32 @@ def test_a_sequence_that_is_never_answered_does_not_look_like_a_service_that_is_
     calls = make()
 
     class Between(Service):
-        def __call__(self, done: Callable[[], None]) -> int:
+        def __call__(self) -> int:
             if self.calls == 4:
-                calls.ask(Service(), same)  # another thread's call, which passes
-            return super().__call__(done)
+                ask(calls, Service())  # another thread's call, which passes
+            return super().__call__()
 
     with pytest.raises(CallFailedError, match="8 times, the last with UNAVAILABLE"):
-        calls.ask(Between(*["UNAVAILABLE"] * 9), same)
+        ask(calls, Between(*["UNAVAILABLE"] * 9))
 
 
 def test_nor_where_no_other_call_is_left_but_the_service_answers_what_costs_nothing() -> None:
     probed: list[int] = []
     calls = make(probe=lambda: probed.append(1))
     with pytest.raises(CallFailedError, match="UNAVAILABLE"):
-        calls.ask(Service(*["UNAVAILABLE"] * 9), same)
+        ask(calls, Service(*["UNAVAILABLE"] * 9))
     assert probed == [1]
 
     def away() -> None:
         raise ServiceError("UNAVAILABLE")
 
     with pytest.raises(RemoteServiceError, match="cannot be reached"):
-        make(probe=away).ask(Service(*["UNAVAILABLE"] * 9), same)
+        ask(make(probe=away), Service(*["UNAVAILABLE"] * 9))
 
 
 def test_a_refusal_for_the_quota_is_tried_until_it_passes() -> None:
     calls, service = make(), Service(*["RESOURCE_EXHAUSTED"] * 20)
-    assert calls.ask(service, same) == 42
+    assert ask(calls, service) == 42
     assert calls.counts == {"refused": 20, "repeated": 0, "failed": 0}
 
 
@@ -182,54 +187,54 @@ def test_a_sequence_that_is_always_refused_while_others_pass_is_given_up() -> No
     calls = make()
     refused = Service(*["RESOURCE_EXHAUSTED"] * 99)
     with pytest.raises(CallFailedError, match=r"refused the sequence 50 times \(RESOURCE_EXHAUSTED\)"):
-        calls.ask(refused, same)
+        ask(calls, refused)
     assert refused.calls == 50
 
 
 def test_a_service_that_refuses_everything_for_long_ends_the_run() -> None:
     calls = make(pacer=Pacer(period_s=0.05, patience_s=0.1))
     with pytest.raises(RemoteServiceError, match=r"refused every call for the quota, for long .* when there is quota"):
-        calls.ask(Service(*["RESOURCE_EXHAUSTED"] * 999), same)
+        ask(calls, Service(*["RESOURCE_EXHAUSTED"] * 999))
 
 
 def test_failures_all_alike_before_the_first_answer_end_the_run() -> None:
     calls = make()
     for _ in range(7):
         with pytest.raises(CallFailedError):
-            calls.ask(Service("INVALID_ARGUMENT"), same)
+            ask(calls, Service("INVALID_ARGUMENT"))
     with pytest.raises(RemoteServiceError, match=r"8 sequences in a row; .*INVALID_ARGUMENT.*retry_failed=True"):
-        calls.ask(Service("INVALID_ARGUMENT"), same)
+        ask(calls, Service("INVALID_ARGUMENT"))
 
 
 def test_and_later_where_they_are_not_of_the_sequences() -> None:
     calls = make()
-    calls.ask(Service(), same)
+    ask(calls, Service())
     for _ in range(40):
         with pytest.raises(CallFailedError):
-            calls.ask(Service("INVALID_ARGUMENT"), same)
+            ask(calls, Service("INVALID_ARGUMENT"))
     for _ in range(23):
         with pytest.raises(CallFailedError):
-            calls.ask(Service(*["INTERNAL"] * 3), same)
+            ask(calls, Service(*["INTERNAL"] * 3))
     with pytest.raises(RemoteServiceError, match="24 sequences in a row"):
-        calls.ask(Service(*["INTERNAL"] * 3), same)
+        ask(calls, Service(*["INTERNAL"] * 3))
 
 
 def test_failures_that_differ_or_that_an_answer_interrupts_do_not() -> None:
     calls = make()
     for number in range(40):
         with pytest.raises(CallFailedError):
-            calls.ask(Service(*[PASSING[number % 2]] * 3), same)
+            ask(calls, Service(*[PASSING[number % 2]] * 3))
     for number in range(60):
         if number % 20 == 0:
-            calls.ask(Service(), same)
+            ask(calls, Service())
         with pytest.raises(CallFailedError):
-            calls.ask(Service(*["INTERNAL"] * 3), same)
+            ask(calls, Service(*["INTERNAL"] * 3))
 
 
 def test_our_own_errors_pass_as_they_are() -> None:
     error = SettingError("there is no key")
     with pytest.raises(SettingError) as caught:
-        make().ask(Service(error), same)
+        ask(make(), Service(error))
     assert caught.value is error
 
 
@@ -240,7 +245,7 @@ def test_words_of_the_service_are_in_no_message_and_no_traceback(
     caplog.set_level(logging.DEBUG)
     calls = make(pacer=Pacer(period_s=0.01, patience_s=0.05))
     with pytest.raises((CallFailedError, RemoteServiceError)) as caught:
-        calls.ask(Service(*[status] * 999), same)
+        ask(calls, Service(*[status] * 999))
     seen: list[BaseException] = [caught.value]
     while seen[-1].__cause__ or seen[-1].__context__:
         seen.append(seen[-1].__cause__ or seen[-1].__context__)  # type: ignore[arg-type]  # one of them is there
@@ -261,78 +266,74 @@ def test_what_is_no_status_is_an_answer_that_cannot_be_read() -> None:
 class Busy:
     """Counts who is in it."""
 
-    def __init__(self, seconds: float, unpack_s: float = 0.0, *, tells: bool = False) -> None:
-        self.seconds, self.unpack_s, self.tells = seconds, unpack_s, tells
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
         self.now = self.most = 0
         self.lock = threading.Lock()
 
-    def __call__(self, done: Callable[[], None]) -> int:
+    def __call__(self) -> int:
         with self.lock:
             self.now += 1
             self.most = max(self.most, self.now)
         time.sleep(self.seconds)
         with self.lock:
             self.now -= 1
-        if self.tells:
-            teller = threading.Thread(target=done)  # as gRPC does, from a thread of its own
-            teller.start()
-            teller.join()
-            done()
-        time.sleep(self.unpack_s)
         return 1
 
 
-@pytest.mark.parametrize("tells", [False, True])
-def test_no_more_calls_are_under_way_than_asked_for(tells: bool) -> None:
-    calls, busy = make(in_flight=3), Busy(0.005, unpack_s=0.005, tells=tells)
+def test_no_more_calls_are_under_way_than_asked_for() -> None:
+    calls, busy = make(in_flight=3), Busy(0.005)
     with ThreadPoolExecutor(12) as threads:
-        assert sum(threads.map(lambda _: calls.ask(busy, same), range(60))) == 60
+        assert sum(threads.map(lambda _: ask(calls, busy), range(60))) == 60
     assert busy.most == 3
 
 
-def test_the_next_call_starts_while_an_answer_is_unpacked() -> None:
+def test_an_answer_counts_as_under_way_until_it_is_kept() -> None:
     calls = make(in_flight=1)
-    unpacking, second_began = threading.Event(), threading.Event()
+    second_began = threading.Event()
 
-    def first(done: Callable[[], None]) -> int:
-        done()
-        unpacking.set()
-        return 1 if second_began.wait(10) else 0
-
-    def second(done: Callable[[], None]) -> int:
+    def second() -> int:
         second_began.set()
         return 2
 
-    with ThreadPoolExecutor(2) as threads:
-        one = threads.submit(calls.ask, first, same)
-        assert unpacking.wait(10)
-        two = threads.submit(calls.ask, second, same)
-        assert (one.result(), two.result()) == (1, 2)
+    with ThreadPoolExecutor(1) as threads:
+        with calls.asking(Service(), same) as answer:
+            other = threads.submit(ask, calls, second)
+            assert not second_began.wait(0.1)
+            assert answer == 42
+        assert other.result(timeout=10) == 2
+
+
+def test_an_error_of_whoever_keeps_it_gives_the_place_back() -> None:
+    calls = make(in_flight=1)
+    with pytest.raises(OSError, match="full"), calls.asking(Service(), same):
+        raise OSError("full")
+    assert ask(calls, Service()) == 42
 
 
 def test_a_place_is_given_back_after_failures_of_all_kinds() -> None:
     calls = make(in_flight=1)
     for fault in ("INTERNAL", "UNAUTHENTICATED", "INVALID_ARGUMENT", SettingError("x")):
         with pytest.raises((CallFailedError, RemoteServiceError, SettingError)):
-            calls.ask(Service(*[fault] * 3), same)
+            ask(calls, Service(*[fault] * 3))
     with pytest.raises(CallFailedError):
-        calls.ask(Service(), damaged)
-    assert calls.ask(Service(), same) == 42
+        ask(calls, Service(), damaged)
+    assert ask(calls, Service()) == 42
 
 
 def test_waits_end_when_the_run_does_and_a_later_run_goes_on() -> None:
     calls = HostedCalls("Oracle", in_flight=2, pacer=Pacer(calls_per_period=2, period_s=1000))
     service, failed = Service(*["UNAVAILABLE"] * 99), threading.Event()
 
-    def failing(done: Callable[[], None]) -> int:
+    def failing() -> int:
         failed.set()
-        return service(done)
+        return service()
 
     with ThreadPoolExecutor(3) as threads:
-        backing_off = threads.submit(calls.ask, failing, same)
+        backing_off = threads.submit(ask, calls, failing)
         assert failed.wait(10)
-        calls.ask(Service(), same)
-        paced = threads.submit(calls.ask, Service(), same)
+        ask(calls, Service())
+        paced = threads.submit(ask, calls, Service())
         time.sleep(0.05)
         assert not paced.done()
         begin = time.monotonic()
@@ -342,4 +343,4 @@ def test_waits_end_when_the_run_does_and_a_later_run_goes_on() -> None:
                 future.result(timeout=10)
         assert time.monotonic() - begin < 5
     calls.pacer = Pacer()
-    assert calls.ask(Service(), same) == 42
+    assert ask(calls, Service()) == 42

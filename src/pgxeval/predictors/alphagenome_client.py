@@ -10,7 +10,7 @@ import importlib.util
 import os
 import threading
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pgxeval.errors import PgxevalError, RemoteServiceError, SettingError
@@ -70,31 +70,13 @@ class CallsUnderWay:
     def __init__(self) -> None:
         self._calls: set[Any] = set()
         self._lock = threading.Lock()
-        self._here = threading.local()
-
-    @contextlib.contextmanager
-    def telling(self, over: Callable[[], None]) -> Iterator[None]:
-        """Have `over` called, in another thread, when a call that this thread adds meanwhile is over."""
-        self._here.over = over
-        try:
-            yield
-        finally:
-            self._here.over = None
 
     def add(self, call: Any) -> Any:
         """Keep a call until it is over."""
-        over: Callable[[], None] | None = getattr(self._here, "over", None)
         with self._lock:
             self._calls.add(call)
-
-        def end() -> None:
-            with self._lock:
-                self._calls.discard(call)
-            if over is not None:
-                over()
-
-        if not call.add_callback(end):
-            end()
+        if not call.add_callback(lambda: self._remove(call)):
+            self._remove(call)
         return call
 
     def cancel(self) -> None:
@@ -103,6 +85,10 @@ class CallsUnderWay:
             calls = list(self._calls)
         for call in calls:
             call.cancel()
+
+    def _remove(self, call: Any) -> None:
+        with self._lock:
+            self._calls.discard(call)
 
 
 def with_deadline(channel: Any, deadline_s: float, under_way: CallsUnderWay) -> Any:

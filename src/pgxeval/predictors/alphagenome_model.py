@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -35,6 +36,7 @@ LICENCE = (
 
 # Threads that make sequences and read answers while others wait for the service.
 _BESIDE = 2
+_NO_LOGARITHM = "AlphaGenome gave values of -1 or less, which have no ln(x + 1)"
 
 
 class AlphaGenomeModel:
@@ -180,13 +182,18 @@ class AlphaGenomeModel:
         check_input(self.info, sequences, tracks)
         values = np.empty((len(sequences), self.info.n_bins(sequences.shape[1], tracks), len(tracks)), dtype=np.float32)
         for row, sequence in enumerate(sequences):
-            values[row] = self._predict(sequence.tobytes().decode("ascii"), tracks, lambda columns: columns)
+            with self._predicted(sequence.tobytes().decode("ascii"), tracks, lambda columns: columns) as columns:
+                values[row] = columns
         return values
 
     def predict_targets(
         self, batches: Iterable[npt.NDArray[np.uint8]], targets: Sequence[Target], tracks: Sequence[int]
     ) -> Iterator[tuple[int, npt.NDArray[np.float64], str | None]]:
-        """Predict targets, one answer in memory at a time; see `PredictsTargets.predict_targets`."""
+        """Predict targets, one answer in memory at a time; see `PredictsTargets.predict_targets`.
+
+        A call counts as under way until more is asked for than its own targets: whoever keeps what was yielded before
+        knows that no more than `in_flight` answers are lost with the process.
+        """
         width = self.info.bin_width_bp(tracks)
         first, at = 0, 0
         for batch in batches:
@@ -199,27 +206,28 @@ class AlphaGenomeModel:
                 def read(columns: npt.NDArray[np.floating], asked: Sequence[Target] = asked) -> list[Any]:
                     return [one.reduce(columns[one.bins(width, 0)[0]], width, 0) for one in asked]
 
-                reason: str | None = None
-                values: list[npt.NDArray[np.float64]] = []
-                try:
-                    values = self._predict(sequence.tobytes().decode("ascii"), tracks, read)
-                except CallFailedError as failure:
-                    reason = str(failure)
-                for number in range(at, end):
-                    if reason is not None:
-                        yield number, np.full(len(tracks), np.nan), reason
-                    elif np.isfinite(values[number - at]).all():
-                        yield number, values[number - at], None
-                    else:
-                        yield (
-                            number,
-                            values[number - at],
-                            "AlphaGenome gave values of -1 or less, which have no ln(x + 1)",
-                        )
+                with contextlib.ExitStack() as under_way:
+                    reason: str | None = None
+                    values: list[npt.NDArray[np.float64]] = []
+                    try:
+                        text = sequence.tobytes().decode("ascii")
+                        values = under_way.enter_context(self._predicted(text, tracks, read))
+                    except CallFailedError as failure:
+                        reason = str(failure)
+                    for number in range(at, end):
+                        if reason is not None:
+                            yield number, np.full(len(tracks), np.nan), reason
+                        elif np.isfinite(values[number - at]).all():
+                            yield number, values[number - at], None
+                        else:
+                            yield number, values[number - at], _NO_LOGARITHM
                 at = end
             first += len(batch)
 
-    def _predict(self, sequence: str, tracks: Sequence[int], reduce: Callable[[npt.NDArray[np.floating]], Any]) -> Any:
+    @contextlib.contextmanager
+    def _predicted(
+        self, sequence: str, tracks: Sequence[int], reduce: Callable[[npt.NDArray[np.floating]], Any]
+    ) -> Iterator[Any]:
         wanted = [self._keys[track] for track in tracks]
         terms = sorted({self._terms[track] for track in tracks})
         width = BIN_WIDTHS_BP[self.output]
@@ -234,21 +242,20 @@ class AlphaGenomeModel:
             return reduce(answer_columns(output, wanted, width_bp=width, length=len(sequence)))
 
         if self._calls is None:
-            failure = ""
+            failure, result = "", None
             try:
-                return read(self._given.predict_sequence(sequence, **arguments))
+                result = read(self._given.predict_sequence(sequence, **arguments))
             except BadAnswerError as error:
                 failure = str(error)
-            raise CallFailedError(f"AlphaGenome gave an answer that cannot be used: {failure}")
+            if failure:
+                raise CallFailedError(f"AlphaGenome gave an answer that cannot be used: {failure}")
+            yield result
+            return
         client = self._client(len(sequence))
         # without the client's own retries, which are too few for a quota and hide refusals from the pacer
         once = getattr(type(client).predict_sequence, "__wrapped__", type(client).predict_sequence)
-
-        def call(over: Callable[[], None]) -> Any:
-            with self._under_way.telling(over):
-                return once(client, sequence, **arguments)
-
-        return self._calls.ask(call, read)
+        with self._calls.asking(lambda: once(client, sequence, **arguments), read) as result:
+            yield result
 
     def _client(self, length: int) -> Any:
         deadline_s = 60.0 + length / 4096 if self._deadline_s is None else self._deadline_s
@@ -270,7 +277,8 @@ class AlphaGenomeModel:
         if self._calls is not None:
             # apart, for this answer says nothing of those to sequences
             opening = self._hosted_calls(1, None)
-            metadata = opening.ask(lambda _: self._list_tracks(), lambda answer: answer)
+            with opening.asking(self._list_tracks, lambda answer: answer) as answer:
+                metadata = answer
         elif callable(getattr(self._given, "output_metadata", None)):
             metadata = self._given.output_metadata()
         else:

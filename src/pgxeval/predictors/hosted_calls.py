@@ -5,8 +5,9 @@ What a service says in words never leaves this file: it may repeat the sequence,
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from pgxeval.errors import PgxevalError, RemoteServiceError
@@ -102,16 +103,23 @@ class HostedCalls:
         stop.set()
         self.pacer.wake()
 
-    def ask(self, call: Callable[[Callable[[], None]], Answer], read: Callable[[Answer], Result]) -> Result:
-        """Make a call and read its answer.
+    @contextlib.contextmanager
+    def asking(self, call: Callable[[], Answer], read: Callable[[Answer], Result]) -> Iterator[Result]:
+        """Make a call and read its answer, which counts as under way until the block ends.
+
+        Who keeps the answer inside of the block knows that a kill loses no more answers than may be under way.
 
         Parameters
         ----------
         call
-            One attempt. It is given a function which it may call, in any thread, as soon as the service is done, so
-            that the next call starts while it still unpacks the answer.
+            One attempt.
         read
             Of the answer; raises `BadAnswerError` where it cannot be used.
+
+        Yields
+        ------
+        Result
+            What `read` returned.
 
         Raises
         ------
@@ -122,13 +130,22 @@ class HostedCalls:
         InterruptedCallError
             If the run ended.
         """
+        with contextlib.ExitStack() as under_way:
+            yield self._ask(call, read, under_way)
+
+    def _ask(
+        self, call: Callable[[], Answer], read: Callable[[Answer], Result], under_way: contextlib.ExitStack
+    ) -> Result:
         stop = self._stop
         tries: dict[str, int] = {}
         succeeded = self._succeeded
         while True:
-            status, detail, result = self._attempt(call, read, stop)
-            if result is not None:
-                return result[0]
+            with contextlib.ExitStack() as attempt:
+                attempt.enter_context(self._slots)
+                status, detail, result = self._attempt(call, read, stop)
+                if result is not None:
+                    under_way.push(attempt.pop_all())
+                    return result[0]
             if status in _KEY:
                 raise RemoteServiceError(
                     f"{self.service} refuses the API key ({status}); it may be wrong, expired or not meant for this "
@@ -159,34 +176,21 @@ class HostedCalls:
                 raise InterruptedCallError("the run ended")
 
     def _attempt(
-        self,
-        call: Callable[[Callable[[], None]], Answer],
-        read: Callable[[Answer], Result],
-        stop: threading.Event,
+        self, call: Callable[[], Answer], read: Callable[[Answer], Result], stop: threading.Event
     ) -> tuple[str, str, tuple[Result] | None]:
         """Return status and detail of a failure, or the result; no exception of the service outlives this."""
         status, going_on = "", True
-        given_back = threading.Lock()
-
-        def done() -> None:
-            if given_back.acquire(blocking=False):
-                self._slots.release()
-
-        self._slots.acquire()
+        ticket = self.pacer.wait(stop)
         try:
-            ticket = self.pacer.wait(stop)
-            try:
-                answer = call(done)
-            except PgxevalError:
-                raise
-            except Exception as error:  # whatever a client raises is one failed attempt
-                status = status_of(error)
-            if status == QUOTA:
-                going_on = self.pacer.refused(ticket)
-            else:
-                self.pacer.granted(ticket)
-        finally:
-            done()
+            answer = call()
+        except PgxevalError:
+            raise
+        except Exception as error:  # whatever a client raises is one failed attempt
+            status = status_of(error)
+        if status == QUOTA:
+            going_on = self.pacer.refused(ticket)
+        else:
+            self.pacer.granted(ticket)
         if not going_on:
             raise RemoteServiceError(
                 f"{self.service} refused every call for the quota, for long ({QUOTA}). Answers that came so far are "
