@@ -55,6 +55,8 @@ def validation(session: nox.Session) -> None:
         "halves",
         "haplotypes",
         "alphagenome_plan",
+        "alphagenome_faults",
+        "alphagenome_kills",
         *session.posargs,
     ):
         session.run("python", f"validation/{script}.py")
@@ -64,7 +66,9 @@ def validation(session: nox.Session) -> None:
 def benchmarks(session: nox.Session) -> None:
     """Measure against the obvious alternatives and write the tables under benchmarks/."""
     session.install("-c", "constraints.txt", "-e", ".[test]", "cyvcf2", "tabulate")
-    for script in ("predictors", "evaluator", "import_time", "genotypes"):
+    scripts = ["predictors", "evaluator", "import_time", "genotypes", "enformer_overhead"]
+    scripts += ["alphagenome_throughput", "alphagenome_memory"]
+    for script in scripts:
         session.run("python", f"benchmarks/{script}.py")
     # GenVarLoader pins what we do not: give an interpreter that has it, `nox -s benchmarks -- --genvarloader PYTHON`
     session.run("python", "benchmarks/haplotypes.py", *session.posargs)
