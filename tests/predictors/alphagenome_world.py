@@ -9,8 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +146,8 @@ def places(marks: Sequence[int | None], stretches: Sequence[tuple[int, int]]) ->
     found = []
     for start, end in stretches:
         inside = [at for at, mark in enumerate(marks) if mark is not None and start <= mark < end]
-        found += [at for at in range(inside[0], inside[-1] + 1) if at in set(inside) or marks[at] is None]
+        members = set(inside)
+        found += [at for at in range(inside[0], inside[-1] + 1) if at in members or marks[at] is None]
     return found
 
 
@@ -214,26 +214,3 @@ def all_sequences(small: Any, people: Sequence[str] | None = None) -> dict[str, 
         for records in copies(small, individual):
             found.setdefault(digest(haplotype(small.reference["chr1"], records)[0]), []).append(individual)
     return found
-
-
-@contextmanager
-def noted(target: Any, name: str, monkeypatch: Any) -> Iterator[list[dict[str, Any]]]:
-    """Note the keywords with which a method is called."""
-    seen: list[dict[str, Any]] = []
-    plain = getattr(target, name)
-
-    def listening(*arguments: Any, **keywords: Any) -> Any:
-        seen.append({"arguments": arguments, **keywords})
-        return plain(*arguments, **keywords)
-
-    if hasattr(plain, "__wrapped__"):
-        inner = plain.__wrapped__
-
-        def bare(*arguments: Any, **keywords: Any) -> Any:
-            seen.append({"arguments": arguments, **keywords})
-            return inner(*arguments, **keywords)
-
-        listening.__wrapped__ = bare  # type: ignore[attr-defined]  # as functools.wraps leaves it
-    with monkeypatch.context() as patch:
-        patch.setattr(target, name, listening)
-        yield seen
