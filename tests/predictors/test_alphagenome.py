@@ -360,6 +360,8 @@ def test_nothing_is_opened_without_consent(monkeypatch: pytest.MonkeyPatch, way:
     assert opened == []
     with pytest.raises(SettingError, match=r"AlphaGenome at here:1 would get.* 1,048,576 bases"):
         AlphaGenomePredictor.hosted(tissue="Whole_Blood", address="here:1", context_length=1_048_576)
+    with pytest.raises(SettingError, match=r"would get.* 16384 bases"):  # wrong, but that comes later
+        AlphaGenomePredictor.hosted(tissue="Whole_Blood", context_length="16384")
 
 
 def test_a_local_model_needs_no_consent(server: AlphaGenomeServer, small: Any, world: ModuleType) -> None:

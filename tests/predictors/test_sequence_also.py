@@ -82,6 +82,15 @@ def test_settings_are_checked(toys: ModuleType, tmp_path: Path) -> None:
             make(cache=tmp_path, **setting)
 
 
+def test_tracks_beside_need_a_pair_too(toys: ModuleType, tmp_path: Path) -> None:
+    tracks = toys.stranded_tracks(8)
+    tracks.loc[3:4, "pair"] = -1
+    settings = {"tracks": [0, 1], "also_tracks": [[3, 4]], "cache": tmp_path, "reverse_complement": True}
+    with pytest.raises(SettingError, match="track cage plus names no pair on the other strand"):
+        SequencePredictor(toys.ToyModel(tracks=tracks), ExonMask(), **settings)
+    SequencePredictor(toys.ToyModel(tracks=tracks), ExonMask(), **{**settings, "reverse_complement": False})
+
+
 # --- failures that a remote model has had
 
 

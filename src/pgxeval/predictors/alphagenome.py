@@ -33,7 +33,7 @@ ALPHAGENOME_READOUTS: Mapping[str, Readout] = {
 
 _AUTO: Literal["auto"] = "auto"
 _CONSENT = (
-    "AlphaGenome at {address} would get, for each gene and each distinct haplotype of these individuals, {length:,} "
+    "AlphaGenome at {address} would get, for each gene and each distinct haplotype of these individuals, {length} "
     "bases of their sequence, and no names. If their data may leave this machine, say allow_remote=True. If not, run "
     "open weights here: AlphaGenomePredictor(model), or AlphaGenomePredictor.from_torch(model)"
 )
@@ -141,7 +141,7 @@ class AlphaGenomePredictor(SequencePredictor):
         remote = model.info.remote if ready else is_client(model)
         if remote and allow_remote is not True:
             address = getattr(model, "address", "the address of this client")
-            raise SettingError(_CONSENT.format(address=address, length=context_length))
+            raise SettingError(_consent(address, context_length))
         if ready:
             if model_settings or output not in (None, model.output):
                 raise SettingError("AlphaGenomePredictor: this model is made already; give its settings to the model")
@@ -223,7 +223,7 @@ class AlphaGenomePredictor(SequencePredictor):
         """
         if allow_remote is not True:
             length = settings.get("context_length", 131_072)
-            raise SettingError(_CONSENT.format(address=address or ADDRESS, length=length))
+            raise SettingError(_consent(address or ADDRESS, length))
         if "model" in settings:
             raise SettingError(
                 "AlphaGenomePredictor.hosted() opens its own client; a client or model in hand goes to "
@@ -261,6 +261,10 @@ class AlphaGenomePredictor(SequencePredictor):
 
 _MODEL_SETTINGS = frozenset({"version", "context_lengths", "in_flight", "calls_per_minute", "deadline_s"})
 _SETTINGS = sorted(_MODEL_SETTINGS | set(AlphaGenomePredictor.__init__.__annotations__) - {"return", "model_settings"})
+
+
+def _consent(address: str, length: object) -> str:
+    return _CONSENT.format(address=address, length=f"{length:,}" if isinstance(length, int) else length)
 
 
 def _readout(readout: str | Readout, output: str) -> Readout:

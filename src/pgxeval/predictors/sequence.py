@@ -180,6 +180,9 @@ class SequencePredictor:
             raise SettingError("also and also_tracks keep further scores in a cache: give its folder, cache=")
         self.also = tuple(also)
         self.also_tracks = tuple(_choose(info, wanted, "mean") for wanted in also_tracks)
+        if self.reverse_complement:
+            for chosen in self.also_tracks:
+                chosen.paired(chosen.indices)
         info.bin_width_bp([*self.tracks.indices, *(track for chosen in self.also_tracks for track in chosen.indices)])
         self.retry_failed, self.progress = bool(retry_failed), bool(progress)
         self.cache = None if cache is None else ScoreCache(cache)
