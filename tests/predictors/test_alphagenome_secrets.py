@@ -59,7 +59,9 @@ RUN = """
         held += [getattr(what, slot, None) for slot in getattr(type(what), "__slots__", ())]
         held += [inner for one in held if isinstance(one, (list, tuple, set)) for inner in one]
         held += [inner for one in held if isinstance(one, dict) for inner in one.values()]
-        return [repr(what), str(what)] + [line for one in held for line in describe(one, seen, depth + 1)]
+        plain = [one for one in held if not type(one).__module__.startswith("pgxeval")]
+        lines = [repr(what), str(what), *map(repr, plain), *map(str, plain)]
+        return lines + [line for one in held for line in describe(one, seen, depth + 1)]
 
     def note(error, ways):
         '''Everything that an error can be asked for.'''

@@ -165,6 +165,15 @@ def test_modes_and_bounds_are_compared(toys: ModuleType, cohort: Cohort) -> None
     np.testing.assert_allclose(table["minutes"], table["sequences"] / 30)
 
 
+@pytest.mark.parametrize("mode", ["haplotypes", "additive"])
+def test_strands_and_shifts_count_in_the_comparison(toys: ModuleType, cohort: Cohort, mode: str) -> None:
+    views = {"reverse_complement": True, "shifts": (-60, 0, 45)}
+    asked, model = predictor(toys, mode=mode, readout=TssBins(), **views)
+    table = asked.plan(cohort, min_maf=[0.0], progress=False).compared
+    list(asked.predict_genes(cohort.genes, cohort.genome, cohort.individuals))
+    assert table.loc[table["mode"] == mode, "sequences"].tolist() == [len(model.seen)] * 2
+
+
 def test_a_bound_never_loosens_the_filter_of_the_predictor(toys: ModuleType, cohort: Cohort) -> None:
     strict = predictor(toys, variants=VariantFilter(min_maf=0.3, snvs_only=True))[0]
     table = strict.plan(cohort, min_maf=[0.1, 0.3], progress=False).compared
