@@ -417,7 +417,7 @@ def test_a_killed_run_repeats_no_more_than_what_was_in_flight(files: Path, cohor
         child = start(server, files, tmp_path / "cache", tmp_path / "out.parquet")
         assert child.communicate(timeout=60)[0] == ""
         assert child.returncode == 0
-        assert sum(server.paid.values()) - len(server.paid) <= 3 * 8
+        assert sum(server.sequences.values()) - len(server.sequences) <= 3 * 8
         pd.testing.assert_frame_equal(
             by_gene(Predictions.read(tmp_path / "out.parquet").table), expected(server, cohort)
         )
