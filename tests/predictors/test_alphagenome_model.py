@@ -190,14 +190,14 @@ def test_a_local_answer_that_cannot_be_used_is_a_reason(server: AlphaGenomeServe
     model = local_with(server, damage)
     row = rows_of(server, gtex_tissue="Liver")
     said = "AlphaGenome gave an answer that cannot be used: .*" + words
-    with pytest.raises(PgxevalError, match=said):
+    with pytest.raises(PgxevalError, match="^" + said):
         model.predict_tracks(sequences(1), row)
     targets = [Target(row=0, segments=[(5, 9)]), Target(row=1, segments=[(0, 1)])]
     answers = list(model.predict_targets([sequences(2)], targets, row))
     assert [position for position, _, _ in answers] == [0, 1]
     for _, values, reason in answers:
         assert np.isnan(values).all()
-        assert re.search(words, reason)
+        assert re.fullmatch(f"AlphaGenome gave an answer that cannot be used: .*{words}.*", reason)
 
 
 def test_other_orders_and_further_tracks_are_no_damage(server: AlphaGenomeServer) -> None:
