@@ -117,6 +117,13 @@ def test_source_and_assay_choose_among_tracks_of_a_term() -> None:
         choose_tissue(TABLE, term, assay_title="CAGE")
 
 
+def test_a_name_of_gtex_finds_the_tracks_that_others_have_of_its_term() -> None:
+    settings = {"source": "encode", "assay_title": "total RNA-seq"}
+    by_name = choose_tissue(TABLE, "Brain_Frontal_Cortex_BA9", **settings)
+    assert by_name.indices == choose_tissue(TABLE, "UBERON:0009834", **settings).indices
+    assert by_name.requested == "Brain_Frontal_Cortex_BA9"
+
+
 def test_k562_is_not_the_lymphoblastoid_line() -> None:
     lymphoblastoid = choose_tissue(TABLE, "Cells_EBV-transformed_lymphocytes")
     leukaemia = choose_tissue(TABLE, "EFO:0002067", several="mean")

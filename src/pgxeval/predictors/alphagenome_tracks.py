@@ -155,6 +155,10 @@ def choose_tissue(
     """
     choice = find_tracks(table, tissue, several="mean")
     found = table.iloc[list(choice.indices)]
+    if source is not None:
+        # GTEx's name stands at its own tracks alone; those of other sources share the term
+        terms = set(found["ontology"]) - {""}
+        found = table[table.index.isin(found.index) | table["ontology"].isin(terms)]
     chosen = found
     for column, wanted in (("data_source", source), ("assay_title", assay_title)):
         if wanted is not None:
