@@ -256,7 +256,9 @@ def test_a_service_that_fails_at_everything_ends_the_run(cohort: Cohort, tmp_pat
 def test_calls_that_hang_are_given_up(cohort: Cohort, tmp_path: Path) -> None:
     few = cohort.subset(genes=[cohort.genes[0].gene_id])
     with AlphaGenomeServer(faults=lambda _, attempt: "hang" if attempt == 0 else None) as server:
+        begin = time.monotonic()
         table = predict_cohort(few, [hosted(server, tmp_path, deadline_s=0.5)], progress=False).table
+        assert time.monotonic() - begin < 8
         pd.testing.assert_frame_equal(by_gene(table), expected(server, few))
         assert set(server.sequences.values()) == {2}
 
@@ -367,8 +369,8 @@ CHILD = """
     from pgxeval.predictors import pool
     from pgxeval.predictors.alphagenome import AlphaGenomePredictor
 
-    pool._GRACE_S = 2.0
-    address, folder, cache, out, n_genes = sys.argv[1:]
+    address, folder, cache, out, n_genes, grace_s = sys.argv[1:]
+    pool._GRACE_S = float(grace_s)
     folder = Path(folder)
     cohort = Cohort.from_files(
         expression=folder / "expression.bed.gz",
@@ -386,12 +388,12 @@ CHILD = """
 
 
 @pytest.fixture
-def start(files: Path, tmp_path: Path) -> Iterator[Callable[[AlphaGenomeServer], Any]]:
+def start(files: Path, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Return what starts a run in a process of its own; none outlives the test."""
     children: list[Any] = []
 
-    def run(server: AlphaGenomeServer) -> Any:
-        arguments = [server.address, files, tmp_path / "cache", tmp_path / "out.parquet", 4]
+    def run(server: AlphaGenomeServer, grace_s: float = 10.0) -> Any:
+        arguments = [server.address, files, tmp_path / "cache", tmp_path / "out.parquet", 4, grace_s]
         children.append(
             subprocess.Popen(
                 [sys.executable, "-W", "error", "-c", textwrap.dedent(CHILD), *map(str, arguments)],
@@ -417,7 +419,7 @@ def wait_for(what: Callable[[], bool], seconds: float = 60.0) -> None:
 
 
 def test_a_killed_run_repeats_no_more_than_what_was_in_flight(
-    start: Callable[[AlphaGenomeServer], Any], cohort: Cohort, tmp_path: Path
+    start: Callable[..., Any], cohort: Cohort, tmp_path: Path
 ) -> None:
     with AlphaGenomeServer(delay_s=0.04) as server:
         done = 0
@@ -439,11 +441,12 @@ def test_a_killed_run_repeats_no_more_than_what_was_in_flight(
 
 @pytest.mark.parametrize("trouble", ["calls", "hang", "UNAVAILABLE", "RESOURCE_EXHAUSTED"])
 def test_ctrl_c_ends_a_run_soon_and_keeps_what_came(
-    trouble: str, start: Callable[[AlphaGenomeServer], Any], cohort: Cohort, tmp_path: Path
+    trouble: str, start: Callable[..., Any], cohort: Cohort, tmp_path: Path
 ) -> None:
     faults = None if trouble == "calls" else failing(trouble, 20)
     with AlphaGenomeServer(delay_s=0.1, faults=faults) as server:
-        child = start(server)
+        # calls that hang are waited for, ten seconds in real runs; waits of our own end at once
+        child = start(server, grace_s=2.0 if trouble == "hang" else 60.0)
         wait_for(lambda: server.answered >= 20)
         if trouble != "calls":
             wait_for(lambda: len(server.sequences) > 20)
