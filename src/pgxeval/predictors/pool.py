@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pgxeval.predictors.passes import Job, Passes
 
+_AGAIN_S = 0.25
 _GRACE_S = 10.0  # for answers under way when a run ends early: they are paid for
 
 Tag = TypeVar("Tag")
@@ -84,9 +85,12 @@ class Pool(Generic[Tag]):
         try:
             while self._tags:
                 # not from the queue: an interruption may have come just when one was taken from it
-                finished, _ = wait(self._tags, max(0.0, end - time.monotonic()), FIRST_COMPLETED)
-                if not finished:
+                left_s = end - time.monotonic()
+                finished, _ = wait(self._tags, max(0.0, min(left_s, _AGAIN_S)), FIRST_COMPLETED)
+                if not finished and left_s <= 0:
                     break
+                if not finished and interrupt is not None:
+                    interrupt(False)  # a job that had only begun may have begun to wait after the first
                 for future in finished:
                     tag = self._tags.pop(future)
                     if future.exception() is None:
