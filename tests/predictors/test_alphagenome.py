@@ -302,7 +302,22 @@ class Wrapper:
 def remote_models(server: AlphaGenomeServer) -> dict[str, Any]:
     client = server.client()
     kind = type("Subclass", (type(client),), {})
+    notebook: dict[str, Any] = {"client": client}
+    exec("def ask(self, sequence, **keywords): return client.predict_sequence(sequence, **keywords)", notebook)
+
+    class Default:
+        def predict_sequence(self, sequence: str, client: Any = client, **keywords: Any) -> Any:
+            raise AssertionError("must not be called")
+
     return {
+        "global name": type("Global", (), {"predict_sequence": notebook["ask"]})(),
+        "helper of a method": type(
+            "Helped", (), {"predict_sequence": lambda self, text: (self, notebook["ask"](self, text))}
+        )(),
+        "attribute of the class": type("Shared", (Wrapper,), {"shared": client})(None),
+        "static method": type("Static", (), {"predict_sequence": staticmethod(client.predict_sequence)})(),
+        "property": type("Lazy", (Wrapper,), {"lazy": property(lambda self: client)})(None),
+        "default": Default(),
         "client": client,
         "subclass": kind(channel=server.channel()),
         "wrapper": Wrapper(client),
@@ -327,6 +342,12 @@ def remote_models(server: AlphaGenomeServer) -> dict[str, Any]:
         "model",
         "hosted client",
         "bound method",
+        "global name",
+        "helper of a method",
+        "attribute of the class",
+        "static method",
+        "property",
+        "default",
     ],
 )
 def test_no_client_gets_sequences_without_consent(server: AlphaGenomeServer, kind: str) -> None:
@@ -362,6 +383,14 @@ def test_nothing_is_opened_without_consent(monkeypatch: pytest.MonkeyPatch, way:
         AlphaGenomePredictor.hosted(tissue="Whole_Blood", address="here:1", context_length=1_048_576)
     with pytest.raises(SettingError, match=r"would get.* 16384 bases"):  # wrong, but that comes later
         AlphaGenomePredictor.hosted(tissue="Whole_Blood", context_length="16384")
+
+
+def test_a_name_that_is_no_client_by_chance_needs_no_consent(server: AlphaGenomeServer) -> None:
+    notebook: dict[str, Any] = {"client": server.client()}
+    exec("def ask(self, sequence, **keywords): return self.client.predict_sequence(sequence, **keywords)", notebook)
+    local = type("Local", (), {"predict_sequence": notebook["ask"]})()
+    local.client = server.local()
+    assert not alphagenome_client.is_client(local)
 
 
 def test_a_local_model_needs_no_consent(server: AlphaGenomeServer, small: Any, world: ModuleType) -> None:
@@ -652,3 +681,15 @@ def test_exons_beyond_the_window_are_nan_and_cost_nothing(
     assert server.calls["PredictSequence"] == 0
     clipped = world.hosted(server, readout=GeneBody()).predict(far, small.genome, small.individuals)
     assert np.isfinite(clipped.values).all()
+
+
+def test_a_new_key_serves_the_same_predictor(small: Any, world: ModuleType, tmp_path: Path) -> None:
+    with AlphaGenomeServer(api_key="old key") as server:
+        keys = ["old key"]
+        predictor = world.hosted(server, key=lambda: keys[-1], cache=tmp_path)
+        server._api_key = "new key"
+        with pytest.raises(RemoteServiceError, match="run again with a valid key"):
+            predictor.predict(world.gene(), small.genome, small.individuals)
+        keys.append("new key")
+        values = predictor.predict(world.gene(), small.genome, small.individuals).values
+        assert np.isfinite(values).all()

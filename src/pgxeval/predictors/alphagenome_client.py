@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dis
 import functools
 import importlib
 import importlib.util
@@ -22,6 +23,7 @@ _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_l
 _CONNECT_S = 30.0
 # Steps, and objects at each, in which a client is looked for inside of what wraps it.
 _HELD_DEPTH, _HELD_MOST = 8, 10_000
+_READS_A_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 
 Key = Callable[[], str]
 
@@ -114,14 +116,15 @@ def with_deadline(channel: Any, deadline_s: float, under_way: CallsUnderWay) -> 
 
 
 def is_client(model: object) -> bool:
-    """Return whether an object is, or holds, a client of a service rather than a model on this machine."""
+    """Return whether an object is, holds or reaches a client of a service rather than a model on this machine."""
     found: list[object] = [model]
     seen: set[int] = set()
     for _ in range(_HELD_DEPTH):
         if any(_calls_a_service(kind) for one in found for kind in type(one).__mro__):
             return True
         seen.update(map(id, found))
-        found = [held for one in found for held in _held(one) if id(held) not in seen][:_HELD_MOST]
+        held = {id(inner): inner for one in found for inner in _held(one) if id(inner) not in seen}
+        found = list(held.values())[:_HELD_MOST]
     return False
 
 
@@ -134,8 +137,8 @@ def _calls_a_service(kind: type) -> bool:
 
 
 def _held(one: object) -> list[object]:
-    """Return what an object holds: attributes, members, what a method is bound to, what a function encloses."""
-    if isinstance(one, type | types.ModuleType | str | bytes):
+    """Return what an object holds: attributes, members, those of its class, and what its functions reach."""
+    if isinstance(one, type | types.ModuleType | types.BuiltinFunctionType | str | bytes | int | float):
         return []
     if isinstance(one, dict):
         return list(one.values())
@@ -144,14 +147,38 @@ def _held(one: object) -> list[object]:
     if isinstance(one, functools.partial):
         return [one.func, *one.args, *one.keywords.values()]
     if isinstance(one, types.MethodType):
-        return [one.__self__]
-    slots = [slot for kind in type(one).__mro__ for slot in getattr(kind, "__slots__", ()) if isinstance(slot, str)]
-    cells = getattr(one, "__closure__", None) or ()
-    held = [*getattr(one, "__dict__", {}).values(), *(getattr(one, slot, None) for slot in slots)]
-    for cell in cells:
+        return [one.__self__, one.__func__]
+    if isinstance(one, staticmethod | classmethod):
+        return [one.__func__]
+    if isinstance(one, property):
+        return [one.fget]
+    if isinstance(one, types.FunctionType):
+        return _reached(one)
+    kinds = [kind for kind in type(one).__mro__ if kind is not object]
+    slots = [slot for kind in kinds for slot in getattr(kind, "__slots__", ()) if isinstance(slot, str)]
+    own = [*getattr(one, "__dict__", {}).values(), *(getattr(one, slot, None) for slot in slots)]
+    return [*own, *(member for kind in kinds for member in vars(kind).values())]
+
+
+def _reached(function: types.FunctionType) -> list[object]:
+    """Return what a function encloses, has as defaults, and names of its module."""
+    found: list[object] = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    found.extend(vars(function).values())
+    for cell in function.__closure__ or ():
         with contextlib.suppress(ValueError):  # a cell may be empty
-            held.append(cell.cell_contents)
-    return held
+            found.append(cell.cell_contents)
+    for code in _codes(function.__code__):
+        named = {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
+        named = {name: value for name, value in named.items() if not isinstance(value, types.ModuleType | type)}
+        if named:  # an attribute may have the name of a global by chance
+            read = {str(step.argval) for step in dis.get_instructions(code) if step.opname in _READS_A_GLOBAL}
+            found.extend(value for name, value in named.items() if name in read)
+    return found
+
+
+def _codes(code: types.CodeType) -> list[types.CodeType]:
+    inner = [one for one in code.co_consts if isinstance(one, types.CodeType)]
+    return [code, *(deeper for one in inner for deeper in _codes(one))]
 
 
 def timed_copy(client: Any, deadline_s: float, under_way: CallsUnderWay) -> Any:
@@ -246,6 +273,11 @@ class HostedClient:
             if self._client is None:
                 self._client = self._connect()
             return self._client
+
+    def forget(self) -> None:
+        """Let the connection and its key go; `open` then asks for a key anew."""
+        with self._lock:
+            self._client = None
 
     def _connect(self) -> Any:
         grpc = importlib.import_module("grpc")

@@ -259,14 +259,22 @@ class AlphaGenomeModel:
 
     def _client(self, length: int) -> Any:
         deadline_s = 60.0 + length / 4096 if self._deadline_s is None else self._deadline_s
-        if deadline_s not in self._timed:
+        timed = self._timed.get(deadline_s)
+        if timed is None:
             client = self._given.open() if isinstance(self._given, HostedClient) else self._given
-            self._timed[deadline_s] = timed_copy(client, deadline_s, self._under_way)
-        return self._timed[deadline_s]
+            timed = self._timed[deadline_s] = timed_copy(client, deadline_s, self._under_way)
+        return timed
+
+    def _forget_key(self) -> None:
+        if isinstance(self._given, HostedClient):
+            self._given.forget()
+            self._timed.clear()
 
     def _hosted_calls(self, in_flight: int, calls_per_minute: int | None) -> HostedCalls:
         pacer = Pacer(calls_per_period=calls_per_minute)
-        return HostedCalls("AlphaGenome", in_flight=in_flight, pacer=pacer, probe=self._list_tracks)
+        return HostedCalls(
+            "AlphaGenome", in_flight=in_flight, pacer=pacer, probe=self._list_tracks, key_refused=self._forget_key
+        )
 
     def _list_tracks(self) -> Any:
         return self._client(0).output_metadata()

@@ -61,6 +61,8 @@ class HostedCalls:
     probe
         A call that costs nothing and is answered whenever the service is there. It tells a service that is away from
         a sequence at which it always fails.
+    key_refused
+        Called when the key is refused, before the run ends: the next one may have another.
     wait_scale
         Of waits between attempts; below 1 in tests.
 
@@ -80,10 +82,11 @@ class HostedCalls:
         in_flight: int,
         pacer: Pacer,
         probe: Callable[[], object] | None = None,
+        key_refused: Callable[[], object] | None = None,
         wait_scale: float = 1.0,
     ) -> None:
         self.service, self.pacer = service, pacer
-        self._probe = probe
+        self._probe, self._key_refused = probe, key_refused
         self._slots = threading.BoundedSemaphore(in_flight)
         self._wait_scale = wait_scale
         self._lock = threading.Lock()
@@ -147,6 +150,8 @@ class HostedCalls:
                     under_way.push(attempt.pop_all())
                     return result[0]
             if status in _KEY:
+                if self._key_refused is not None:
+                    self._key_refused()
                 raise RemoteServiceError(
                     f"{self.service} refuses the API key ({status}); it may be wrong, expired or not meant for this "
                     "service. Answers that came so far are kept in the cache; run again with a valid key"
