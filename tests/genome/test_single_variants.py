@@ -118,3 +118,29 @@ def test_haploid_calls(tmp_path: Path, oracles: ModuleType) -> None:
     single = single_variants(write(tmp_path, oracles, records), [Interval("chr1", 450, 650)], PEOPLE, 525)
     assert single.ploidy.tolist() == [1, 2, 1]
     assert single.dosages.tolist() == [[1], [1], [0]]
+
+
+def test_ploidy_is_that_of_the_haplotypes(tmp_path: Path, oracles: ModuleType) -> None:
+    """A call written `.` leaves a diploid individual diploid: else the effects of all other alleles would double."""
+    calls = [["0|1", "1", "0|1"], [".", ".", "1|1"], ["0|0", "0", ".|."]]
+    records = [
+        (at, BASES[at], OTHER[BASES[at]], genotypes) for at, genotypes in zip((500, 530, 560), calls, strict=True)
+    ]
+    genome = write(tmp_path, oracles, records)
+    interval = Interval("chr1", 450, 650)
+    single = single_variants(genome, [interval], PEOPLE, 525)
+    assert single.ploidy.tolist() == [2, 1, 2]
+    copies = (genome.haplotypes(interval, PEOPLE, 525).index >= 0).sum(axis=1)
+    assert single.ploidy.tolist() == copies.tolist()
+
+
+def test_mixed_ploidy_is_refused_or_read_as_two_copies(tmp_path: Path, oracles: ModuleType) -> None:
+    records = [
+        (500, BASES[500], OTHER[BASES[500]], ["0|1", "1", "0|0"]),
+        (530, BASES[530], OTHER[BASES[530]], ["1", "1", "1|1"]),
+    ]
+    genome = write(tmp_path, oracles, records)
+    with pytest.raises(GenotypeError, match=r"1 individuals have haploid and diploid calls over chr1:450-650"):
+        single_variants(genome, [Interval("chr1", 450, 650)], PEOPLE, 525)
+    lenient = PersonalGenome(genome.source.path, genome.reference.path, mixed_ploidy="reference")
+    assert single_variants(lenient, [Interval("chr1", 450, 650)], PEOPLE, 525).ploidy.tolist() == [2, 1, 2]

@@ -76,7 +76,7 @@ def single_variants(
     SettingError
         If there is no reference, the anchor is not on the contig, or alleles are too many for memory.
     GenotypeError
-        If a policy of the genome refuses: REF that disagrees with the FASTA, missing genotypes.
+        If a policy of the genome refuses: REF that disagrees with the FASTA, missing genotypes, mixed ploidy.
     """
     if genome.reference is None:
         raise SettingError('sequences need the reference genome: PersonalGenome(..., reference="genome.fa")')
@@ -149,6 +149,24 @@ def _stand_alone(
     lone = np.zeros((records.n_records, wanted.size + 1, 2), np.int8)
     lone[record_of[wanted], np.arange(1, wanted.size + 1), 0] = number[wanted]
     phased = np.ones(lone.shape[:2], np.bool_)
-    haploid = (alleles[inside] == ABSENT).any(axis=(0, 2))
-    ploidy = np.where(haploid, 1, 2).astype(np.int8)
+    ploidy = _ploidy(genome, alleles[inside], f"{records.contig}:{span[0]}-{span[1]} (0-based)")
     return Calls(records=records, alleles=lone, phased=phased), np.ascontiguousarray(dosages), ploidy
+
+
+def _ploidy(genome: PersonalGenome, alleles: npt.NDArray[np.int8], where: str) -> npt.NDArray[np.int8]:
+    """Return the copies of each individual, as haplotypes have them: a missing call does not say how many."""
+    first, second = alleles[..., 0], alleles[..., 1]
+    missing = (first == MISSING) & (second <= MISSING)  # "." and "./."
+    one = ((second == ABSENT) & ~missing).any(axis=0)
+    two = ((second != ABSENT) & ~missing).any(axis=0)
+    mixed = one & two
+    if mixed.any() and genome.policies.mixed_ploidy == "refuse":
+        raise GenotypeError(
+            f"{genome.source.path}: {int(mixed.sum())} individuals have haploid and diploid calls over {where}; at the "
+            "edge of a pseudo-autosomal region choose a window on one side, elsewhere the file is at fault. "
+            'mixed_ploidy="reference" reads the absent copy as the reference'
+        )
+    lone = ((first == MISSING) & (second == ABSENT)).any(axis=0)
+    unknown_two = ((first == MISSING) & (second == MISSING)).any(axis=0)
+    haploid = ~two & (one | (lone & ~unknown_two))
+    return np.where(haploid, 1, 2).astype(np.int8)
