@@ -127,6 +127,12 @@ def test_a_service_that_refuses_everything_teaches_no_quota_and_is_given_up(monk
     assert max(waits) >= 60
     assert waits[0] < 5
     assert 300 <= clock[0] <= 300 + 2 * 60
+    clock[0] += 3_600
+    assert pacer.refused(pacer.wait()), "the next run is given up at its first refusal"
+    clock[0] += 240
+    pacer.wake()  # that run was stopped
+    clock[0] += 3_600
+    assert pacer.refused(pacer.wait()), "the run after one that was stopped is given up at its first refusal"
 
 
 def test_calls_under_way_when_the_first_refusal_comes_are_not_counted_as_passed() -> None:

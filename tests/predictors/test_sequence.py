@@ -385,7 +385,8 @@ def test_second_run_computes_only_what_is_new(toys: ModuleType, small: Any, tmp_
     genes = [toys.gene_at(1_500, gene_id="a", exons=EXONS), toys.gene_at(2_000, gene_id="b")]
 
     def run(people: tuple[str, ...], cache: Path | None = tmp_path / "cache", **changed: Any) -> tuple[list[Any], int]:
-        model = toys.ToyModel(**{key: changed.pop(key) for key in ("version", "settings") if key in changed})
+        shapes = ("version", "settings", "bin_width_bp")
+        model = toys.ToyModel(**{key: changed.pop(key) for key in shapes if key in changed})
         settings = {"tracks": [0, 1, 2], "cache": cache, **changed}
         predictor = SequencePredictor(model, settings.pop("readout", ExonMask()), **settings)
         answers = list(predictor.predict_genes(genes, small.genome, people))
@@ -404,6 +405,7 @@ def test_second_run_computes_only_what_is_new(toys: ModuleType, small: Any, tmp_
     for changed in (
         {"version": "2"},
         {"settings": {"precision": "bf16"}},
+        {"bin_width_bp": 16},
         {"tracks": [3, 4]},
         {"readout": ExonMask(aggregate="sum")},
         {"readout": ExonMask(log="bins")},

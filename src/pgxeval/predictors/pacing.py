@@ -154,11 +154,15 @@ class Pacer:
                 self._limit = self._limit_before
                 self._streak += 1
                 self._not_before = now + self._backoff_s()
-            return now - self._refusing_since < self._patience_s
+            patient = now - self._refusing_since < self._patience_s
+            if not patient:
+                self._refusing_since = None  # a run that begins later waits anew
+            return patient
 
     def wake(self) -> None:
-        """Have all who wait look at their stop event."""
+        """Have all who wait look at their stop event; whoever comes later waits with patience anew."""
         with self._changed:
+            self._refusing_since = None
             self._changed.notify_all()
 
     def _wait_s(self, now: float) -> float:

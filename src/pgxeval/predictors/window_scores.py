@@ -93,7 +93,9 @@ class Planned:
 def model_key(info: ModelInfo, length: int) -> bytes:
     """Return bytes that stand for the numbers a model gives at one context length."""
     settings = json.dumps(dict(info.settings), sort_keys=True, default=str)
-    return hashlib.blake2b(json.dumps([info.name, info.version, settings, length]).encode(), digest_size=16).digest()
+    bins = [info.output_offset_bp, sorted(set(info.tracks["bin_width_bp"].tolist()))]
+    parts = json.dumps([info.name, info.version, settings, length, bins])
+    return hashlib.blake2b(parts.encode(), digest_size=16).digest()
 
 
 class WindowScores:
