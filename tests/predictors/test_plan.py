@@ -218,6 +218,7 @@ def test_it_prints_what_matters(toys: ModuleType, cohort: Cohort) -> None:
     )
     assert "2 genes cannot be predicted, the first because" in said
     assert "additive" in said
+    assert repr(plan) == f"<Plan: {said.splitlines()[0]}>"  # a prompt shows what a page would
     html = plan._repr_html_()
     assert html.count("<table") == 2
     assert "far" in html

@@ -132,6 +132,15 @@ def test_key_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
     assert first.secret not in pickle.dumps(first)
 
 
+def test_a_key_that_another_process_makes_meanwhile_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = ScoreCache(tmp_path)
+    first.keep(names(1), [1.0])
+    looks = iter([False])  # at the first look there was none
+    exists = Path.exists
+    monkeypatch.setattr(Path, "exists", lambda path: next(looks, exists(path)))
+    assert ScoreCache(tmp_path).secret == first.secret
+
+
 def test_keys_that_are_not_right_are_named(tmp_path: Path) -> None:
     cache = ScoreCache(tmp_path)
     cache.keep(names(1), [1.0])

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pgxeval.predictors.sequence import Mode, SequencePredictor
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Plan:
     """What a run would cost: a call is one sequence through the model, whether paid to a service or computed here.
 
@@ -43,8 +43,8 @@ class Plan:
         Quota; None where it is not known, and times are NaN.
     """
 
-    genes: pd.DataFrame = attrs.field(repr=False)
-    compared: pd.DataFrame = attrs.field(repr=False)
+    genes: pd.DataFrame
+    compared: pd.DataFrame
     individuals: int
     calls_per_minute: float | None
 
@@ -72,6 +72,9 @@ class Plan:
     def minutes(self) -> float:
         """Time at the quota [min]; NaN where it is not known."""
         return _minutes(self.calls, self.calls_per_minute)
+
+    def __repr__(self) -> str:
+        return f"<Plan: {str(self).splitlines()[0]}>"
 
     def __str__(self) -> str:
         unknown = "the quota is not known: give calls_per_minute= to see the time"

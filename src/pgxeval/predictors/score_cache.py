@@ -199,7 +199,7 @@ def new_secret() -> bytes:
 def _open_key(folder: Path) -> bytes:
     path = folder / "key"
     if not path.exists():
-        if any(folder.glob("scores-*.part")):
+        if any(folder.glob("scores-*.part")) and not path.exists():  # another process may just have begun
             raise InputFileError(
                 f"score cache: {path} is missing, without which the parts beside it cannot be read; bring it back, or "
                 "delete the folder and compute again"
