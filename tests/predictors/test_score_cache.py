@@ -336,3 +336,14 @@ def test_unreadable_failures_are_named(tmp_path: Path) -> None:
     (tmp_path / "failures-x.jsonl").mkdir()
     with pytest.raises(InputFileError, match=r"failures-x.jsonl cannot be read"):
         ScoreCache(tmp_path)
+
+
+def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("pgxeval.predictors.score_cache.os.link", refuse)
+    first = ScoreCache(tmp_path / "cache")
+    first.keep([b"n" * 16], [1.5])
+    assert ScoreCache(tmp_path / "cache").get(b"n" * 16) == 1.5
+    assert not list((tmp_path / "cache").glob(".key-*"))

@@ -94,6 +94,9 @@ class AlphaGenomePredictor(SequencePredictor):
       (mostafavilabuw/alphagenome-personal-eval).
     * ``"tss"``: ln(mean over 384 bp around the TSS + 0.001), as wide as three bins of Enformer.
 
+    One run at a time: ending a run, as by Ctrl-C, ends others that the same predictor has in other threads; and two
+    runs at once, in whatever process, do not see each other's answers and may both pay for the same.
+
     AlphaGenome's makers say that it "has not yet been benchmarked for predicting individual (personal) human
     genomes" (its frequently asked questions). Its terms allow no commercial use and no training of models on outputs.
 

@@ -211,9 +211,14 @@ def _open_key(folder: Path) -> bytes:
             os.fsync(handle)
         finally:
             os.close(handle)
-        with contextlib.suppress(FileExistsError):  # another process was first: its key counts
+        try:
             os.link(fresh, path)
-        fresh.unlink()
+        except FileExistsError:  # another process was first: its key counts
+            pass
+        except OSError:  # a file system without hard links
+            if not path.exists():
+                fresh.rename(path)
+        fresh.unlink(missing_ok=True)
     try:
         secret = path.read_bytes()
         mode = stat.S_IMODE(path.stat().st_mode)
