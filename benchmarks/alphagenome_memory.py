@@ -23,8 +23,8 @@ from measuring import machine
 from server_process import server
 
 import pgxeval
-from pgxeval.predictors.alphagenome import AlphaGenomePredictor
-from pgxeval.simulate import simulate_cohort
+from pgxeval.predictors.alphagenome.predictor import AlphaGenomePredictor
+from pgxeval.simulation.simulate import simulate_cohort
 
 LENGTH = 1_048_576
 # terms with one track and with four

@@ -28,8 +28,8 @@ from measuring import machine
 from server_process import server
 
 import pgxeval
-from pgxeval.predictors.alphagenome import AlphaGenomePredictor
-from pgxeval.simulate import simulate_cohort
+from pgxeval.predictors.alphagenome.predictor import AlphaGenomePredictor
+from pgxeval.simulation.simulate import simulate_cohort
 
 DELAY_S, IN_FLIGHT = 0.05, 8
 LEAST_OF_IDEAL, LEAST_OF_QUOTA, MOST_REFUSED = 0.9, 0.9, 0.05

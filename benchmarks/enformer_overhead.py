@@ -66,7 +66,7 @@ def measure(folder: Path, side: str) -> dict[str, float]:
     import torch
 
     import pgxeval
-    from pgxeval.predictors.enformer import EnformerPredictor
+    from pgxeval.predictors.enformer.predictor import EnformerPredictor
 
     genome = pgxeval.PersonalGenome(folder / "genotypes.vcf.gz", folder / "reference.fa")
     gene = pgxeval.Gene(gene_id="g", contig="chr1", start=TSS, end=TSS + 9_000, strand="+", tss=TSS)

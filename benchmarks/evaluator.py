@@ -22,7 +22,7 @@ from scipy import stats
 
 from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.seeding import assign_folds
-from pgxeval.tables import Predictions
+from pgxeval.tables.predictions import Predictions
 
 
 def peak_gb() -> float:

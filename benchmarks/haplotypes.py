@@ -25,10 +25,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from cohort import CONTIG, MARGIN_BP, WINDOW_BP, BenchmarkCohort, make_cohort
 from measuring import interleaved, machine, verdict
 
 import pgxeval
+from cohort import CONTIG, MARGIN_BP, WINDOW_BP, BenchmarkCohort, make_cohort
 from pgxeval import Interval, PersonalGenome
 from pgxeval.genome.haplotype_kernel import build_sequences
 

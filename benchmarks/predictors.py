@@ -23,8 +23,8 @@ from threadpoolctl import threadpool_limits
 
 import pgxeval
 from pgxeval.predictors.protocol import TrainablePredictor
-from pgxeval.predictors.training import Training
-from pgxeval.simulate import simulate_cohort_in_memory
+from pgxeval.predictors.trained.training import Training
+from pgxeval.simulation.simulate import simulate_cohort_in_memory
 
 warnings.simplefilter("ignore", ConvergenceWarning)
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import pgxeval
-from pgxeval.predictors.score_cache import default_folder
+from pgxeval.predictors.sequence.cache import default_folder
 
 SHOWN = ["predictor", "n_genes", "defined", "n_right", "mean_spearman"]
 

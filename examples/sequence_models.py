@@ -45,7 +45,7 @@ import numpy as np
 import pandas as pd
 
 import pgxeval
-from pgxeval.predictors.enformer import ENFORMER_READOUTS, EnformerModel
+from pgxeval.predictors.enformer.predictor import ENFORMER_READOUTS, EnformerModel
 from pgxeval.simulation.planting import plant
 
 DATA = Path(os.environ.get("PGXEVAL_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pgxeval.cohort import Cohort
-from pgxeval.simulate import simulate_cohort_in_memory
+from pgxeval.cohort.cohort import Cohort
+from pgxeval.simulation.simulate import simulate_cohort_in_memory
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

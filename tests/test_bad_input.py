@@ -13,8 +13,8 @@ import pysam
 import pytest
 
 import pgxeval
-from pgxeval.predictors.cis_variants import CisVariants
-from pgxeval.simulate import SimulatedCohort, simulate_cohort
+from pgxeval.predictors.trained.cis_variants import CisVariants
+from pgxeval.simulation.simulate import SimulatedCohort, simulate_cohort
 
 Files = dict[str, Path]
 

@@ -16,11 +16,11 @@ import pytest
 from pgxeval import demo
 from pgxeval.errors import TableError
 from pgxeval.evaluation.evaluator import Evaluator
-from pgxeval.prediction import predict_cohort
-from pgxeval.predictors.elastic_net import ElasticNetPredictor
-from pgxeval.predictors.random_forest import RandomForestPredictor
-from pgxeval.simulate import read_truth, simulate_cohort_in_memory
-from pgxeval.tables import Predictions
+from pgxeval.prediction.run import predict_cohort
+from pgxeval.predictors.trained.elastic_net import ElasticNetPredictor
+from pgxeval.predictors.trained.random_forest import RandomForestPredictor
+from pgxeval.simulation.simulate import read_truth, simulate_cohort_in_memory
+from pgxeval.tables.predictions import Predictions
 
 NAN = float("nan")
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pgxeval import prediction
 from pgxeval.errors import PgxevalWarning
-from pgxeval.predictors import alphagenome_client
-from pgxeval.simulate import simulate_cohort
+from pgxeval.prediction import run as prediction
+from pgxeval.predictors.alphagenome import client as alphagenome_client
+from pgxeval.simulation.simulate import simulate_cohort
 from pgxeval.testing import AlphaGenomeServer
 
 pytest.importorskip("alphagenome", reason="AlphaGenome needs the extra `alphagenome`")

@@ -1,17 +1,11 @@
-"""The front door: pinned names, quick to import, nothing heavy behind it; imports run downward only."""
+"""The front door: pinned names, quick to import, nothing heavy behind it."""
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
 
 import pgxeval
-
-SOURCE = Path(pgxeval.__file__).parent
 
 PUBLIC = [
     "AlphaGenomePredictor",
@@ -82,42 +76,3 @@ def test_import_adds_little_to_pandas_and_scikit_learn() -> None:
     code = "import sys, pandas, sklearn; n = len(sys.modules); import pgxeval; print(len(sys.modules) - n)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(done.stdout) < 450
-
-
-def _imports(file: Path) -> set[str]:
-    """Return the pgxeval modules that a file imports when it is imported itself."""
-    names: set[str] = set()
-    for node in ast.parse(file.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-        elif isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-    return {name for name in names if name.startswith("pgxeval")}
-
-
-def _files(room: str) -> list[Path]:
-    return sorted((SOURCE / room).rglob("*.py"))
-
-
-@pytest.mark.parametrize(
-    ("room", "forbidden"),
-    [
-        ("genome", ("evaluation", "predictors", "cohort", "prediction", "plots", "report", "simulate", "testing")),
-        ("evaluation", ("genome", "predictors", "prediction", "simulate", "testing")),
-        ("predictors", ("evaluation", "cohort", "prediction", "plots", "report", "simulate", "testing")),
-        ("report", ("genome", "predictors", "prediction", "simulate", "testing")),
-    ],
-)
-def test_imports_run_downward_only(room: str, forbidden: tuple[str, ...]) -> None:
-    files = _files(room)
-    assert files
-    for file in files:
-        for name in _imports(file):
-            top = name.split(".")[1] if "." in name else ""
-            assert top not in forbidden, f"{file.name} imports {name}"
-
-
-def test_nobody_imports_testing() -> None:
-    for file in SOURCE.rglob("*.py"):
-        if "testing" not in file.parts:
-            assert not any(name.startswith("pgxeval.testing") for name in _imports(file)), file

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import pgxeval
-from pgxeval import prediction
-from pgxeval.simulate import simulate_cohort
+from pgxeval.prediction import run as prediction
+from pgxeval.simulation.simulate import simulate_cohort
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 
@@ -58,7 +58,7 @@ def test_the_deep_models(
 ) -> None:
     for package in ("msprime", "alphagenome", "enformer_pytorch"):
         pytest.importorskip(package)
-    from pgxeval.predictors import alphagenome_client
+    from pgxeval.predictors.alphagenome import client as alphagenome_client
     from pgxeval.testing import AlphaGenomeServer
 
     sys.path.insert(0, str(Path(__file__).parent / "predictors"))

@@ -23,9 +23,9 @@ import pandas as pd
 
 import pgxeval
 from pgxeval.genome.intervals import Interval
-from pgxeval.predictors.alphagenome import AlphaGenomePredictor
-from pgxeval.predictors.pacing import Pacer
-from pgxeval.simulate import simulate_cohort
+from pgxeval.predictors.alphagenome.predictor import AlphaGenomePredictor
+from pgxeval.predictors.hosted.pacing import Pacer
+from pgxeval.simulation.simulate import simulate_cohort
 from pgxeval.testing import AlphaGenomeServer, random_faults
 
 LENGTH = 16_384

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 
 import pgxeval
-from pgxeval.predictors.alphagenome import AlphaGenomePredictor
-from pgxeval.simulate import simulate_cohort
+from pgxeval.predictors.alphagenome.predictor import AlphaGenomePredictor
+from pgxeval.simulation.simulate import simulate_cohort
 from pgxeval.testing import AlphaGenomeServer
 
 DELAY_S, IN_FLIGHT, LONGEST_S = 0.15, 8, 0.5

@@ -17,8 +17,8 @@ import pandas as pd
 from scipy.stats import pearsonr
 
 import pgxeval
-from pgxeval.evaluation.nonlinearity import gain_of
-from pgxeval.simulate import simulate_cohort_in_memory
+from pgxeval.evaluation.strata import gain_of
+from pgxeval.simulation.simulate import simulate_cohort_in_memory
 
 warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
 

@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.stats import binomtest, spearmanr
 
 import pgxeval
-from pgxeval.simulate import simulate_cohort_in_memory
+from pgxeval.simulation.simulate import simulate_cohort_in_memory
 
 warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
 

@@ -15,9 +15,9 @@ import pandas as pd
 from scipy.stats import binomtest, spearmanr
 
 import pgxeval
-from pgxeval.cohort import Cohort
+from pgxeval.cohort.cohort import Cohort
 from pgxeval.seeding import assign_folds
-from pgxeval.simulate import simulate_cohort_in_memory
+from pgxeval.simulation.simulate import simulate_cohort_in_memory
 
 warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 import pgxeval
-from pgxeval.simulate import simulate_cohort_in_memory
+from pgxeval.simulation.simulate import simulate_cohort_in_memory
 
 warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
 

@@ -17,26 +17,31 @@ from pgxeval.errors import (
     TableError,
     UnknownNameError,
 )
-from pgxeval.evaluation.evaluator import Evaluation, Evaluator
-from pgxeval.genome.intervals import Gene, Interval
-from pgxeval.genome.personal import PersonalGenome
-from pgxeval.genome.reference import ReferenceGenome
-from pgxeval.genome.variant_filter import VariantFilter
+from pgxeval.evaluation import Evaluation, Evaluator
+from pgxeval.genome import Gene, Interval, PersonalGenome, ReferenceGenome, VariantFilter
 from pgxeval.prediction import predict_cohort
-from pgxeval.predictors.alphagenome import AlphaGenomePredictor
-from pgxeval.predictors.cis_variants import CisVariants
-from pgxeval.predictors.elastic_net import ElasticNetPredictor
-from pgxeval.predictors.enformer import EnformerPredictor
-from pgxeval.predictors.protocol import Prediction, Predictor, TrainablePredictor
-from pgxeval.predictors.random_forest import RandomForestPredictor
-from pgxeval.predictors.readout import ExonMask, GeneBody, IntervalReadout, TssBins
-from pgxeval.predictors.registry import available_predictors, make_predictor
-from pgxeval.predictors.sequence import SequencePredictor
-from pgxeval.predictors.sequence_model import ModelInfo, SequenceModel
-from pgxeval.simulate import simulate_cohort
+from pgxeval.predictors import (
+    AlphaGenomePredictor,
+    CisVariants,
+    ElasticNetPredictor,
+    EnformerPredictor,
+    ExonMask,
+    GeneBody,
+    IntervalReadout,
+    ModelInfo,
+    Prediction,
+    Predictor,
+    RandomForestPredictor,
+    SequenceModel,
+    SequencePredictor,
+    TrainablePredictor,
+    TssBins,
+    available_predictors,
+    make_predictor,
+)
+from pgxeval.provenance import __version__
+from pgxeval.simulation import simulate_cohort
 from pgxeval.tables import Predictions
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AlphaGenomePredictor",

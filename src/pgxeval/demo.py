@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pgxeval.cohort import Cohort
+from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import PgxevalError, PgxevalWarning, TableError
 from pgxeval.evaluation.evaluator import Evaluator
-from pgxeval.evaluation.nonlinearity import STRATA
-from pgxeval.prediction import default_replicates, predict_cohort
-from pgxeval.predictors.cis_variants import CisVariants
-from pgxeval.predictors.elastic_net import ElasticNetPredictor
-from pgxeval.predictors.random_forest import RandomForestPredictor
+from pgxeval.evaluation.strata import STRATA
+from pgxeval.prediction.run import default_replicates, predict_cohort
+from pgxeval.predictors.trained.cis_variants import CisVariants
+from pgxeval.predictors.trained.elastic_net import ElasticNetPredictor
+from pgxeval.predictors.trained.random_forest import RandomForestPredictor
 from pgxeval.report.wording import correlation, counted, percent
-from pgxeval.simulate import SimulatedCohort, simulate_cohort
 from pgxeval.simulation.planting import KINDS
+from pgxeval.simulation.simulate import SimulatedCohort, simulate_cohort
 
 if TYPE_CHECKING:
     from pgxeval.evaluation.evaluator import Evaluation

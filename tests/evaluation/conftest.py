@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from pgxeval.seeding import assign_folds, permute_individuals
-from pgxeval.tables import Predictions
+from pgxeval.tables.predictions import Predictions
 
 
 def _bed(values: np.ndarray, people: list[str], spacing_bp: int = 1_000_000) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from pgxeval.evaluation.evaluator import Evaluator
-from pgxeval.tables import Predictions
+from pgxeval.tables.predictions import Predictions
 
 GENES, PEOPLE = 400, 90
 

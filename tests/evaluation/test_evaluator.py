@@ -12,9 +12,9 @@ from scipy import stats
 
 from pgxeval.errors import PgxevalWarning, SettingError, TableError
 from pgxeval.evaluation.evaluator import Evaluator
-from pgxeval.evaluation.nonlinearity import gain_of
+from pgxeval.evaluation.strata import gain_of
 from pgxeval.genome.intervals import Gene
-from pgxeval.tables import Predictions
+from pgxeval.tables.predictions import Predictions
 
 few_blocks = pytest.mark.filterwarnings("ignore:fewer than 30 genomic blocks")
 PEOPLE = [f"S{k:02d}" for k in range(40)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pgxeval.evaluation.concordance import PairedTable, clopper_pearson
-from pgxeval.evaluation.judged import Judged
+from pgxeval.evaluation.per_gene import Judged
 from pgxeval.evaluation.resampling import block_weights
 from pgxeval.evaluation.summary import CONCORDANCE, SUMMARY, Stratum, Summariser, joint_replicates
 

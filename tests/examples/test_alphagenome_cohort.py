@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pgxeval.predictors import alphagenome_client
-from pgxeval.simulate import simulate_cohort
-from pgxeval.tables import Predictions
+from pgxeval.predictors.alphagenome import client as alphagenome_client
+from pgxeval.simulation.simulate import simulate_cohort
+from pgxeval.tables.predictions import Predictions
 from pgxeval.testing import AlphaGenomeServer
 
 pytest.importorskip("alphagenome", reason="AlphaGenome needs the extra `alphagenome`")

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pgxeval.expression import read_expression_bed
-from pgxeval.tables import Predictions
+from pgxeval.cohort.expression import read_expression_bed
+from pgxeval.tables.predictions import Predictions
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "geuvadis.py"
 

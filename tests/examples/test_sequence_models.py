@@ -16,7 +16,7 @@ import pandas as pd
 import pysam
 import pytest
 
-from pgxeval.tables import Predictions
+from pgxeval.tables.predictions import Predictions
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLE = REPOSITORY / "examples" / "sequence_models.py"

@@ -16,7 +16,7 @@ import pysam
 from hypothesis import strategies as st
 
 from pgxeval import Interval
-from pgxeval.genome import calls
+from pgxeval.genome.formats import calls
 
 Record = tuple[int, str, Sequence[str]]
 Cell = tuple[str, int]  # a base of a haplotype and the reference position that it maps to, or -1

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pgxeval import UnknownNameError
-from pgxeval.genome.contigs import canonical_contig, known_names, match_contig, near_names
+from pgxeval.genome.contigs import canonical_contig, match_contig
+from pgxeval.names import known_names, near_names
 
 UCSC = [f"chr{i}" for i in range(1, 23)] + ["chrX", "chrY", "chrM", "chrUn_KI270302v1"]
 ENSEMBL = [str(i) for i in range(1, 23)] + ["X", "Y", "MT", "KI270302.1"]

@@ -23,8 +23,8 @@ from pgxeval import (
     SettingError,
     UnknownNameError,
 )
-from pgxeval.genome.calls import Calls, Field
-from pgxeval.genome.genotypes import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.calls import Calls, Field
+from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
 
 NAMES = ["NA1", "NA2", "NA3", "NA4"]
 

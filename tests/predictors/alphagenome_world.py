@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from pgxeval.cohort import Cohort
+from pgxeval.cohort.cohort import Cohort
 from pgxeval.genome.intervals import Gene
-from pgxeval.predictors.alphagenome import AlphaGenomePredictor
+from pgxeval.predictors.alphagenome.predictor import AlphaGenomePredictor
 
 LENGTH = 16_384
 TSS = 12_000

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pgxeval.errors import TableError
-from pgxeval.predictors.elastic_net import ElasticNetPredictor
 from pgxeval.predictors.protocol import Prediction, Predictor, TrainablePredictor
+from pgxeval.predictors.trained.elastic_net import ElasticNetPredictor
 
 
 def test_reasons_belong_to_nan_alone() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from pgxeval.errors import PgxevalError, PgxevalWarning, SettingError, UnknownNameError
-from pgxeval.predictors.elastic_net import ElasticNetPredictor
 from pgxeval.predictors.registry import available_predictors, make_predictor
+from pgxeval.predictors.trained.elastic_net import ElasticNetPredictor
 
 MODULE = """
 class Mean:

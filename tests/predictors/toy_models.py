@@ -13,8 +13,8 @@ import pysam
 
 from pgxeval.genome.intervals import Gene
 from pgxeval.genome.personal import PersonalGenome
-from pgxeval.predictors.sequence_input import check_input
-from pgxeval.predictors.sequence_model import ModelInfo
+from pgxeval.predictors.sequence.input import check_input
+from pgxeval.predictors.sequence.model import ModelInfo
 
 _CODES = np.zeros(256, np.float32)
 for _letter, _code in zip(b"ACGTN", (1.0, 2.0, 4.0, 8.0, 0.5), strict=True):

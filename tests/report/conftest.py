@@ -12,7 +12,7 @@ import pytest
 from pgxeval.errors import PgxevalWarning
 from pgxeval.evaluation.evaluator import Evaluation, Evaluator
 from pgxeval.seeding import assign_folds, permute_individuals
-from pgxeval.tables import Predictions
+from pgxeval.tables.predictions import Predictions
 
 GENES, PEOPLE, REPLICATES = 40, 60, 2
 NASTY = "<script>alert('gene')</script>"

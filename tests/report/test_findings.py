@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from pgxeval.evaluation.evaluator import Evaluation
-from pgxeval.prediction import default_replicates
+from pgxeval.prediction.run import default_replicates
 from pgxeval.report.findings import cautions, findings
 
 NAN, INF = float("nan"), float("inf")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pgxeval.evaluation.evaluator import Evaluation
-from pgxeval.evaluation.judged import NOT_IN_TABLE
+from pgxeval.evaluation.per_gene import NOT_IN_TABLE
 from pgxeval.report.ranking import mean_difference
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pgxeval.errors import PgxevalError, SettingError
-from pgxeval.simulation.linkage import Window, simulate_window
+from pgxeval.simulation.linkage import SimulatedWindow, simulate_window
 
 
 @pytest.fixture(scope="module")
-def windows() -> list[Window]:
+def windows() -> list[SimulatedWindow]:
     return [simulate_window(300, seed=11, names=(number,)) for number in range(12)]
 
 
@@ -23,11 +23,11 @@ def _r2_by_distance(dosages: np.ndarray, positions: np.ndarray) -> tuple[np.ndar
     return positions[second] - positions[first], r2[first, second]
 
 
-def _common(window: Window) -> np.ndarray:
+def _common(window: SimulatedWindow) -> np.ndarray:
     return np.flatnonzero(window.minor_allele_frequency >= 0.05)
 
 
-def test_linkage_decays_with_distance(windows: list[Window]) -> None:
+def test_linkage_decays_with_distance(windows: list[SimulatedWindow]) -> None:
     distances, r2s = [], []
     for window in windows:
         chosen = _common(window)
@@ -43,7 +43,7 @@ def test_linkage_decays_with_distance(windows: list[Window]) -> None:
     assert 0.05 < means[-1] < means[0] / 2
 
 
-def test_neighbours_are_more_alike_than_chance(windows: list[Window]) -> None:
+def test_neighbours_are_more_alike_than_chance(windows: list[SimulatedWindow]) -> None:
     rng = np.random.default_rng(1)
     for window in windows:
         dosages = window.dosages[:, _common(window)].astype(float)
@@ -57,7 +57,7 @@ def test_neighbours_are_more_alike_than_chance(windows: list[Window]) -> None:
         assert abs(r2[np.triu_indices(len(r2), k=1)].mean() - 1 / 299) < 0.001
 
 
-def test_windows_are_independent(windows: list[Window]) -> None:
+def test_windows_are_independent(windows: list[SimulatedWindow]) -> None:
     between = []
     for one, other in pairwise(windows):
         a, b = one.dosages[:, _common(one)], other.dosages[:, _common(other)]
@@ -66,7 +66,7 @@ def test_windows_are_independent(windows: list[Window]) -> None:
     assert abs(np.mean(between) - 1 / 299) < 0.0015
 
 
-def test_counts_and_frequencies(windows: list[Window]) -> None:
+def test_counts_and_frequencies(windows: list[SimulatedWindow]) -> None:
     common = [int((window.minor_allele_frequency >= 0.01).sum()) for window in windows]
     assert 110 < np.mean(common) < 190
     for window in windows:
@@ -83,7 +83,7 @@ def test_counts_and_frequencies(windows: list[Window]) -> None:
     assert (counts == 1).mean() > 0.2
 
 
-def test_hardy_weinberg(windows: list[Window]) -> None:
+def test_hardy_weinberg(windows: list[SimulatedWindow]) -> None:
     excess = []
     for window in windows:
         dosages = window.dosages[:, _common(window)]

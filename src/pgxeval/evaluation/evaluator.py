@@ -15,14 +15,14 @@ import pandas as pd
 
 from pgxeval.errors import PgxevalWarning, SettingError, TableError
 from pgxeval.evaluation.correlation import RankedExpression
-from pgxeval.evaluation.judged import NOT_IN_TABLE, Judge, Judged, ZeroShotInference
+from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.matrices import LongTable
-from pgxeval.evaluation.nonlinearity import STRATA, UNTESTED, assign_strata, gain_of, gain_test
+from pgxeval.evaluation.measured import MeasuredExpression
+from pgxeval.evaluation.per_gene import NOT_IN_TABLE, Judge, Judged, ZeroShotInference
 from pgxeval.evaluation.resampling import FEWEST_BLOCKS, assign_blocks
-from pgxeval.evaluation.result import Evaluation
+from pgxeval.evaluation.strata import STRATA, UNTESTED, assign_strata, gain_of, gain_test
 from pgxeval.evaluation.summary import ALL, Stratum, Summariser, joint_replicates
-from pgxeval.evaluation.target import Target
-from pgxeval.tables import Predictions
+from pgxeval.tables.predictions import Predictions
 
 __all__ = ["Evaluation", "Evaluator"]
 
@@ -71,11 +71,11 @@ class Evaluator:
     True
     """
 
-    target: Target
+    target: MeasuredExpression
     threads: int | None
 
     def __init__(self, cohort: object, covariates: pd.DataFrame | None = None, *, threads: int | None = None) -> None:
-        self.__attrs_init__(target=Target.of(cohort, covariates), threads=threads)
+        self.__attrs_init__(target=MeasuredExpression.of(cohort, covariates), threads=threads)
 
     def __repr__(self) -> str:
         return f"Evaluator({len(self.target.gene_ids):,} genes, {len(self.target.individuals):,} individuals)"

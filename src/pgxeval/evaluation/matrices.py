@@ -41,7 +41,7 @@ class PredictorMatrices:
         bool (n_replicates, n_genes): the prediction is constant within every fold, and so says nothing
         about individuals.
     reasons
-        Target row -> the most frequent reason that the predictor gave for a missing prediction.
+        MeasuredExpression row -> the most frequent reason that the predictor gave for a missing prediction.
     missing
         Reason -> number of missing predictions (replicate 0).
     """
@@ -83,7 +83,7 @@ class LongTable:
     Parameters
     ----------
     table
-        As `pgxeval.tables.check_predictions` returns it.
+        As `pgxeval.tables.predictions.check_predictions` returns it.
     gene_ids, individuals
         Of the target.
     threads

@@ -21,7 +21,7 @@ from pgxeval.evaluation.concordance import (
     paired_indicators,
     ratio,
 )
-from pgxeval.evaluation.judged import Judged
+from pgxeval.evaluation.per_gene import Judged
 from pgxeval.evaluation.resampling import block_sums, block_weights, percentile_interval
 
 Floats = npt.NDArray[np.float64]

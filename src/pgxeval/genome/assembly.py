@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from pgxeval.checks import one_of
 from pgxeval.errors import GenotypeError
-from pgxeval.genome.calls import Calls, Records
 from pgxeval.genome.edits import Edits, describe
+from pgxeval.genome.formats.calls import Calls, Records
 from pgxeval.genome.haplotypes import ABSENT_COPY, Haplotypes
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.reference import ReferenceGenome

@@ -6,8 +6,7 @@ UCSC and GENCODE say ``chr1``, ``chrM``; Ensembl and 1000 Genomes (GRCh37) say `
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from pgxeval.errors import UnknownNameError
 
@@ -59,16 +58,3 @@ def match_contig(name: str, available: Collection[str]) -> str | None:
     if len(found) > 1:
         raise UnknownNameError(f"contig {name} may mean any of {', '.join(sorted(found))}; ask for one of these names")
     return found[0] if found else None
-
-
-def near_names(name: str, available: Iterable[str], limit: int = 3) -> str:
-    """Return a clause that offers names close to one that was not found; empty where none is close."""
-    near = difflib.get_close_matches(name, list(available), n=limit, cutoff=0.6)
-    return f"; near: {', '.join(near)}" if near else ""
-
-
-def known_names(available: Collection[str], limit: int = 8) -> str:
-    """Return the first names of a collection and how many more there are, for a message."""
-    shown = list(available)[:limit]
-    more = len(available) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "") if shown else "none"

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.genome.calls import ABSENT, MISSING, Calls
 from pgxeval.genome.edits import describe
+from pgxeval.genome.formats.calls import ABSENT, MISSING, Calls
 from pgxeval.genome.intervals import Interval
 
 

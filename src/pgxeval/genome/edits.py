@@ -6,8 +6,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.genome.calls import Records
 from pgxeval.genome.coordinates import CoordinateMap
+from pgxeval.genome.formats.calls import Records
 
 
 def describe(

@@ -11,12 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.genome.calls import Records
-from pgxeval.genome.contigs import near_names
 from pgxeval.genome.coordinates import CoordinateMap
 from pgxeval.genome.edits import Edits
+from pgxeval.genome.formats.calls import Records
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.variant_filter import VariantFilter
+from pgxeval.names import near_names
 
 ABSENT_COPY = -1
 

@@ -15,14 +15,15 @@ import numpy.typing as npt
 
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.genome.assembly import Flanks, Policies, Window, assemble
-from pgxeval.genome.calls import Calls, Field
-from pgxeval.genome.contigs import known_names, match_contig, near_names
+from pgxeval.genome.contigs import match_contig
 from pgxeval.genome.dosages import Dosages, make_dosages
-from pgxeval.genome.genotypes import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.calls import Calls, Field
+from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
 from pgxeval.genome.haplotypes import HaplotypeBatch, Haplotypes
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.reference import ReferenceGenome
 from pgxeval.genome.variant_filter import VariantFilter
+from pgxeval.names import known_names, near_names
 
 _Cached = TypeVar("_Cached", Dosages, Calls)
 

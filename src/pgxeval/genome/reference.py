@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError, PgxevalWarning, UnknownNameError
-from pgxeval.genome.contigs import known_names, match_contig, near_names
+from pgxeval.genome.contigs import match_contig
 from pgxeval.genome.intervals import Interval
+from pgxeval.names import known_names, near_names
 
 _N = ord("N")
 

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from pgxeval.errors import GenotypeError, SettingError
 from pgxeval.genome.assembly import Flanks, Window, assemble
-from pgxeval.genome.calls import ABSENT, MISSING, Calls
 from pgxeval.genome.edits import describe
+from pgxeval.genome.formats.calls import ABSENT, MISSING, Calls
 from pgxeval.genome.haplotypes import Haplotypes
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.variant_filter import VariantFilter

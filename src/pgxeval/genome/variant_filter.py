@@ -12,8 +12,8 @@ import pandas as pd
 
 from pgxeval.checks import between, whole
 from pgxeval.errors import SettingError
-from pgxeval.genome.calls import Calls, Records
 from pgxeval.genome.contigs import canonical_contig
+from pgxeval.genome.formats.calls import Calls, Records
 
 VariantName = tuple[str, int, str, str]
 _COLUMNS = ["contig", "position", "ref", "alt"]

@@ -23,3 +23,7 @@ __all__ = [
     "sign_concordance",
     "strata_comparison",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -23,7 +23,7 @@ from typing import Any
 import attrs
 
 from pgxeval.errors import PgxevalError, PgxevalWarning, SettingError, UnknownNameError
-from pgxeval.genome.contigs import near_names
+from pgxeval.names import near_names
 from pgxeval.predictors.protocol import Predictor, TrainablePredictor
 
 ENTRY_POINT_GROUP = "pgxeval.predictors"
@@ -47,11 +47,13 @@ class _BuiltIn:
 
 
 _BUILT_IN = {
-    "elastic_net": _BuiltIn(module="pgxeval.predictors.elastic_net", attribute="ElasticNetPredictor"),
-    "random_forest": _BuiltIn(module="pgxeval.predictors.random_forest", attribute="RandomForestPredictor"),
-    "enformer": _BuiltIn(module="pgxeval.predictors.enformer", attribute="EnformerPredictor", needs="enformer_pytorch"),
+    "elastic_net": _BuiltIn(module="pgxeval.predictors.trained.elastic_net", attribute="ElasticNetPredictor"),
+    "random_forest": _BuiltIn(module="pgxeval.predictors.trained.random_forest", attribute="RandomForestPredictor"),
+    "enformer": _BuiltIn(
+        module="pgxeval.predictors.enformer.predictor", attribute="EnformerPredictor", needs="enformer_pytorch"
+    ),
     "alphagenome": _BuiltIn(
-        module="pgxeval.predictors.alphagenome", attribute="AlphaGenomePredictor.hosted", needs="alphagenome"
+        module="pgxeval.predictors.alphagenome.predictor", attribute="AlphaGenomePredictor.hosted", needs="alphagenome"
     ),
 }
 

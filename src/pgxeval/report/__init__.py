@@ -3,3 +3,7 @@
 from pgxeval.report.write import SECTIONS, write_report
 
 __all__ = ["SECTIONS", "write_report"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -62,7 +62,7 @@ def cautions(evaluation: Any) -> list[str]:
     said = []
     genes = _largest(summary, "n_genes")
     if genes and "replicates" in summary:
-        from pgxeval.prediction import default_replicates
+        from pgxeval.prediction.run import default_replicates
 
         wanted = default_replicates(genes)
         few = {

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import pandas as pd
 
-from pgxeval.evaluation.judged import NOT_IN_TABLE
+from pgxeval.evaluation.per_gene import NOT_IN_TABLE
 from pgxeval.evaluation.resampling import assign_blocks, block_sums, block_weights, percentile_interval
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-import pgxeval
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
+from pgxeval.provenance import __version__
 from pgxeval.report import sections as section
 from pgxeval.report.figures import figures
 from pgxeval.report.markup import page
@@ -101,7 +101,7 @@ def write_report(
         title=title or "Which predictor reads these personal genomes?",
         subtitle=f"{counted(len(names), 'predictor')} of gene expression, judged on individuals: {listed(names)}",
         sections=bodies,
-        footer=f"Written by pgxeval {pgxeval.__version__}. {_PRIVACY[bool(options.individuals)]}",
+        footer=f"Written by pgxeval {__version__}. {_PRIVACY[bool(options.individuals)]}",
     )
     return _write(Path(path), html)
 

@@ -17,7 +17,7 @@ _GENOTYPES = np.array([[b"0|0", b"0|1"], [b"1|0", b"1|1"]])
 _HEADER = (
     "##fileformat=VCFv4.2",
     '##FILTER=<ID=PASS,Description="All filters passed">',
-    "##source=pgxeval.simulate",
+    "##source=pgxeval.simulation.simulate",
 )
 _FIELDS = (
     '##INFO=<ID=AC,Number=A,Type=Integer,Description="ALT alleles in the genotypes">',

@@ -10,7 +10,7 @@ from pgxeval.errors import SettingError
 from pgxeval.genome.intervals import Gene, Interval, Strand
 from pgxeval.seeding import hash64
 from pgxeval.simulation.alleles import draw_alleles, draw_sequence
-from pgxeval.simulation.linkage import Window, simulate_window
+from pgxeval.simulation.linkage import SimulatedWindow, simulate_window
 from pgxeval.simulation.planting import Kind, Planted, plant
 
 GENES_A_CONTIG = 15
@@ -43,7 +43,7 @@ class SimulatedGene:
 
     gene: Gene
     interval: Interval
-    window: Window = attrs.field(repr=False)
+    window: SimulatedWindow = attrs.field(repr=False)
     sequence: npt.NDArray[np.uint8] = attrs.field(repr=False)
     ref: tuple[str, ...] = attrs.field(repr=False)
     alt: tuple[str, ...] = attrs.field(repr=False)

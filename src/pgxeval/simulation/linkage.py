@@ -19,7 +19,7 @@ RECOMBINATION_RATE = 1e-8
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Window:
+class SimulatedWindow:
     """Phased haplotypes of one stretch of a contig.
 
     Parameters
@@ -57,7 +57,7 @@ def simulate_window(
     names: Sequence[object] = (),
     mutation_rate: float = MUTATION_RATE,
     recombination_rate: float = RECOMBINATION_RATE,
-) -> Window:
+) -> SimulatedWindow:
     """Simulate the haplotypes of one window, independent of every other window.
 
     The history is that of the European population in the two-population model of Tennessen et al. 2012
@@ -82,7 +82,7 @@ def simulate_window(
 
     Returns
     -------
-    Window
+    SimulatedWindow
         Every variant is polymorphic among the individuals.
 
     Raises
@@ -126,7 +126,7 @@ def simulate_window(
     positions = mutated.sites_position[polymorphic].astype(np.int64)
     for array in (haplotypes, positions):
         array.flags.writeable = False
-    return Window(length_bp=window_bp, positions=positions, haplotypes=haplotypes)
+    return SimulatedWindow(length_bp=window_bp, positions=positions, haplotypes=haplotypes)
 
 
 def _import_msprime() -> Any:

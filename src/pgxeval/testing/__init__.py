@@ -9,18 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pgxeval.simulation.memory import InMemoryGenotypes
-from pgxeval.testing.alphagenome_faults import random_faults
-from pgxeval.testing.alphagenome_local import LocalAlphaGenome
-from pgxeval.testing.alphagenome_server import AlphaGenomeServer
-from pgxeval.testing.checking import CheckFailedError
-from pgxeval.testing.golden import Golden
-from pgxeval.testing.predictor_checks import PREDICTOR_CHECKS, check_predictor
-from pgxeval.testing.sequence_model_checks import SEQUENCE_MODEL_CHECKS, check_sequence_model
+from pgxeval.genome.formats.memory import InMemoryGenotypes
+from pgxeval.testing.alphagenome.faults import random_faults
+from pgxeval.testing.alphagenome.local import LocalAlphaGenome
+from pgxeval.testing.alphagenome.server import AlphaGenomeServer
+from pgxeval.testing.checks.checking import CheckFailedError
+from pgxeval.testing.checks.golden import Golden
+from pgxeval.testing.checks.predictor import PREDICTOR_CHECKS, check_predictor
+from pgxeval.testing.checks.sequence_model import SEQUENCE_MODEL_CHECKS, check_sequence_model
 from pgxeval.testing.tiny_world import TinyWorld
 
 if TYPE_CHECKING:
-    from pgxeval.testing.suites import PredictorTests, SequenceModelTests
+    from pgxeval.testing.checks.suites import PredictorTests, SequenceModelTests
 
 __all__ = [
     "PREDICTOR_CHECKS",
@@ -43,7 +43,7 @@ _SUITES = ("PredictorTests", "SequenceModelTests")
 
 def __getattr__(name: str) -> Any:
     if name in _SUITES:  # they need pytest, which a notebook may not have
-        from pgxeval.testing import suites
+        from pgxeval.testing.checks import suites
 
         return getattr(suites, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pgxeval.genome.formats.memory import InMemoryGenotypes
 from pgxeval.genome.intervals import Gene
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.genome.reference import ReferenceGenome
-from pgxeval.simulation.memory import InMemoryGenotypes
 
 _CONTIG, _LENGTH, _TSS = "chr1", 1_200_000, 600_000
 _INDIVIDUALS = 40

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pgxeval.predictors.readout import TssBins
-from pgxeval.predictors.sequence import SequencePredictor
+from pgxeval.predictors.sequence.predictor import SequencePredictor
+from pgxeval.predictors.sequence.readout import TssBins
 from promoter_motifs.model import MotifModel
 
 __all__ = ["MotifModel", "make_predictor"]

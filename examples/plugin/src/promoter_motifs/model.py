@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.predictors.sequence_input import check_input
-from pgxeval.predictors.sequence_model import ModelInfo
+from pgxeval.predictors.sequence.input import check_input
+from pgxeval.predictors.sequence.model import ModelInfo
 
 # Consensus sequences in IUPAC letters, and the weight of a perfect site. The first two are bound on the strand that
 # is transcribed, the others work in either direction.

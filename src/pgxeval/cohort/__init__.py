@@ -1,0 +1,20 @@
+"""The individuals that genotypes and expression share, their genes and their covariates."""
+
+from pgxeval.cohort.cohort import Cohort
+from pgxeval.cohort.covariates import check_covariates, covariate_basis, read_covariates
+from pgxeval.cohort.expression import Expression, read_expression_bed
+from pgxeval.cohort.sharing import MIN_INDIVIDUALS
+
+__all__ = [
+    "MIN_INDIVIDUALS",
+    "Cohort",
+    "Expression",
+    "check_covariates",
+    "covariate_basis",
+    "read_covariates",
+    "read_expression_bed",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

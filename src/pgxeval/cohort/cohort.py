@@ -1,0 +1,467 @@
+"""Cohort: the individuals that genotypes and expression share, their genes, and what was left out."""
+
+from __future__ import annotations
+
+import html
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pgxeval.cohort.covariates import check_covariates, constant, covariate_basis, read_covariates
+from pgxeval.cohort.expression import (
+    Expression,
+    check_matrix,
+    genes_tuple,
+    names_tuple,
+    read_expression_bed,
+    read_only_matrix,
+)
+from pgxeval.cohort.sharing import (
+    CONSTANT_COVARIATE,
+    MIN_INDIVIDUALS,
+    NO_CONTIG,
+    NOT_IN_MODELS,
+    contig_names,
+    count_left_out,
+    left_out_table,
+    no_gene_message,
+    share_individuals,
+    too_few_message,
+    unusable_genes,
+    with_models,
+)
+from pgxeval.errors import PgxevalWarning, SettingError, TableError, UnknownNameError
+from pgxeval.genome.annotation import read_gtf
+from pgxeval.genome.intervals import Gene
+from pgxeval.names import first_duplicate, known_names, near_names
+from pgxeval.seeding import hash64
+
+if TYPE_CHECKING:
+    from pgxeval.genome.personal import PersonalGenome
+
+
+def _checked(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    return None if table is None else check_covariates(table)
+
+
+def _nothing() -> pd.DataFrame:
+    return left_out_table(())
+
+
+def _notes(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(notes)
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Cohort:
+    """Individuals with genotypes and measured expression, and the genes to judge predictors on.
+
+    `from_files` and `from_parts` leave out what cannot be used and say so in `left_out`. Built directly,
+    a Cohort refuses what these leave out, so that whoever holds one need not check again.
+
+    Parameters
+    ----------
+    genome
+        Genotypes of (at least) these individuals: a `PersonalGenome`, or any object with its `individuals`,
+        `contigs` and `dosages`.
+    genes
+        One gene a row of `expression`.
+    expression
+        float64 (n_genes, n_individuals), read-only; NaN where nothing was measured. Every gene varies and
+        is measured in at least 10 individuals.
+    individuals
+        Identifiers, at least 10. `from_files` keeps the order of the expression file.
+    covariates
+        float64, one row an individual in the order of `individuals`, one column a covariate; None without.
+    left_out
+        Columns kind ("individual", "gene" or "covariate"), name and reason: everything that some input
+        holds and the cohort does not.
+    notes
+        What else a reader should know of how the inputs were brought together.
+
+    Raises
+    ------
+    TableError
+        If shapes or names do not fit, a name occurs twice, a value is infinite, a gene does not vary or is
+        hardly measured, or a covariate is missing for someone.
+    SettingError
+        If there are fewer than 10 individuals, no gene, or more covariates than the individuals allow.
+    UnknownNameError
+        If an individual, or the contig of a gene, is not known to `genome`.
+
+    Examples
+    --------
+    Usually from files: ``Cohort.from_files(expression="expression.bed.gz", genotypes="genotypes.vcf.gz")``.
+    Here from what was read already, one gene being flat and one individual without genotypes:
+
+    >>> from types import SimpleNamespace
+    >>> people = [f"P{i}" for i in range(12)]
+    >>> genes = [Gene(gene_id=name, contig="chr1", start=0, end=9) for name in ("varies", "flat")]
+    >>> measured = Expression(values=[range(12), [1] * 12], genes=genes, individuals=people)
+    >>> genome = SimpleNamespace(individuals=people[1:], contigs=["1"])
+    >>> Cohort.from_parts(genome=genome, expression=measured).left_out["reason"].tolist()
+    ['not in the genotypes', 'constant expression']
+    """
+
+    genome: PersonalGenome
+    genes: tuple[Gene, ...] = attrs.field(converter=genes_tuple)
+    expression: npt.NDArray[np.float64] = attrs.field(converter=read_only_matrix)
+    individuals: tuple[str, ...] = attrs.field(converter=names_tuple)
+    covariates: pd.DataFrame | None = attrs.field(default=None, converter=_checked)
+    left_out: pd.DataFrame = attrs.field(factory=_nothing, converter=left_out_table)
+    notes: tuple[str, ...] = attrs.field(default=(), converter=_notes)
+    _rows: Mapping[str, int] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_rows", {gene.gene_id: row for row, gene in enumerate(self.genes)})
+        check_matrix(self.expression, self.gene_ids, self.individuals)
+        if len(self.individuals) < MIN_INDIVIDUALS:
+            raise SettingError(f"a cohort needs at least {MIN_INDIVIDUALS} individuals, got {len(self.individuals)}")
+        if not self.genes:
+            raise SettingError("a cohort needs at least one gene, got none")
+        known = frozenset(self.genome.individuals)
+        if unknown := [name for name in self.individuals if name not in known]:
+            raise UnknownNameError(
+                f"{len(unknown)} individual(s) are not in the genotypes: {known_names(unknown)}"
+                f"{near_names(unknown[0], self.genome.individuals)}"
+            )
+        for gene_id, reason in unusable_genes(self.genes, self.expression, self.genome.contigs).items():
+            error = UnknownNameError if reason == NO_CONTIG else TableError
+            raise error(f"gene {gene_id} cannot be judged: {reason}; leave it out, as Cohort.from_parts does")
+        self._check_covariates()
+
+    def _check_covariates(self) -> None:
+        if self.covariates is None:
+            return
+        if tuple(self.covariates.index) != self.individuals:
+            raise TableError(
+                f"the index of the covariates ({len(self.covariates)} individuals) is not the cohort's "
+                f"individuals ({len(self.individuals)}) in their order; "
+                "use covariates.loc[list(individuals)]"
+            )
+        flat = constant(self.covariates.to_numpy(), axis=0)
+        if flat.any():
+            raise TableError(
+                f"covariate {self.covariates.columns[int(flat.argmax())]} is the same for all individuals; "
+                "leave it out, as Cohort.from_parts does"
+            )
+        rank = covariate_basis(self.covariates, len(self.individuals)).shape[1] - 1
+        if len(self.individuals) - 2 - rank < 1:
+            raise SettingError(
+                f"{rank} independent covariates leave no degree of freedom with {len(self.individuals)} "
+                "individuals (individuals - 2 - covariates must be 1 or more); give fewer covariates"
+            )
+
+    @classmethod
+    def from_files(
+        cls,
+        *,
+        expression: str | os.PathLike[str],
+        genotypes: str | os.PathLike[str],
+        genes: str | os.PathLike[str] | None = None,
+        reference: str | os.PathLike[str] | None = None,
+        covariates: str | os.PathLike[str] | None = None,
+    ) -> Cohort:
+        """Bring a cohort's files together: the individuals and genes that all of them can speak of.
+
+        Parameters
+        ----------
+        expression
+            BED of GTEx or tensorQTL, plain or gzipped (`pgxeval.cohort.expression.read_expression_bed`).
+        genotypes
+            Indexed VCF or BCF (`PersonalGenome`).
+        genes
+            GTF with the gene models (`pgxeval.genome.annotation.read_gtf`). Without it the BED's own
+            positions are used: they have no strand, and a TSS only where the interval is one base long.
+        reference
+            Indexed FASTA, needed by sequence predictors alone.
+        covariates
+            Covariate table of GTEx, or its transpose (`pgxeval.cohort.covariates.read_covariates`).
+
+        Returns
+        -------
+        Cohort
+            Individuals and genes in the order of the expression file.
+
+        Raises
+        ------
+        InputFileNotFoundError, InputFileError
+            If a file is missing or malformed.
+        TableError, SettingError
+            If fewer than 10 individuals, or no gene, are left; see `from_parts`.
+        """
+        from pgxeval.genome.personal import PersonalGenome
+
+        genome = PersonalGenome(genotypes=genotypes, reference=reference)
+        measured = read_expression_bed(expression)
+        return cls.from_parts(
+            genome=genome,
+            expression=measured,
+            models=None if genes is None else read_gtf(genes, measured.gene_ids),
+            covariates=None if covariates is None else read_covariates(covariates, measured.individuals),
+        )
+
+    @classmethod
+    def from_parts(
+        cls,
+        *,
+        genome: PersonalGenome,
+        expression: Expression,
+        models: Mapping[str, Gene] | None = None,
+        covariates: pd.DataFrame | None = None,
+    ) -> Cohort:
+        """Bring together what was read already; see `from_files`.
+
+        Left out and counted are individuals that some input lacks; genes without a gene model, on a
+        contig that the genotypes do not know, measured in fewer than 10 of the shared individuals, or
+        without variation among them; and covariates without variation among them.
+
+        Parameters
+        ----------
+        genome
+            Genotypes.
+        expression
+            Expression, with individuals and genes in the order wanted.
+        models
+            Gene models by identifier, matched by `pgxeval.genome.annotation.match_genes`; None keeps the
+            genes of `expression` as they are.
+        covariates
+            One row an individual, one column a covariate.
+
+        Raises
+        ------
+        TableError
+            If no individual is shared, or no gene is left; the message shows names of both sides.
+        SettingError
+            If fewer than 10 individuals are shared.
+        """
+        table = _checked(covariates)
+        sources = {"expression table": expression.individuals, "genotypes": tuple(genome.individuals)}
+        if table is not None:
+            sources["covariates"] = tuple(table.index)
+        individuals, left_out = share_individuals(sources)
+        if len(individuals) < MIN_INDIVIDUALS:
+            raise SettingError(too_few_message(individuals, sources))
+        notes: list[str] = []
+        genes = {gene.gene_id: gene for gene in expression.genes}
+        if models is not None:
+            genes, model_notes, builds_differ = with_models(expression.genes, models)
+            notes += model_notes
+            if builds_differ:
+                warnings.warn(
+                    f"{model_notes[-1]}. Are the expression table and the gene models of the same genome "
+                    "build as the genotypes?",
+                    PgxevalWarning,
+                    stacklevel=2,
+                )
+            left_out += [("gene", name, NOT_IN_MODELS) for name in expression.gene_ids if name not in genes]
+        renamed = [
+            f"{ours} is {theirs}"
+            for ours, theirs in contig_names(genes.values(), genome.contigs).items()
+            if theirs not in (None, ours)
+        ]
+        if renamed:
+            notes.append(f"contigs have other names in the genotypes: {known_names(renamed, 4)}")
+        column_of = {name: column for column, name in enumerate(expression.individuals)}
+        columns = [column_of[name] for name in individuals]
+        rows = [row for row, gene in enumerate(expression.genes) if gene.gene_id in genes]
+        measured = expression.values
+        return cls._screened(
+            genome=genome,
+            genes=[genes[expression.genes[row].gene_id] for row in rows],
+            values=measured[np.ix_(rows, columns)],
+            individuals=individuals,
+            covariates=table,
+            left_out=left_out_table(left_out),
+            notes=notes,
+        )
+
+    @classmethod
+    def _screened(
+        cls,
+        *,
+        genome: PersonalGenome,
+        genes: Sequence[Gene],
+        values: npt.NDArray[np.float64],
+        individuals: tuple[str, ...],
+        covariates: pd.DataFrame | None,
+        left_out: pd.DataFrame,
+        notes: Sequence[str],
+    ) -> Cohort:
+        """Build a cohort without the genes and covariates that say nothing in these individuals."""
+        reasons = unusable_genes(genes, values, genome.contigs)
+        kept = [row for row, gene in enumerate(genes) if gene.gene_id not in reasons]
+        if not kept:
+            raise TableError(no_gene_message(genes, reasons, genome.contigs))
+        more = [("gene", gene_id, reason) for gene_id, reason in reasons.items()]
+        if covariates is not None:
+            covariates = covariates.loc[list(individuals)]
+            flat = constant(covariates.to_numpy(), axis=0)
+            more += [("covariate", str(name), CONSTANT_COVARIATE) for name in covariates.columns[flat]]
+            covariates = covariates.loc[:, ~flat] if not flat.all() else None
+        values = values[kept]
+        values.flags.writeable = False
+        return cls(
+            genome=genome,
+            genes=[genes[row] for row in kept],
+            expression=values,
+            individuals=individuals,
+            covariates=covariates,
+            left_out=pd.concat([left_out, left_out_table(more)], ignore_index=True),
+            notes=notes,
+        )
+
+    @property
+    def gene_ids(self) -> tuple[str, ...]:
+        """Identifiers of the genes, in the order of `genes`."""
+        return tuple(gene.gene_id for gene in self.genes)
+
+    @property
+    def expression_table(self) -> pd.DataFrame:
+        """A copy of the expression as a DataFrame: index gene_id, one column an individual."""
+        return Expression(values=self.expression, genes=self.genes, individuals=self.individuals).table
+
+    def gene(self, gene_id: str) -> Gene:
+        """Return a gene by its identifier.
+
+        Raises
+        ------
+        UnknownNameError
+            If the cohort has no such gene; the message says so if it was left out, or offers near names.
+        """
+        return self.genes[self._row(gene_id)]
+
+    def expression_of(self, gene_id: str) -> pd.Series:
+        """Return the expression of one gene: float64, indexed by individual, NaN where not measured.
+
+        Raises
+        ------
+        UnknownNameError
+            As `gene`.
+        """
+        return pd.Series(
+            self.expression[self._row(gene_id)].copy(),
+            index=pd.Index(list(self.individuals), name="individual"),
+            name=gene_id,
+        )
+
+    def _row(self, gene_id: str) -> int:
+        row = self._rows.get(gene_id)
+        if row is None:
+            left = self.left_out.loc[(self.left_out["kind"] == "gene") & (self.left_out["name"] == gene_id)]
+            why = f"; it was left out: {left['reason'].iloc[0]}" if len(left) else ""
+            raise UnknownNameError(f"gene {gene_id} is not in the cohort{why or near_names(str(gene_id), self._rows)}")
+        return row
+
+    def subset(self, *, genes: Sequence[str] | None = None, individuals: Sequence[str] | None = None) -> Cohort:
+        """Return a cohort of some genes and individuals, in the order asked.
+
+        Genes and covariates that say nothing among these individuals are left out and counted.
+
+        Parameters
+        ----------
+        genes
+            Gene identifiers; None keeps all.
+        individuals
+            Individuals; None keeps all.
+
+        Raises
+        ------
+        UnknownNameError
+            If a gene or an individual is not in the cohort.
+        SettingError
+            If a name is asked for twice, or fewer than 10 individuals are left.
+        TableError
+            If no gene is left.
+        """
+        gene_ids = self.gene_ids if genes is None else _asked(genes, "genes")
+        names = self.individuals if individuals is None else _asked(individuals, "individuals")
+        if not gene_ids:
+            raise SettingError("a cohort needs at least one gene, got none")
+        rows = [self._row(gene_id) for gene_id in gene_ids]
+        column_of = {name: column for column, name in enumerate(self.individuals)}
+        if unknown := [name for name in names if name not in column_of]:
+            raise UnknownNameError(
+                f"{len(unknown)} individual(s) are not in the cohort: {known_names(unknown)}"
+                f"{near_names(unknown[0], column_of)}"
+            )
+        if len(names) < MIN_INDIVIDUALS:
+            raise SettingError(f"a cohort needs at least {MIN_INDIVIDUALS} individuals, got {len(names)}")
+        columns = [column_of[name] for name in names]
+        return self._screened(
+            genome=self.genome,
+            genes=[self.genes[row] for row in rows],
+            values=self.expression[np.ix_(rows, columns)],
+            individuals=tuple(names),
+            covariates=self.covariates,
+            left_out=self.left_out,
+            notes=(
+                *self.notes,
+                f"subset of a cohort of {len(self.genes)} genes and {len(self.individuals)} individuals",
+            ),
+        )
+
+    def halves(self, seed: int) -> tuple[Cohort, Cohort]:
+        """Divide the individuals into two disjoint cohorts by a hash of (seed, individual).
+
+        Adding an individual moves no other; the halves therefore differ in size as coin flips do.
+
+        Raises
+        ------
+        SettingError
+            If a half has fewer than 10 individuals.
+        """
+        second = [hash64("half", seed, name) % 2 == 1 for name in self.individuals]
+        groups = tuple(
+            tuple(name for name, is_second in zip(self.individuals, second, strict=True) if is_second == side)
+            for side in (False, True)
+        )
+        if min(map(len, groups)) < MIN_INDIVIDUALS:
+            raise SettingError(
+                f"halves of {len(groups[0])} and {len(groups[1])} individuals (seed {seed}): each needs at "
+                f"least {MIN_INDIVIDUALS}; the cohort of {len(self.individuals)} is too small to divide so"
+            )
+        return self.subset(individuals=groups[0]), self.subset(individuals=groups[1])
+
+    def __repr__(self) -> str:
+        covariates = 0 if self.covariates is None else self.covariates.shape[1]
+        left_out = "; ".join(f"{count} {kind}(s) {reason}" for kind, reason, count in count_left_out(self.left_out))
+        return (
+            f"Cohort({len(self.genes)} genes, {len(self.individuals)} individuals, {covariates} covariates; "
+            f"left out: {left_out or 'nothing'})"
+        )
+
+    def _repr_html_(self) -> str:
+        covariates = 0 if self.covariates is None else self.covariates.shape[1]
+        missing = float(np.isnan(self.expression).mean())
+        rows = "".join(
+            f"<tr><td>{html.escape(kind)}</td><td>{html.escape(reason)}</td><td>{count:,}</td></tr>"
+            for kind, reason, count in count_left_out(self.left_out)
+        )
+        table = (
+            f"<table><thead><tr><th>left out</th><th>reason</th><th>count</th></tr></thead>"
+            f"<tbody>{rows}</tbody></table>"
+            if rows
+            else "<p>Nothing was left out.</p>"
+        )
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        return (
+            f"<p><b>Cohort</b>: {len(self.genes):,} genes, {len(self.individuals):,} individuals, "
+            f"{covariates} covariates; {missing:.1%} of the expression values missing</p>{table}"
+            + (f"<ul>{notes}</ul>" if notes else "")
+        )
+
+
+def _asked(names: Sequence[str], what: str) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise SettingError(f"{what} must be a sequence of names, got the one string {names!r}")
+    asked = names_tuple(names)
+    if (twice := first_duplicate(asked)) is not None:
+        raise SettingError(f"{what}: {twice} is asked for more than once")
+    return asked

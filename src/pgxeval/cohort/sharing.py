@@ -1,0 +1,217 @@
+"""What a cohort's inputs share: individuals and genes that all of them can speak of, and why not the rest."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pgxeval.cohort.covariates import constant
+from pgxeval.errors import TableError
+from pgxeval.genome.annotation import match_genes
+from pgxeval.genome.contigs import match_contig
+from pgxeval.genome.intervals import Gene
+from pgxeval.names import known_names
+
+MIN_INDIVIDUALS = 10
+"""Fewest individuals of a cohort, and fewest measured individuals of a gene."""
+
+NO_CONTIG = "contig unknown to the genotypes"
+NOT_IN_MODELS = "not in the gene models"
+FEW_MEASURED = f"fewer than {MIN_INDIVIDUALS} measured individuals"
+CONSTANT = "constant expression"
+CONSTANT_COVARIATE = "constant covariate"
+
+LEFT_OUT_COLUMNS = ("kind", "name", "reason")
+# Farther than this from its gene model, an expression row was placed on another genome build.
+_BUILD_TOLERANCE_BP = 10_000
+_BUILD_FRACTION = 0.1
+
+LeftOut = list[tuple[str, str, str]]
+
+
+def left_out_table(rows: pd.DataFrame | Iterable[tuple[str, str, str]]) -> pd.DataFrame:
+    """Return what was left out as a table with the string columns kind, name and reason."""
+    if isinstance(rows, pd.DataFrame):
+        if missing := [name for name in LEFT_OUT_COLUMNS if name not in rows.columns]:
+            raise TableError(f"left_out lacks the column(s) {', '.join(missing)}")
+        return rows[list(LEFT_OUT_COLUMNS)].astype("string").reset_index(drop=True)
+    listed = list(rows)
+    return pd.DataFrame(
+        {name: pd.array([row[i] for row in listed], dtype="string") for i, name in enumerate(LEFT_OUT_COLUMNS)}
+    )
+
+
+def count_left_out(left_out: pd.DataFrame) -> list[tuple[str, str, int]]:
+    """Return (kind, reason, count), in the order of first appearance."""
+    counts = Counter(zip(left_out["kind"], left_out["reason"], strict=True))
+    return [(kind, reason, count) for (kind, reason), count in counts.items()]
+
+
+def share_individuals(sources: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], LeftOut]:
+    """Find the individuals that every source has.
+
+    Parameters
+    ----------
+    sources
+        Name of the source ("expression table", say) -> its individuals. The first one gives the order.
+
+    Returns
+    -------
+    tuple
+        The shared individuals, and one (kind, name, reason) for each that some source lacks.
+
+    Raises
+    ------
+    TableError
+        If there is none; the message shows names of each source and a likely cause.
+    """
+    sets = {source: frozenset(names) for source, names in sources.items()}
+    first, *others = sources
+    shared = tuple(name for name in sources[first] if all(name in sets[source] for source in others))
+    if not shared:
+        examples = "; ".join(f"the {source} has {known_names(names, 3)}" for source, names in sources.items())
+        raise TableError(
+            f"no individual is shared: {examples}. Individuals are matched by their exact names"
+            + _mismatch_hint(sources)
+        )
+    left_out = []
+    listed: set[str] = set()
+    for names in sources.values():
+        for name in names:
+            lacking = [source for source in sources if name not in sets[source]]
+            if lacking and name not in listed:
+                listed.add(name)
+                left_out.append(("individual", name, f"not in the {' and the '.join(lacking)}"))
+    return shared, left_out
+
+
+def too_few_message(shared: Sequence[str], sources: Mapping[str, Sequence[str]]) -> str:
+    """Say that too few individuals are shared, how many each source has, and a likely cause."""
+    sizes = ", ".join(f"the {source} has {len(names)}" for source, names in sources.items())
+    return f"{len(shared)} individual(s) are shared ({sizes}); at least {MIN_INDIVIDUALS} are needed" + _mismatch_hint(
+        sources
+    )
+
+
+def _mismatch_hint(sources: Mapping[str, Sequence[str]]) -> str:
+    """Name a pair of names that may mean the same person; empty where none is found."""
+    first, *others = sources
+    for other in others:
+        for longer, shorter in ((first, other), (other, first)):
+            if pair := _likely_pair(sources[longer], sources[shorter]):
+                return (
+                    f"; {pair[0]} in the {longer} may be {pair[1]} in the {shorter}: "
+                    "if so, rename them so that both files say the same (bcftools reheader -s renames in a VCF)"
+                )
+    return ""
+
+
+def _likely_pair(names: Iterable[str], others: Iterable[str]) -> tuple[str, str] | None:
+    exact = frozenset(others)
+    folded = {_folded(name): name for name in exact}
+    for name in names:
+        if name in exact:
+            continue
+        if _folded(name) in folded:
+            return name, folded[_folded(name)]
+        for separator in re.finditer(r"[-_.:|]", name):
+            # GTEX-1117F-0226-SM-5GZZ7 begins with its donor; PLINK writes family_individual.
+            for part in (name[: separator.start()], name[separator.end() :]):
+                if part in exact:
+                    return name, part
+    return None
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[-_.\s]", "", name).lstrip("0").lower()
+
+
+def with_models(genes: Sequence[Gene], models: Mapping[str, Gene]) -> tuple[dict[str, Gene], list[str], bool]:
+    """Replace genes of the expression table by their gene models (`match_genes`).
+
+    Returns
+    -------
+    tuple
+        Identifier -> gene model; notes for the reader; whether the two place so many genes apart that they
+        seem to be of different genome builds.
+
+    Raises
+    ------
+    TableError
+        If no gene has a model.
+    """
+    matches = match_genes([gene.gene_id for gene in genes], models)
+    if not matches.genes:
+        raise TableError(
+            f"none of the {len(genes)} genes of the expression table is in the gene models: "
+            f"{known_names([gene.gene_id for gene in genes], 3)} there, {known_names(list(models), 3)} here; "
+            "give the GTF that the expression was quantified with"
+        )
+    notes = []
+    if matches.version_stripped:
+        notes.append(
+            f"{len(matches.version_stripped)} gene(s) were found in the gene models only without their Ensembl "
+            f"version: {known_names(matches.version_stripped, 3)}"
+        )
+    apart = sum(_apart(gene, matches.genes[gene.gene_id]) for gene in genes if gene.gene_id in matches.genes)
+    if apart:
+        notes.append(
+            f"{apart} of {len(matches.genes)} genes lie more than {_BUILD_TOLERANCE_BP:,} bp from where the "
+            "expression table has them; the gene models' positions are used"
+        )
+    return matches.genes, notes, apart > _BUILD_FRACTION * len(matches.genes)
+
+
+def _apart(row: Gene, model: Gene) -> bool:
+    return match_contig(row.contig, [model.contig]) is None or not (
+        model.start - _BUILD_TOLERANCE_BP < row.end and row.start < model.end + _BUILD_TOLERANCE_BP
+    )
+
+
+def contig_names(genes: Iterable[Gene], contigs: Sequence[str]) -> dict[str, str | None]:
+    """Return, for each contig of the genes, its name among `contigs`; None where it has none."""
+    return {contig: match_contig(contig, contigs) for contig in dict.fromkeys(gene.contig for gene in genes)}
+
+
+def unusable_genes(genes: Sequence[Gene], values: npt.NDArray[np.float64], contigs: Sequence[str]) -> dict[str, str]:
+    """Return gene_id -> reason for each gene that no predictor could be judged on.
+
+    Parameters
+    ----------
+    genes
+        One gene a row of `values`.
+    values
+        float64 (n_genes, n_individuals), NaN where nothing was measured.
+    contigs
+        Contigs of the genotypes.
+    """
+    names = contig_names(genes, contigs)
+    few = (~np.isnan(values)).sum(axis=1) < MIN_INDIVIDUALS
+    flat = constant(values, axis=1)
+    reasons = {}
+    for row, gene in enumerate(genes):
+        if names[gene.contig] is None:
+            reasons[gene.gene_id] = NO_CONTIG
+        elif few[row]:
+            reasons[gene.gene_id] = FEW_MEASURED
+        elif flat[row]:
+            reasons[gene.gene_id] = CONSTANT
+    return reasons
+
+
+def no_gene_message(genes: Sequence[Gene], reasons: Mapping[str, str], contigs: Sequence[str]) -> str:
+    """Say that no gene is left, why, and what contigs both sides have."""
+    counts = ", ".join(f"{count} {reason}" for reason, count in Counter(reasons.values()).items())
+    message = f"none of the {len(genes)} genes can be used: {counts}"
+    if NO_CONTIG in reasons.values():
+        own = list(dict.fromkeys(gene.contig for gene in genes))
+        message += (
+            f". The genes lie on {known_names(own, 5)}; the genotypes have {known_names(contigs, 5)}. "
+            "chr1 and 1 are matched; any other difference must be mended in the files"
+        )
+    return message

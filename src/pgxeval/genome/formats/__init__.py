@@ -1,0 +1,23 @@
+"""Genotype formats: one `GenotypeSource` per file format."""
+
+from pgxeval.genome.formats.bcf import BcfSource
+from pgxeval.genome.formats.calls import Calls, Records
+from pgxeval.genome.formats.memory import InMemoryGenotypes
+from pgxeval.genome.formats.plink import PlinkSource
+from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.vcf import VcfSource
+
+__all__ = [
+    "BcfSource",
+    "Calls",
+    "GenotypeSource",
+    "InMemoryGenotypes",
+    "PlinkSource",
+    "Records",
+    "VcfSource",
+    "open_genotypes",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

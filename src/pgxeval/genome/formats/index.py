@@ -1,0 +1,235 @@
+"""Tabix and CSI indexes: which stretches of a BGZF file hold the records of an interval.
+
+Both are described in the SAM/VCF specifications (https://samtools.github.io/hts-specs/): records are
+put into bins of a tree of intervals, and a bin lists the chunks of the file that hold its records.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from pgxeval.errors import InputFileError, PgxevalWarning
+from pgxeval.genome.formats.bgzf import is_remote, read_blocks
+
+Chunk = tuple[int, int]
+Bins = dict[int, tuple[int, tuple[int, ...]]]
+_JOIN_GAP = 1 << 16 << 16  # chunks less than one block apart are read in one go
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class VariantIndex:
+    """The index of one file.
+
+    Parameters
+    ----------
+    path
+        Where it was read.
+    contigs
+        Contig names; empty where the index does not hold them (BCF: the header does).
+    min_shift, depth
+        Geometry of the tree of bins: smallest bin ``2**min_shift`` bp, `depth` levels above it.
+    bins
+        A dictionary a contig: bin -> (lowest offset of records that overlap it, begins and ends of its chunks in
+        turn).
+    linear
+        Tabix only: a contig's lowest offsets for each 16 kb.
+    """
+
+    path: str
+    contigs: tuple[str, ...]
+    min_shift: int
+    depth: int
+    bins: Sequence[Bins] = attrs.field(repr=False)
+    linear: Sequence[tuple[int, ...]] = attrs.field(repr=False)
+
+    def chunks(self, row: int, start: int, end: int) -> list[Chunk]:
+        """Return the chunks that hold every record of a contig that overlaps ``[start, end)``, 0-based.
+
+        Parameters
+        ----------
+        row
+            Number of the contig in the index.
+        start, end
+            0-based half-open.
+
+        Returns
+        -------
+        list of tuple of int
+            Virtual offsets (begin, end), sorted and disjoint.
+        """
+        if row >= len(self.bins) or end <= start:
+            return []
+        limit = 1 << (self.min_shift + 3 * self.depth)
+        start, end = max(0, start), min(end, limit)
+        if end <= start:
+            return []
+        bins = self.bins[row]
+        lowest = self._lowest_offset(row, start)
+        found: list[Chunk] = []
+        for number in self._overlapping_bins(start, end, bins):
+            offsets = bins[number][1]
+            found.extend(
+                (max(begin, lowest), stop)
+                for begin, stop in zip(offsets[::2], offsets[1::2], strict=True)
+                if stop > lowest
+            )
+        return _join(found)
+
+    def _overlapping_bins(self, start: int, end: int, present: Bins) -> list[int]:
+        numbers: list[int] = []
+        first = 0
+        for level in range(self.depth + 1):
+            shift = self.min_shift + 3 * (self.depth - level)
+            wanted = range(first + (start >> shift), first + ((end - 1) >> shift) + 1)
+            if len(wanted) > len(present):
+                numbers.extend(number for number in present if number in wanted)
+            else:
+                numbers.extend(number for number in wanted if number in present)
+            first += 1 << 3 * level
+        return numbers
+
+    def _lowest_offset(self, row: int, start: int) -> int:
+        if self.linear:
+            offsets = self.linear[row]
+            if not offsets:
+                return 0
+            return offsets[min(start >> self.min_shift, len(offsets) - 1)]
+        number = (((1 << 3 * self.depth) - 1) // 7) + (start >> self.min_shift)
+        bins = self.bins[row]
+        while True:  # the nearest bin that is present at or above the smallest bin of `start`
+            if number in bins:
+                return bins[number][0]
+            if number == 0:
+                return 0
+            number = (number - 1) >> 3
+
+
+def _join(chunks: list[Chunk]) -> list[Chunk]:
+    joined: list[Chunk] = []
+    for begin, stop in sorted(chunks):
+        if joined and begin <= joined[-1][1] + _JOIN_GAP:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], stop))
+        else:
+            joined.append((begin, stop))
+    return joined
+
+
+def open_index(path: str, suffixes: Sequence[str] = (".tbi", ".csi")) -> VariantIndex:
+    """Read the index beside a file; warn where it is older than the file.
+
+    Raises
+    ------
+    InputFileError
+        If there is none, or it is damaged.
+    """
+    if is_remote(path):
+        for suffix in suffixes:
+            try:
+                return read_index(path + suffix)
+            except InputFileError:
+                continue
+        raise InputFileError(f"{path}: no index can be read at {' or '.join(path + s for s in suffixes)}")
+    where = next((path + suffix for suffix in suffixes if Path(path + suffix).is_file()), None)
+    if where is None:
+        raise InputFileError(f"{path}: its index is missing; run `bcftools index {path}`")
+    if Path(where).stat().st_mtime < Path(path).stat().st_mtime:
+        warnings.warn(
+            f"{where} is older than {path}; if the file has changed since, index it again with "
+            f"`bcftools index -f {path}`",
+            PgxevalWarning,
+            stacklevel=2,
+        )
+    return read_index(where)
+
+
+def read_index(path: str) -> VariantIndex:
+    """Read a ``.tbi`` or ``.csi`` file.
+
+    Raises
+    ------
+    InputFileError
+        If the file is no such index, or is damaged.
+    """
+    data = b"".join(read_blocks(path, 0))
+    try:
+        if data[:4] == b"TBI\x01":
+            return _read_tabix(path, data)
+        if data[:4] == b"CSI\x01":
+            return _read_csi(path, data)
+    except (struct.error, UnicodeDecodeError, MemoryError, OverflowError) as error:
+        raise InputFileError(f"{path}: damaged index ({error}); make it again with `tabix -f`") from error
+    raise InputFileError(f"{path}: neither a tabix nor a CSI index; make it with `tabix -p vcf`")
+
+
+class _Reader:
+    def __init__(self, data: bytes) -> None:
+        self.data, self.position = data, 0
+
+    def take(self, layout: str) -> tuple[int, ...]:
+        values = struct.unpack_from("<" + layout, self.data, self.position)
+        self.position += struct.calcsize("<" + layout)
+        return values
+
+    def bytes(self, count: int) -> bytes:
+        if count < 0 or self.position + count > len(self.data):
+            raise struct.error("it ends too early")
+        self.position += count
+        return self.data[self.position - count : self.position]
+
+    def bins(self, count: int, layout: str) -> Bins:
+        """Read bins that begin with a number and end with how many chunks follow; a genome has 100,000s."""
+        data, position, head = self.data, self.position, struct.Struct("<" + layout)
+        found: Bins = {}
+        for _ in range(count):
+            number, *lowest, n_chunks = head.unpack_from(data, position)
+            position += head.size
+            if n_chunks < 0 or position + 16 * n_chunks > len(data):
+                raise struct.error("it ends too early")
+            found[number] = (lowest[0] if lowest else 0, struct.unpack_from(f"<{2 * n_chunks}Q", data, position))
+            position += 16 * n_chunks
+        self.position = position
+        return found
+
+
+def _names(raw: bytes) -> tuple[str, ...]:
+    return tuple(name.decode() for name in raw.split(b"\0")[:-1])
+
+
+def _read_tabix(path: str, data: bytes) -> VariantIndex:
+    reader = _Reader(data)
+    _, n_contigs, _, _, _, _, _, _, name_bytes = reader.take("4s8i")
+    contigs = _names(reader.bytes(name_bytes))
+    bins, linear = [], []
+    for _ in range(n_contigs):
+        (n_bins,) = reader.take("i")
+        found = reader.bins(n_bins, "Ii")
+        found.pop(37450, None)  # statistics of the contig, not a bin
+        bins.append(found)
+        (n_windows,) = reader.take("i")
+        if n_windows < 0 or 8 * n_windows > len(data):
+            raise struct.error("it ends too early")
+        linear.append(reader.take(f"{n_windows}Q"))
+    return VariantIndex(path=path, contigs=contigs, min_shift=14, depth=5, bins=bins, linear=linear)
+
+
+def _read_csi(path: str, data: bytes) -> VariantIndex:
+    reader = _Reader(data)
+    _, min_shift, depth, aux_bytes = reader.take("4s3i")
+    if not (0 < min_shift < 32 and 0 <= depth <= 10):
+        raise struct.error("impossible depth")
+    aux = reader.bytes(aux_bytes)
+    contigs = _names(aux[28:]) if len(aux) > 28 else ()
+    (n_contigs,) = reader.take("i")
+    bins = []
+    pseudo = ((1 << 3 * (depth + 1)) - 1) // 7 + 1
+    for _ in range(n_contigs):
+        (n_bins,) = reader.take("i")
+        found = reader.bins(n_bins, "IQi")
+        found.pop(pseudo, None)
+        bins.append(found)
+    return VariantIndex(path=path, contigs=contigs, min_shift=min_shift, depth=depth, bins=bins, linear=())

@@ -1,0 +1,17 @@
+"""From a cohort and predictors to the predictions table."""
+
+from pgxeval.prediction.crossfit import CrossFit, CrossFitter
+from pgxeval.prediction.run import default_replicates, predict_cohort
+from pgxeval.prediction.store import PredictionStore
+
+__all__ = [
+    "CrossFit",
+    "CrossFitter",
+    "PredictionStore",
+    "default_replicates",
+    "predict_cohort",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

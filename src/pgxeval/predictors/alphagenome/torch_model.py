@@ -1,0 +1,190 @@
+"""AlphaGenomeTorchModel: the PyTorch port of genomicsxai on this machine, as a `SequenceModel`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pgxeval.errors import PgxevalError, SettingError
+from pgxeval.genome.encoding import one_hot
+from pgxeval.predictors.alphagenome.model import CITATION, CONTEXT_LENGTHS_BP, LICENCE, digest_of_tracks
+from pgxeval.predictors.alphagenome.tracks import BIN_WIDTHS_BP, alphagenome_track_table, answer_columns, check_output
+from pgxeval.predictors.hosted.calls import BadAnswerError
+from pgxeval.predictors.sequence.input import check_input
+from pgxeval.predictors.sequence.model import ModelInfo
+from pgxeval.predictors.torch_state import precision_of
+
+_HUMAN = 0
+
+
+class AlphaGenomeTorchModel:
+    """A PyTorch port of AlphaGenome behind the contract of a `SequenceModel`; sequences pass in batches.
+
+    Parameters
+    ----------
+    model
+        ``alphagenome_pytorch.AlphaGenome`` (genomicsxai, version 0.3 or later), or any module with its
+        ``predict(one_hot, organism_index, named_outputs=True, resolutions=..., heads=...)``, whose answer names the
+        tracks of each output.
+    output
+        Output type: ``"RNA_SEQ"``, ``"CAGE"``, ... See `BIN_WIDTHS_BP`.
+    version
+        What stands for the weights in results and in the cache.
+    metadata
+        The tracks of the output (columns name, strand, ontology_curie, ...), where the model does not name them.
+    context_lengths
+        That the model takes [bp].
+    batch_size
+        Sequences a pass; halved when memory is short.
+
+    Raises
+    ------
+    SettingError
+        If an argument is not allowed.
+    PgxevalError
+        If the answer to a first pass over N does not have the form above.
+
+    Notes
+    -----
+    The port is of Python 3.12 and later and no dependency of pgxeval: on Python 3.11 another project of the same
+    name would be installed. Passes are in evaluation mode and without TF32, in the precision of the model's own
+    policy; afterwards the model is as it was. Source: genomicsxai/alphagenome-pytorch, model.py and
+    docs/named_outputs.rst.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        output: str = "RNA_SEQ",
+        version: str | None = None,
+        metadata: pd.DataFrame | None = None,
+        context_lengths: Sequence[int] = CONTEXT_LENGTHS_BP,
+        batch_size: int = 1,
+    ) -> None:
+        if isinstance(model, type) or not callable(getattr(model, "predict", None)):
+            raise SettingError(
+                "AlphaGenome: a model with predict(one_hot, organism_index, named_outputs=True, ...) is wanted, as "
+                f"alphagenome_pytorch.AlphaGenome.from_pretrained(...), got {type(model).__name__}"
+            )
+        self.output = check_output(output)
+        self._model = model
+        self._lock = threading.Lock()
+        self._width = BIN_WIDTHS_BP[output]
+        self._metadata = metadata
+        if metadata is None:
+            nothing = np.full((1, min(context_lengths)), ord("N"), dtype=np.uint8)
+            metadata = self._pass(nothing).metadata
+        table = alphagenome_track_table(metadata, output)
+        self._keys = tuple(zip(table["name"], table["strand"], strict=True))
+        policy = getattr(getattr(model, "dtype_policy", None), "compute_dtype", "float32")
+        settings: dict[str, Any] = {
+            "output": output,
+            "tracks": digest_of_tracks(self._keys),
+            "runs_on": "this machine, torch",
+            "precision": str(policy).removeprefix("torch."),
+        }
+        self.info = ModelInfo(
+            name="alphagenome",
+            version="not named" if version is None else version,
+            context_lengths=context_lengths,
+            tracks=table,
+            settings=settings,
+            batch_size=batch_size,
+            citation=CITATION,
+            licence=LICENCE,
+        )
+
+    def __repr__(self) -> str:
+        return f"AlphaGenomeTorchModel({type(self._model).__name__}, output={self.output!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def predict_tracks(self, sequences: npt.NDArray[np.uint8], tracks: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Predict tracks of sequences; see `SequenceModel.predict_tracks`.
+
+        Raises
+        ------
+        SettingError
+            If the input is not allowed.
+        PgxevalError
+            If the model answers in another form than the port does.
+        """
+        check_input(self.info, sequences, tracks)
+        n_bins = self.info.n_bins(sequences.shape[1], tracks)
+        values = np.empty((len(sequences), n_bins, len(tracks)), dtype=np.float32)
+        if not len(sequences):
+            return values
+        answer = self._pass(sequences)
+        wanted = [self._keys[track] for track in tracks]
+        for row in range(len(sequences)):
+            one = SimpleNamespace(values=answer.values[row], metadata=answer.metadata, resolution=self._width)
+            try:
+                values[row] = answer_columns(one, wanted, width_bp=self._width, length=sequences.shape[1])
+            except BadAnswerError as error:
+                if "NaN" not in str(error):
+                    raise PgxevalError(f"AlphaGenome: the model's answer cannot be used: {error}") from None
+                values[row] = np.nan  # of this sequence alone: the readout says so
+        return values
+
+    def _pass(self, sequences: npt.NDArray[np.uint8]) -> SimpleNamespace:
+        import torch
+
+        head = self.output.lower()
+        parameters = getattr(self._model, "parameters", None)
+        first = next(parameters(), None) if callable(parameters) else None
+        device = torch.device("cpu") if first is None else first.device
+        with self._lock, _evaluating(self._model), precision_of("float32", device.type), torch.inference_mode():
+            letters = torch.from_numpy(one_hot(sequences)).to(device)
+            named = self._model.predict(letters, _HUMAN, named_outputs=True, resolutions=(self._width,), heads=(head,))
+            try:
+                tracks = getattr(named, head)[self._width]
+                values = tracks.tensor.float().cpu().numpy()
+                metadata = _table(tracks.tracks) if self._metadata is None else self._metadata
+            except (AttributeError, KeyError, TypeError, IndexError) as error:
+                raise PgxevalError(
+                    f"AlphaGenome: the model's answer has no {head}[{self._width}] with tensor and tracks, as that of "
+                    f"alphagenome_pytorch 0.3 has ({type(error).__name__})"
+                ) from error
+        if values.ndim != 3 or values.shape[::2] != (len(sequences), len(metadata)):
+            raise PgxevalError(
+                f"AlphaGenome: the model answered {values.shape} for {len(sequences)} sequences and "
+                f"{len(metadata)} tracks"
+            )
+        return SimpleNamespace(values=values, metadata=metadata)
+
+
+def _table(tracks: Sequence[Any]) -> pd.DataFrame:
+    fields = ("ontology_curie", "biosample_name", "gtex_tissue", "data_source", "assay_title")
+    return pd.DataFrame(
+        {
+            "name": [str(track.track_name) for track in tracks],
+            "strand": [str(track.get("strand") or ".") for track in tracks],
+            **{field: [track.get(field) for track in tracks] for field in fields},
+        }
+    )
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    parts = getattr(model, "modules", None)
+    modes = [(part, part.training) for part in parts()] if callable(parts) else []
+    try:
+        for part, _ in modes:
+            part.training = False
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training

@@ -1,0 +1,16 @@
+"""Enformer on personal haplotypes."""
+
+from pgxeval.predictors.enformer.model import EnformerModel
+from pgxeval.predictors.enformer.predictor import EnformerPredictor
+from pgxeval.predictors.enformer.weights import LoadedEnformer, load_enformer
+
+__all__ = [
+    "EnformerModel",
+    "EnformerPredictor",
+    "LoadedEnformer",
+    "load_enformer",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,166 @@
+"""Elastic net on cis dosages in the PrediXcan manner: the linear baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from pgxeval.checks import between, kind, text, whole
+from pgxeval.errors import SettingError
+from pgxeval.predictors.protocol import Prediction
+from pgxeval.predictors.trained.cis_variants import CisVariants, SelectedVariants
+from pgxeval.predictors.trained.penalty import choose_penalty
+from pgxeval.predictors.trained.training import Training, forget
+from pgxeval.seeding import assign_folds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pgxeval.genome.intervals import Gene
+    from pgxeval.genome.personal import PersonalGenome
+
+_SOLVER = ("tol", "max_iter", "positive", "selection", "random_state")
+
+
+def _check_solver(instance: object, attribute: object, value: Mapping[str, Any]) -> None:
+    unknown = sorted(set(value) - set(_SOLVER))
+    if unknown:
+        raise SettingError(
+            f"ElasticNetPredictor: unknown solver parameter(s) {', '.join(unknown)}; allowed are {', '.join(_SOLVER)}"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class ElasticNetPredictor:
+    """Elastic net of expression on cis dosages, the penalty chosen by inner cross-validation.
+
+    Parameters
+    ----------
+    name
+        Name in the predictions table.
+    variants
+        Which variants may be used; see `CisVariants`.
+    l1_ratio
+        Share of the L1 penalty, in (0, 1].
+    inner_folds
+        Folds of the penalty search, drawn inside the training individuals.
+    n_alphas, eps
+        The penalty grid, as in `sklearn.linear_model.ElasticNetCV`; eps is glmnet's ratio for n < p.
+    patience
+        Penalties without a smaller inner error after which the path ends.
+    parameters
+        Further arguments of scikit-learn's solver: tol, max_iter, positive, selection, random_state.
+
+    Notes
+    -----
+    PrediXcan's settings (Gamazon et al., Nat Genet 47:1091, 2015): l1_ratio 0.5, 1 Mb either side, MAF 0.01,
+    10 inner folds, ``lambda.min``. Dosages and expression are scaled to unit variance in the training
+    individuals, which is what glmnet does and what makes the fit indifferent to the unit of expression.
+
+    Examples
+    --------
+    >>> ElasticNetPredictor(variants=CisVariants(flank_bp=100_000)).name
+    'elastic_net'
+    """
+
+    name: str = attrs.field(default="elastic_net", validator=text)
+    variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants))
+    l1_ratio: float = attrs.field(default=0.5, validator=between(0, 1, above=True))
+    inner_folds: int = attrs.field(default=10, validator=whole(2))
+    n_alphas: int = attrs.field(default=100, validator=whole(2))
+    eps: float = attrs.field(default=0.01, validator=between(0, 1, above=True, below=True))
+    patience: int = attrs.field(default=10, validator=whole(1))
+    parameters: Mapping[str, Any] = attrs.field(factory=dict, validator=_check_solver, hash=False)
+
+    def fit(self, gene: Gene, genome: PersonalGenome, expression: pd.Series, *, seed: int = 0) -> FittedElasticNet:
+        """Fit one gene on `expression`, a float64 Series indexed by training individual; NaN is refused.
+
+        Returns
+        -------
+        FittedElasticNet
+            A fitted copy; without any usable variant, one that answers NaN with the reason.
+        """
+        training = Training.prepare(self.variants, gene, genome, expression)
+        if training.reason is not None:
+            return FittedElasticNet(name=self.name, gene_id=gene.gene_id, training=training)
+        folds = assign_folds(training.individuals, self.inner_folds, seed, purpose="inner")
+        center = training.dosages.mean(axis=0)
+        scale = training.dosages.std(axis=0)
+        spread = float(training.expression.std())
+        with threadpool_limits(1):
+            chosen = choose_penalty(
+                np.asfortranarray((training.dosages - center) / scale),
+                (training.expression - training.mean) / spread,
+                folds,
+                l1_ratio=self.l1_ratio,
+                n_alphas=self.n_alphas,
+                eps=self.eps,
+                patience=self.patience,
+                # with a seed the solver leaves NumPy's global generator alone
+                solver={"max_iter": 10_000, "random_state": seed % 2**32, **self.parameters},
+            )
+        active = np.flatnonzero(chosen.coefficients)
+        return FittedElasticNet(
+            name=self.name,
+            gene_id=gene.gene_id,
+            training=training,
+            active=active,
+            weights=chosen.coefficients[active] * spread / scale[active],
+            center=center[active],
+            used={
+                **training.selected.used,
+                "penalty": chosen.alpha,
+                "coefficients": int(active.size),
+                "converged": chosen.converged,
+            },
+        )
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class FittedElasticNet:
+    """An elastic net fitted to one gene; see `ElasticNetPredictor.fit`.
+
+    Parameters
+    ----------
+    name, gene_id
+        Of the predictor and of the gene.
+    training
+        What it was fitted on (the individuals' values are dropped).
+    active
+        int64 (n_active,), which of the selected variants have a coefficient.
+    weights
+        float64 (n_active,), change of expression for each further alternate allele.
+    center
+        float64 (n_active,), mean training dosage.
+    used
+        Settings as used.
+    """
+
+    name: str
+    gene_id: str
+    training: Training = attrs.field(converter=forget, repr=False)
+    active: npt.NDArray[np.int64] = attrs.field(factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
+    weights: npt.NDArray[np.float64] = attrs.field(factory=lambda: np.zeros(0), repr=False)
+    center: npt.NDArray[np.float64] = attrs.field(factory=lambda: np.zeros(0), repr=False)
+    used: Mapping[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def selected(self) -> SelectedVariants:
+        """The variants that it may use."""
+        return self.training.selected
+
+    def predict(self, gene: Gene, genome: PersonalGenome, individuals: Sequence[str]) -> Prediction:
+        """Predict expression, in the unit it was trained in, for any individuals of `genome`."""
+        self.training.check_gene(gene)
+        if self.training.reason is not None:
+            return Prediction(values=np.full(len(individuals), np.nan), reasons=self.training.reason, used=self.used)
+        selected = self.selected
+        active = attrs.evolve(selected, columns=selected.columns[self.active], means=selected.means[self.active])
+        centered = active.dosages(genome, individuals) - self.center
+        # summed row by row: nobody's prediction hangs on who else is asked for
+        return Prediction(values=self.training.mean + (centered * self.weights).sum(axis=1), used=self.used)

@@ -1,0 +1,85 @@
+"""Which variants pass, and what stands in for a missing call."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pgxeval.cohort.cohort import Cohort
+from pgxeval.errors import SettingError
+from pgxeval.genome.dosages import Dosages
+from pgxeval.genome.intervals import Gene
+from pgxeval.predictors.trained.cis_variants import CisVariants
+
+NAMES = tuple(f"i{number:02d}" for number in range(40))
+GENE = Gene(gene_id="G", contig="chr1", start=5_000, end=6_000)
+
+
+class Table:
+    """Stands in for a PersonalGenome: dosages straight from an array."""
+
+    def __init__(self, dosages: np.ndarray) -> None:
+        self.table = dosages.astype(np.int8)
+
+    def dosages(self, interval: object, individuals: tuple[str, ...]) -> Dosages:
+        rows = [NAMES.index(name) for name in individuals]
+        variants = pd.DataFrame({"position": np.arange(self.table.shape[1])})
+        return Dosages(individuals=tuple(individuals), values=self.table[rows], variants=variants, counts={})
+
+
+def test_the_filters_agree_with_a_slow_count() -> None:
+    rng = np.random.default_rng(0)
+    dosages = rng.binomial(2, rng.uniform(0, 0.6, 60), (40, 60))
+    dosages[rng.random((40, 60)) < 0.1] = -1
+    dosages[:, 0], dosages[:, 1], dosages[:, 2] = 0, 2, -1
+    train = NAMES[:30]
+    rule = CisVariants(minimum_maf=0.2, minimum_minor_alleles=11)
+    selected = rule.select(GENE, Table(dosages), train)
+    expected = []
+    for column in range(60):
+        called = [value for value in dosages[:30, column] if value >= 0]
+        if not called or len(set(called)) == 1:
+            continue
+        alternate = sum(called)
+        minor = min(alternate, 2 * len(called) - alternate)
+        if minor >= 11 and minor / (2 * len(called)) >= 0.2:
+            expected.append(column)
+    assert 5 < len(expected) < 55
+    assert selected.columns.tolist() == expected
+    assert selected.in_window == 60
+
+
+def test_missing_calls_become_the_training_mean_also_in_others() -> None:
+    dosages = np.tile([[0], [1], [2], [1]], (10, 1))
+    dosages[0] = dosages[39] = -1
+    genome = Table(dosages)
+    selected = CisVariants(minimum_minor_alleles=1).select(GENE, genome, NAMES[:20])
+    mean = dosages[1:20].mean()
+    assert selected.means.tolist() == pytest.approx([mean])
+    assert selected.dosages(genome, [NAMES[0], NAMES[39], NAMES[2]]).ravel().tolist() == pytest.approx([mean, mean, 2])
+
+
+def test_genotypes_of_others_change_nothing() -> None:
+    rng = np.random.default_rng(1)
+    dosages = rng.binomial(2, 0.3, (40, 20))
+    other = dosages.copy()
+    other[30:] = rng.binomial(2, 0.9, (10, 20))
+    one = CisVariants().select(GENE, Table(dosages), NAMES[:30])
+    two = CisVariants().select(GENE, Table(other), NAMES[:30])
+    assert one.columns.tolist() == two.columns.tolist()
+    assert one.means.tobytes() == two.means.tobytes()
+
+
+@pytest.mark.parametrize(
+    "bad", [{"flank_bp": -1}, {"around": "gene"}, {"minimum_maf": 0.7}, {"minimum_minor_alleles": 2.5}]
+)
+def test_settings_out_of_range_are_named(bad: dict[str, object]) -> None:
+    with pytest.raises(SettingError, match=rf"CisVariants: {next(iter(bad))} must be .*, got"):
+        CisVariants(**bad)
+
+
+def test_around_the_tss_needs_a_tss(planted: tuple[Cohort, pd.DataFrame]) -> None:
+    cohort, _ = planted
+    with pytest.raises(SettingError, match=r"G has no known TSS"):
+        CisVariants(around="tss").select(GENE, cohort.genome, cohort.individuals)
