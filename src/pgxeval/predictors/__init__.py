@@ -2,7 +2,7 @@
 
 from pgxeval.predictors.alphagenome import AlphaGenomePredictor
 from pgxeval.predictors.enformer import EnformerPredictor
-from pgxeval.predictors.protocol import Prediction, Predictor, TrainablePredictor
+from pgxeval.predictors.protocol import Prediction, Predictor, PredictsGenes, RecordsSettings, TrainablePredictor
 from pgxeval.predictors.registry import available_predictors, make_predictor
 from pgxeval.predictors.sequence import (
     ExonMask,
@@ -26,7 +26,9 @@ __all__ = [
     "ModelInfo",
     "Prediction",
     "Predictor",
+    "PredictsGenes",
     "RandomForestPredictor",
+    "RecordsSettings",
     "SequenceModel",
     "SequencePredictor",
     "TrainablePredictor",

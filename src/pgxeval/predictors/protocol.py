@@ -1,21 +1,23 @@
-"""The contracts that a predictor keeps; no inheritance is asked of anyone."""
+"""The contracts of predictors: two required protocols, and every optional ability as a protocol of its own.
+
+No inheritance is required: an object that has the members fulfils the contract. `isinstance` only tests that the
+members exist; `pgxeval.testing.check_predictor` tests that the promises hold.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import attrs
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from pgxeval.errors import TableError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from pgxeval.genome.intervals import Gene
-    from pgxeval.genome.personal import PersonalGenome
+from pgxeval.genome.intervals import Gene
+from pgxeval.genome.personal import PersonalGenome
+from pgxeval.names import known_names
 
 _NO_REASON = "the predictor gave no reason"
 
@@ -28,22 +30,22 @@ def _read_only(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Prediction:
-    """One number for each individual at one gene.
+    """One number per individual for one gene.
 
     Parameters
     ----------
     values
-        float64 (n_individuals,), in the order asked, in any unit that rises with expression; NaN where
-        the predictor cannot say. Infinite values are refused.
+        float64 ``(n_individuals,)``, in the order of the individuals that were passed to `predict`, in any unit that
+        increases with expression. NaN where the predictor has no answer. Infinite values are refused.
     reasons
-        Why, for each NaN: index of the individual -> reason. One string speaks for all of them.
+        Why a value is NaN: index of the individual -> reason. A single string is the reason for all of them.
     used
-        JSON-able settings as they were in fact used: tracks, readout, number of variants, penalty.
+        JSON-able settings that were used for this gene: tracks, readout, number of variants, penalty.
 
     Raises
     ------
     TableError
-        If `values` is not one-dimensional or holds an infinite value.
+        If `values` is not one-dimensional or contains an infinite value.
     """
 
     values: npt.NDArray[np.float64] = attrs.field(converter=_read_only)
@@ -56,12 +58,55 @@ class Prediction:
         infinite = np.isinf(self.values)
         if infinite.any():
             raise TableError(
-                f"{int(infinite.sum())} of {self.values.size} predictions are infinite; "
-                "finite numbers are wanted, or NaN with a reason"
+                f"{int(infinite.sum())} of {self.values.size} predictions are infinite; expected finite numbers, or "
+                "NaN with a reason"
             )
 
+    @classmethod
+    def of(cls, answer: Prediction | pd.Series | npt.ArrayLike, individuals: Sequence[str]) -> Prediction:
+        """Return what `Predictor.predict` returned as a `Prediction`, with one value per individual.
+
+        Parameters
+        ----------
+        answer
+            A `Prediction`, which is returned as it is; a `pandas.Series`, which is put into the order of `individuals`
+            if its index holds their names; or any other sequence or array of numbers, in that order.
+        individuals
+            Names, in the order in which they were passed to `predict`.
+
+        Raises
+        ------
+        TableError
+            If the answer is not a vector of numbers, has another length, or a Series names other individuals. The
+            message does not name predictor and gene, which only the caller knows.
+
+        Examples
+        --------
+        >>> Prediction.of([0.5, 1.5], ["ann", "bob"]).values
+        array([0.5, 1.5])
+        >>> Prediction.of(pd.Series({"bob": 1.5, "ann": 0.5}), ["ann", "bob"]).values
+        array([0.5, 1.5])
+        """
+        if isinstance(answer, Prediction):
+            prediction = answer
+        elif isinstance(answer, pd.Series):
+            prediction = cls(values=_numbers(_in_order(answer, individuals).to_numpy()))
+        elif isinstance(answer, np.ndarray | list | tuple):
+            prediction = cls(values=_numbers(answer))
+        else:
+            raise TableError(
+                "predict must return a Prediction, or one number per individual as an array, a list or a "
+                f"pandas.Series, got {type(answer).__name__}"
+            )
+        if prediction.values.size != len(individuals):
+            raise TableError(
+                f"predict must return one value per individual: expected {len(individuals)}, got "
+                f"{prediction.values.size}"
+            )
+        return prediction
+
     def reason(self, row: int) -> str | None:
-        """Return why the value of individual `row` is NaN; None where it is a number."""
+        """Return why the value of individual `row` is NaN; None if it is a number."""
         if not np.isnan(self.values[row]):
             return None
         if isinstance(self.reasons, str):
@@ -69,11 +114,36 @@ class Prediction:
         return self.reasons.get(row, _NO_REASON)
 
 
+def _numbers(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TableError(f"predict must return numbers, one per individual ({error})") from error
+
+
+def _in_order(series: pd.Series, individuals: Sequence[str]) -> pd.Series:
+    names = [str(name) for name in series.index]
+    missing = [name for name in individuals if name not in set(names)]
+    if len(missing) == len(individuals) and isinstance(series.index, pd.RangeIndex):
+        return series  # numbered, not named: in the order of the individuals
+    if missing or len(names) != len(individuals):
+        problem = (
+            f"{len(missing)} individuals are missing: {known_names(missing, 5)}"
+            if missing
+            else f"it has {len(names)} values for {len(individuals)} individuals"
+        )
+        raise TableError(
+            f"predict returned a pandas.Series whose index does not hold each individual once; {problem}. Return it "
+            "indexed by the names that were passed in, or return an array in their order"
+        )
+    return series.set_axis(names).loc[list(individuals)]
+
+
 @runtime_checkable
 class Predictor(Protocol):
-    """A predictor that needs no training on the cohort, or has been fitted already.
+    """A predictor that needs no training on the cohort, or that is already fitted.
 
-    `name` is unique in a run. `predict` returns one value for each of `individuals`, in their order.
+    `name` is unique in a run. Optional abilities are protocols of their own: `PredictsGenes`, `RecordsSettings`.
     """
 
     @property
@@ -82,17 +152,21 @@ class Predictor(Protocol):
         ...
 
     def predict(self, gene: Gene, genome: PersonalGenome, individuals: Sequence[str]) -> Prediction:
-        """Predict the expression of one gene in `individuals`."""
+        """Predict the expression of one gene in `individuals`, in their order.
+
+        An array, list or `pandas.Series` with one number per individual is accepted in place of a `Prediction`; see
+        `Prediction.of`. An exception concerns this gene only: the gene is recorded as failed, with the reason.
+        """
         ...
 
 
 @runtime_checkable
 class TrainablePredictor(Protocol):
-    """A predictor that must be fitted for each gene before it can say anything.
+    """A predictor that must be fitted for each gene before it can predict.
 
-    `fit` learns from the individuals that index `expression` and from no others: `genome` holds the
-    whole cohort, but only the genotypes of these individuals may shape the fitted predictor. It returns
-    a fitted copy and leaves `self` as it was. `seed` is the only source of randomness.
+    `fit` learns from the individuals in the index of `expression` and from no others: `genome` holds the whole
+    cohort, but only the genotypes of these individuals may shape the fitted predictor. It returns a fitted copy and
+    leaves `self` unchanged. `seed` is the only source of randomness.
     """
 
     @property
@@ -102,4 +176,55 @@ class TrainablePredictor(Protocol):
 
     def fit(self, gene: Gene, genome: PersonalGenome, expression: pd.Series, *, seed: int = 0) -> Predictor:
         """Fit one gene on float64 `expression`, indexed by individual and free of NaN."""
+        ...
+
+
+@runtime_checkable
+class PredictsGenes(Protocol):
+    """Optional ability of a `Predictor`: it predicts many genes in one call.
+
+    This is for predictors that share work between genes: a sequence model fills its batches across genes, a service
+    is called in parallel. `pgxeval.predict_cohort` uses it where it exists, and `Predictor.predict` otherwise.
+    """
+
+    def predict_genes(
+        self, genes: Sequence[Gene], genome: PersonalGenome, individuals: Sequence[str], *, progress: bool | None = None
+    ) -> Generator[tuple[Gene, Prediction], None, None]:
+        """Predict several genes.
+
+        Parameters
+        ----------
+        genes
+            Genes to predict.
+        genome, individuals
+            As for `Predictor.predict`.
+        progress
+            Whether the predictor shows a progress bar; None leaves it to the predictor's own setting.
+
+        Yields
+        ------
+        tuple
+            Each gene exactly once, in the order of `genes`, with what `Predictor.predict` gives for it. A gene that
+            cannot be predicted is yielded too, with NaN and the reason.
+
+        Notes
+        -----
+        A generator: work begins when the first gene is requested. ``close()``, which the caller also calls after an
+        error and on Ctrl-C, ends threads and calls under way within seconds; completed work is kept if the predictor
+        has a cache. Memory must not grow with the number of genes.
+        """
+        ...
+
+
+@runtime_checkable
+class RecordsSettings(Protocol):
+    """Optional ability of a predictor or readout: it reports the settings that shape its numbers."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """JSON-able settings.
+
+        They are recorded with the predictions, and stored predictions are reused only if they are equal. Whatever
+        changes a number must change them: weights, version, precision.
+        """
         ...
