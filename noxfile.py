@@ -30,6 +30,7 @@ def _pythons() -> list[str]:
                 break
     return found or [sys.executable]
 
+
 nox.options.sessions = ["lint", "typing", "tests"]
 nox.options.reuse_existing_virtualenvs = True
 
