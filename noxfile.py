@@ -124,7 +124,12 @@ def enformer5(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Build wheel and source archive and look at them."""
+    """Build wheel and source archive, install the wheel in this fresh environment, and run the demo with it."""
     session.install("build", "twine")
+    shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build")
-    session.run("twine", "check", "dist/*")
+    (wheel,) = Path("dist").glob("*.whl")
+    session.run("twine", "check", *map(str, Path("dist").iterdir()))
+    session.install(f"{wheel.resolve()}[demo]")
+    session.chdir(session.create_tmp())  # so that the installed package is imported, not the checkout
+    session.run("python", "-m", "pgxeval.demo", *session.posargs)
