@@ -26,13 +26,25 @@ from pgxeval.errors import (
     TableError,
     UnknownNameError,
 )
-from pgxeval.genome.intervals import Gene
+from pgxeval.genome.dosages import Dosages
+from pgxeval.genome.intervals import Gene, Interval
 
 PEOPLE = tuple(f"P{i:02d}" for i in range(30))
 
 
+def no_dosages(interval: Interval, individuals: Sequence[str]) -> Dosages:
+    return Dosages(
+        values=np.zeros((len(individuals), 0), dtype=np.int8),
+        variants=pd.DataFrame(
+            {"contig": [], "position": [], "id": [], "ref": pd.array([], dtype="str"), "alt": pd.array([], dtype="str")}
+        ),
+        individuals=tuple(individuals),
+        counts={},
+    )
+
+
 def genome(individuals: Sequence[str] = PEOPLE, contigs: Sequence[str] = ("chr1", "chr2")) -> Any:
-    return SimpleNamespace(individuals=tuple(individuals), contigs=tuple(contigs))
+    return SimpleNamespace(individuals=tuple(individuals), contigs=tuple(contigs), dosages=no_dosages)
 
 
 def gene(name: str, contig: str = "chr1", start: int = 1000, end: int = 2000) -> Gene:
@@ -176,7 +188,7 @@ def test_parts_are_shared_and_everything_else_is_counted() -> None:
         ("covariate", "same", "constant covariate"),
     ]
     assert len(rows) == len(lacking) + 2 + 4
-    assert cohort.notes == ("contigs have other names in the genotypes: 1 is chr1, 2 is chr2",)
+    assert cohort.notes[0] == "contigs have other names in the genotypes: 1 is chr1, 2 is chr2"
 
 
 def test_if_all_covariates_are_constant_none_is_left() -> None:
@@ -460,11 +472,12 @@ def test_files_are_brought_together(files: Callable[..., dict[str, Path]]) -> No
         ("individual", "P02", "not in the genotypes"),
         ("gene", "ENSG00000000002.1", "not in the gene models"),
     ]
-    assert cohort.notes == (
+    assert cohort.notes[:2] == (
         "2 gene(s) were found in the gene models only without their Ensembl version: "
         "ENSG00000000000.1, ENSG00000000001.1",
         "contigs have other names in the genotypes: chr1 is 1",
     )
+    assert "relatives were not searched for" in cohort.notes[-1]
 
 
 def test_without_gene_models_the_bed_positions_stay(files: Callable[..., dict[str, Path]]) -> None:
@@ -499,7 +512,9 @@ def test_real_cohort(shared_data: Path) -> None:
     assert len(cohort.genes) == 428
     assert len(cohort.individuals) == 90
     assert left_out(cohort) == []
-    assert cohort.notes == ()
+    assert len(cohort.notes) == 1
+    assert "population structure was not tested" in cohort.notes[0]
+    assert cohort.relatives().empty  # unrelated parents of the CEU trios
     with pysam.VariantFile(str(folder / "genotypes.vcf.gz")) as vcf:
         assert set(cohort.individuals) == set(vcf.header.samples)
     assert pd.Series([gene.contig for gene in cohort.genes]).value_counts().to_dict() == {"1": 294, "2": 134}

@@ -22,6 +22,11 @@ from pgxeval.cohort.expression import (
     read_expression_bed,
     read_only_matrix,
 )
+from pgxeval.cohort.genotype_pcs import StructureTest
+from pgxeval.cohort.groups import Grouping, Labels, assign_groups, check_groups, read_labels
+from pgxeval.cohort.pedigree import read_relationship
+from pgxeval.cohort.relatedness import check_relationship, related_groups
+from pgxeval.cohort.screening import Screening
 from pgxeval.cohort.sharing import (
     CONSTANT_COVARIATE,
     MIN_INDIVIDUALS,
@@ -45,6 +50,9 @@ from pgxeval.seeding import hash64
 if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
 
+ESTIMATE = "estimate"
+_CALLER = 3
+
 
 def _checked(table: pd.DataFrame | None) -> pd.DataFrame | None:
     return None if table is None else check_covariates(table)
@@ -56,6 +64,14 @@ def _nothing() -> pd.DataFrame:
 
 def _notes(notes: Sequence[str]) -> tuple[str, ...]:
     return tuple(notes)
+
+
+def _labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
+    return None if labels is None else names_tuple(labels)
+
+
+def _copied(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    return None if table is None else table.astype(np.float64)
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -84,6 +100,15 @@ class Cohort:
         holds and the cohort does not.
     notes
         What else a reader should know of how the inputs were brought together.
+    groups
+        Label of the group (family, donor) of each individual, in the order of `individuals`: a group stays in
+        one fold, is permuted as a whole and is resampled as a whole. None treats individuals as unrelated.
+    strata
+        Label of the stratum of each individual (a population, a generation in a family): permutations exchange
+        individuals only within a stratum. None without.
+    relationship
+        float64, one row and one column per individual: twice the kinship coefficient, 1 on the diagonal. None
+        treats individuals as unrelated.
 
     Raises
     ------
@@ -105,7 +130,8 @@ class Cohort:
     >>> genes = [Gene(gene_id=name, contig="chr1", start=0, end=9) for name in ("varies", "flat")]
     >>> measured = Expression(values=[range(12), [1] * 12], genes=genes, individuals=people)
     >>> genome = SimpleNamespace(individuals=people[1:], contigs=["1"])
-    >>> Cohort.from_parts(genome=genome, expression=measured).left_out["reason"].tolist()
+    >>> cohort = Cohort.from_parts(genome=genome, expression=measured, screen_genotypes=False)
+    >>> cohort.left_out["reason"].tolist()
     ['not in the genotypes', 'constant expression']
     """
 
@@ -116,6 +142,9 @@ class Cohort:
     covariates: pd.DataFrame | None = attrs.field(default=None, converter=_checked)
     left_out: pd.DataFrame = attrs.field(factory=_nothing, converter=left_out_table)
     notes: tuple[str, ...] = attrs.field(default=(), converter=_notes)
+    groups: tuple[str, ...] | None = attrs.field(default=None, converter=_labels)
+    strata: tuple[str, ...] | None = attrs.field(default=None, converter=_labels)
+    relationship: pd.DataFrame | None = attrs.field(default=None, converter=_copied)
     _rows: Mapping[str, int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -135,6 +164,18 @@ class Cohort:
             error = UnknownNameError if reason == NO_CONTIG else TableError
             raise error(f"gene {gene_id} cannot be judged: {reason}; leave it out, as Cohort.from_parts does")
         self._check_covariates()
+        self._check_relations()
+
+    def _check_relations(self) -> None:
+        for what, labels in (("groups", self.groups), ("strata", self.strata)):
+            if labels is not None and len(labels) != len(self.individuals):
+                raise TableError(
+                    f"{what} must have one label per individual ({len(self.individuals)}), got {len(labels)}"
+                )
+        if self.groups is not None:
+            check_groups(self.groups)
+        if self.relationship is not None:
+            check_relationship(self.relationship, self.individuals)
 
     def _check_covariates(self) -> None:
         if self.covariates is None:
@@ -167,8 +208,13 @@ class Cohort:
         genes: str | os.PathLike[str] | None = None,
         reference: str | os.PathLike[str] | None = None,
         covariates: str | os.PathLike[str] | None = None,
+        groups: Labels | None = None,
+        strata: Labels | None = None,
+        relationship: str | os.PathLike[str] | pd.DataFrame | None = None,
+        genotype_pcs: int = 0,
+        screen_genotypes: bool = True,
     ) -> Cohort:
-        """Bring a cohort's files together: the individuals and genes that all of them can speak of.
+        """Combine the files of a cohort: the individuals and genes that occur in all of them.
 
         Parameters
         ----------
@@ -205,6 +251,11 @@ class Cohort:
             expression=measured,
             models=None if genes is None else read_gtf(genes, measured.gene_ids),
             covariates=None if covariates is None else read_covariates(covariates, measured.individuals),
+            groups=groups,
+            strata=strata,
+            relationship=relationship,
+            genotype_pcs=genotype_pcs,
+            screen_genotypes=screen_genotypes,
         )
 
     @classmethod
@@ -215,8 +266,13 @@ class Cohort:
         expression: Expression,
         models: Mapping[str, Gene] | None = None,
         covariates: pd.DataFrame | None = None,
+        groups: Labels | None = None,
+        strata: Labels | None = None,
+        relationship: str | os.PathLike[str] | pd.DataFrame | None = None,
+        genotype_pcs: int = 0,
+        screen_genotypes: bool = True,
     ) -> Cohort:
-        """Bring together what was read already; see `from_files`.
+        """Combine inputs that have been read; see `from_files`.
 
         Left out and counted are individuals that some input lacks; genes without a gene model, on a
         contig that the genotypes do not know, measured in fewer than 10 of the shared individuals, or
@@ -232,7 +288,29 @@ class Cohort:
             Gene models by identifier, matched by `pgxeval.genome.annotation.match_genes`; None keeps the
             genes of `expression` as they are.
         covariates
-            One row an individual, one column a covariate.
+            One row per individual, one column per covariate.
+        groups
+            Families, or donors of several samples. A mapping or Series from individual to label, the name of a
+            covariate column, the path of a PED, FAM or ``.psam`` file or of a table with two columns (individual,
+            label), or ``"estimate"``: connected relatives up to the second degree, found in the genotypes.
+            A group stays in one fold and is permuted as a whole.
+        strata
+            Populations, given in the same ways as `groups`: permutations exchange individuals within a stratum.
+        relationship
+            A pedigree file, a DataFrame of twice the kinship coefficients with individuals in rows and columns, or
+            ``"estimate"``: from the genotypes, given ancestry (PC-Relate). Without `groups`, individuals that are
+            related by more than 0.1 form a group.
+        genotype_pcs
+            Number of principal components of the genotypes to add to the covariates; see `genotype_pcs`.
+        screen_genotypes
+            Whether to search common variants around the genes for relatives, repeated samples and population
+            structure, and to warn of them. Reads at most about 5 Mb.
+
+        Warns
+        -----
+        PgxevalWarning
+            If closely related individuals are not in one group, the genotypes show population structure that the
+            covariates do not account for, or gene models and expression table seem to be of different genome builds.
 
         Raises
         ------
@@ -272,7 +350,7 @@ class Cohort:
         columns = [column_of[name] for name in individuals]
         rows = [row for row, gene in enumerate(expression.genes) if gene.gene_id in genes]
         measured = expression.values
-        return cls._screened(
+        cohort = cls._screened(
             genome=genome,
             genes=[genes[expression.genes[row].gene_id] for row in rows],
             values=measured[np.ix_(rows, columns)],
@@ -281,6 +359,120 @@ class Cohort:
             left_out=left_out_table(left_out),
             notes=notes,
         )
+        return cohort._related(groups, strata, relationship, table, genotype_pcs=genotype_pcs, screen=screen_genotypes)
+
+    def _related(
+        self,
+        groups: Labels | None,
+        strata: Labels | None,
+        relationship: str | os.PathLike[str] | pd.DataFrame | None,
+        columns: pd.DataFrame | None,
+        *,
+        genotype_pcs: int,
+        screen: bool,
+    ) -> Cohort:
+        """Return the cohort with groups, strata, relationships and genotype components."""
+        names = self.individuals
+        estimate_groups = isinstance(groups, str) and groups == ESTIMATE
+        estimate_relationship = isinstance(relationship, str) and relationship == ESTIMATE
+        grouping = None if groups is None or estimate_groups else read_labels(groups, "groups", columns)
+        matrix = None if relationship is None or estimate_relationship else read_relationship(relationship, names)
+        if groups is None and matrix is not None:
+            grouping = Grouping(labels=related_groups(matrix), source="relationship=")
+        screening = None
+        if screen or estimate_groups or estimate_relationship or genotype_pcs:
+            known = None if grouping is None else [grouping.labels.get(name, name) for name in names]
+            screening = Screening.of(self.genome, self.genes, names, known)
+            if estimate_relationship:
+                matrix = screening.relationship()
+            if estimate_groups:
+                grouping = Grouping(labels=screening.groups(), source="estimated kinship")
+            elif groups is None and estimate_relationship and matrix is not None:
+                grouping = Grouping(labels=related_groups(matrix), source="estimated relationship")
+        labels, layers, notes = assign_groups(
+            names, grouping, None if strata is None else read_labels(strata, "strata", columns)
+        )
+        cohort = attrs.evolve(self, groups=labels, strata=layers, relationship=matrix, notes=[*self.notes, *notes])
+        if screening is None:
+            return cohort
+        if genotype_pcs:
+            cohort = cohort.with_covariates(screening.components(genotype_pcs).scores)
+        if not screen:
+            return cohort
+        structure = screening.structure(cohort.expression, covariate_basis(cohort.covariates, len(names)))
+        of = None if labels is None else dict(zip(names, labels, strict=True))
+        for problem in screening.warnings(of, structure):
+            warnings.warn(problem, PgxevalWarning, stacklevel=_CALLER)
+        return attrs.evolve(cohort, notes=[*cohort.notes, *screening.notes(), *screening.warnings(of, structure)])
+
+    def genotype_pcs(self, k: int = 5) -> pd.DataFrame:
+        """Compute principal components of the cohort's own genotypes.
+
+        Common variants are sampled around the genes, at most about 5 Mb, and pruned for linkage disequilibrium.
+        The components are fitted over individuals without relatives up to the second degree (one individual
+        per group), and the others are projected onto them (Conomos et al. 2015, Genet Epidemiol 39:276).
+
+        Parameters
+        ----------
+        k
+            Number of components.
+
+        Returns
+        -------
+        pandas.DataFrame
+            float64, one row per individual, columns PC1, PC2 ...; variance 1 over the individuals of the fit.
+            Use it as ``cohort.with_covariates(cohort.genotype_pcs(5))``.
+
+        Raises
+        ------
+        SettingError
+            If there are fewer than 100 usable variants, or fewer than `k` components.
+        """
+        return Screening.of(self.genome, self.genes, self.individuals, self.groups).components(k).scores
+
+    def relatives(self) -> pd.DataFrame:
+        """Find pairs of individuals related up to the second degree, from common variants around the genes.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per pair: individual_a, individual_b, kinship (KING-robust), kinship_se and relationship.
+            See `pgxeval.cohort.relatedness.find_relatives`.
+        """
+        return Screening.of(self.genome, self.genes, self.individuals, self.groups).relatives
+
+    def structure(self) -> StructureTest | None:
+        """Test for population structure, and whether covariates account for it.
+
+        Returns
+        -------
+        StructureTest or None
+            None where fewer than 100 common variants in 30 regions of 2 Mb lie around the genes.
+        """
+        screening = Screening.of(self.genome, self.genes, self.individuals, self.groups)
+        return screening.structure(self.expression, covariate_basis(self.covariates, len(self.individuals)))
+
+    def with_covariates(self, covariates: pd.DataFrame) -> Cohort:
+        """Return the cohort with further covariates next to those that it has.
+
+        Parameters
+        ----------
+        covariates
+            One row per individual of the cohort (more are ignored), one column per covariate. A covariate of
+            the same name is replaced.
+
+        Raises
+        ------
+        TableError
+            If a covariate is missing for an individual, infinite or not a number.
+        """
+        missing = [name for name in self.individuals if name not in covariates.index]
+        if missing:
+            raise TableError(f"covariates lack {len(missing)} individual(s) of the cohort: {known_names(missing, 5)}")
+        table = check_covariates(covariates.loc[list(self.individuals)])
+        if self.covariates is not None:
+            table = pd.concat([self.covariates.drop(columns=table.columns, errors="ignore"), table], axis=1)
+        return attrs.evolve(self, covariates=table)
 
     @classmethod
     def _screened(
@@ -293,8 +485,11 @@ class Cohort:
         covariates: pd.DataFrame | None,
         left_out: pd.DataFrame,
         notes: Sequence[str],
+        groups: Sequence[str] | None = None,
+        strata: Sequence[str] | None = None,
+        relationship: pd.DataFrame | None = None,
     ) -> Cohort:
-        """Build a cohort without the genes and covariates that say nothing in these individuals."""
+        """Build a cohort without the genes and covariates that do not vary in these individuals."""
         reasons = unusable_genes(genes, values, genome.contigs)
         kept = [row for row, gene in enumerate(genes) if gene.gene_id not in reasons]
         if not kept:
@@ -315,6 +510,9 @@ class Cohort:
             covariates=covariates,
             left_out=pd.concat([left_out, left_out_table(more)], ignore_index=True),
             notes=notes,
+            groups=groups,
+            strata=strata,
+            relationship=relationship,
         )
 
     @property
@@ -405,29 +603,32 @@ class Cohort:
                 *self.notes,
                 f"subset of a cohort of {len(self.genes)} genes and {len(self.individuals)} individuals",
             ),
+            groups=None if self.groups is None else [self.groups[column] for column in columns],
+            strata=None if self.strata is None else [self.strata[column] for column in columns],
+            relationship=None if self.relationship is None else self.relationship.loc[list(names), list(names)],
         )
 
     def halves(self, seed: int) -> tuple[Cohort, Cohort]:
-        """Divide the individuals into two disjoint cohorts by a hash of (seed, individual).
+        """Divide the individuals into two disjoint cohorts by a hash of (seed, individual or group).
 
-        Adding an individual moves no other; the halves therefore differ in size as coin flips do.
+        Groups stay together. Adding an individual moves no other, so the halves are only approximately equal.
 
         Raises
         ------
         SettingError
             If a half has fewer than 10 individuals.
         """
-        second = [hash64("half", seed, name) % 2 == 1 for name in self.individuals]
-        groups = tuple(
+        second = [hash64("half", seed, label) % 2 == 1 for label in self.groups or self.individuals]
+        sides = tuple(
             tuple(name for name, is_second in zip(self.individuals, second, strict=True) if is_second == side)
             for side in (False, True)
         )
-        if min(map(len, groups)) < MIN_INDIVIDUALS:
+        if min(map(len, sides)) < MIN_INDIVIDUALS:
             raise SettingError(
-                f"halves of {len(groups[0])} and {len(groups[1])} individuals (seed {seed}): each needs at "
+                f"halves of {len(sides[0])} and {len(sides[1])} individuals (seed {seed}): each needs at "
                 f"least {MIN_INDIVIDUALS}; the cohort of {len(self.individuals)} is too small to divide so"
             )
-        return self.subset(individuals=groups[0]), self.subset(individuals=groups[1])
+        return self.subset(individuals=sides[0]), self.subset(individuals=sides[1])
 
     def __repr__(self) -> str:
         covariates = 0 if self.covariates is None else self.covariates.shape[1]

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 import attrs
 import pandas as pd
@@ -51,6 +51,16 @@ DEFAULT_HERITABILITY = 0.2
 ADDITIVE_CAUSAL = (1, 3, 10)
 
 
+class CohortFiles(TypedDict):
+    """Paths of the files of a cohort, by the names of the arguments of `pgxeval.Cohort.from_files`."""
+
+    expression: Path
+    genotypes: Path
+    genes: Path
+    reference: Path
+    covariates: NotRequired[Path]
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class SimulatedCohort:
     """Files of a simulated cohort, and the truth planted in them.
@@ -77,9 +87,9 @@ class SimulatedCohort:
     truth: pd.DataFrame = attrs.field(repr=False)
 
     @property
-    def files(self) -> dict[str, Path]:
+    def files(self) -> CohortFiles:
         """The arguments of `pgxeval.Cohort.from_files`."""
-        named = {
+        named: CohortFiles = {
             "expression": self.expression,
             "genotypes": self.genotypes,
             "genes": self.genes,
