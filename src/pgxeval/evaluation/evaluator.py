@@ -171,6 +171,8 @@ class Evaluator:
             expression=RankedExpression(self.target.expression, self.target.covariates, threads),
             genes=genes,
             individuals=self.target.individuals,
+            groups=self.target.groups,
+            strata=self.target.strata,
             confidence=confidence,
             zero_shot_inference=zero_shot_inference,
             permutations=permutations,

@@ -47,6 +47,10 @@ class MeasuredExpression:
         float64 (n_individuals, n_covariates), read-only, without NaN; None without covariates.
     covariate_names
         Names of the covariates.
+    groups, strata
+        Group (family, donor) and stratum of each individual, or None; see `pgxeval.Cohort`.
+    relationship
+        float64 (n_individuals, n_individuals): twice the kinship coefficient, or None.
     left_out
         Columns kind, name, reason: what was left out on the way here.
     """
@@ -58,6 +62,9 @@ class MeasuredExpression:
     expression: npt.NDArray[np.float64] = attrs.field(repr=False)
     covariates: npt.NDArray[np.float64] | None = attrs.field(default=None, repr=False)
     covariate_names: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = attrs.field(default=None, repr=False)
+    strata: tuple[str, ...] | None = attrs.field(default=None, repr=False)
+    relationship: npt.NDArray[np.float64] | None = attrs.field(default=None, repr=False)
     left_out: pd.DataFrame = attrs.field(repr=False)
 
     @classmethod
@@ -83,6 +90,7 @@ class MeasuredExpression:
 
             source = read_expression_bed(Path(source))
         given = pd.DataFrame({"kind": [], "name": [], "reason": []}, dtype="str")
+        groups = strata = relationship = None
         if isinstance(source, pd.DataFrame):
             gene_ids, contigs, starts, individuals, values = _from_bed(source)
         elif hasattr(source, "genes") and hasattr(source, "individuals"):
@@ -95,6 +103,8 @@ class MeasuredExpression:
             if covariates is None:
                 covariates = getattr(source, "covariates", None)
             given = getattr(source, "left_out", given)
+            groups, strata = getattr(source, "groups", None), getattr(source, "strata", None)
+            relationship = getattr(source, "relationship", None)
         else:
             raise TableError(
                 f"cannot judge against a {type(source).__name__}: give a Cohort, an expression table "
@@ -133,6 +143,9 @@ class MeasuredExpression:
             expression=matrix,
             covariates=design,
             covariate_names=names,
+            groups=None if groups is None else tuple(groups[i] for i in order),
+            strata=None if strata is None else tuple(strata[i] for i in order),
+            relationship=None if relationship is None else relationship.to_numpy()[np.ix_(order, order)],
             left_out=pd.concat([given, lost], ignore_index=True),
         )
 

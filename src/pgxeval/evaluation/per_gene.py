@@ -126,6 +126,9 @@ class Judge:
         Joint label permutations for zero-shot predictors.
     seed
         Seed of the label permutations.
+    groups, strata
+        Group and stratum of each individual, or None: label permutations exchange whole groups, and individuals
+        within strata, as `pgxeval.seeding.permute_individuals` does.
     """
 
     expression: RankedExpression
@@ -135,6 +138,8 @@ class Judge:
     zero_shot_inference: ZeroShotInference
     permutations: int
     seed: int
+    groups: tuple[str, ...] | None = None
+    strata: tuple[str, ...] | None = None
     _partners: dict[bytes, npt.NDArray[np.int64]] = attrs.field(factory=dict, init=False, repr=False)
 
     def judge(
@@ -206,7 +211,9 @@ class Judge:
             place = np.flatnonzero(chosen)
             partners = np.tile(np.arange(len(self.individuals)), (self.permutations, 1))
             names = [self.individuals[i] for i in place]
-            partners[:, place] = place[label_permutations(names, self.permutations, self.seed)]
+            groups = None if self.groups is None else [self.groups[i] for i in place]
+            strata = None if self.strata is None else [self.strata[i] for i in place]
+            partners[:, place] = place[label_permutations(names, self.permutations, self.seed, groups, strata)]
             self._partners[key] = partners
         return self._partners[key]
 

@@ -34,13 +34,19 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return q
 
 
-def label_permutations(individuals: Sequence[str], permutations: int, seed: int) -> npt.NDArray[np.int64]:
+def label_permutations(
+    individuals: Sequence[str],
+    permutations: int,
+    seed: int,
+    groups: Sequence[str] | None = None,
+    strata: Sequence[str] | None = None,
+) -> npt.NDArray[np.int64]:
     """Return the joint permutations 1 to `permutations` of the cohort, one a row.
 
     They are those of `pgxeval.seeding.permute_individuals`, hence the same that cross-fitted predictors
     with this seed went through: what two predictors do in one replicate belongs together.
     """
-    found = [permute_individuals(individuals, b, seed) for b in range(1, permutations + 1)]
+    found = [permute_individuals(individuals, b, seed, groups, strata) for b in range(1, permutations + 1)]
     return np.array(found, dtype=np.int64).reshape(permutations, len(individuals))
 
 

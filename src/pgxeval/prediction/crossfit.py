@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import PgxevalError, TableError
-from pgxeval.predictors.protocol import Prediction, TrainablePredictor
+from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, TrainablePredictor
 from pgxeval.seeding import assign_folds, model_seed, permute_individuals
 
 if TYPE_CHECKING:
@@ -76,6 +76,11 @@ class CrossFitter:
     method
         ``"crossfit"``: trained on all other folds. ``"prequential"``: trained on earlier folds only, so that
         the folds' test statistics are independent given the past.
+    groups
+        Group (family, donor) of each individual: a group is in one fold, outer and inner, and is permuted as a
+        whole. None treats individuals as unrelated.
+    strata
+        Stratum of each individual, within which permutations exchange individuals. None without.
     """
 
     genome: PersonalGenome
@@ -85,6 +90,8 @@ class CrossFitter:
     folds: int
     seed: int
     method: Method = "crossfit"
+    groups: tuple[str, ...] | None = None
+    strata: tuple[str, ...] | None = None
 
     def run(self, gene: Gene, expression: npt.NDArray[np.float64], replicates: int) -> list[CrossFit]:
         """Cross-fit one gene: the observed pairing and each permuted replicate.
@@ -102,9 +109,9 @@ class CrossFitter:
 
     def _replicate(self, gene: Gene, expression: npt.NDArray[np.float64], replicate: int) -> list[CrossFit]:
         n = len(self.individuals)
-        partner = permute_individuals(self.individuals, replicate, self.seed)
+        partner = permute_individuals(self.individuals, replicate, self.seed, self.groups, self.strata)
         names = np.array(self.individuals, dtype=object)[partner]
-        fold = assign_folds(self.individuals, self.folds, self.seed)[partner]
+        fold = assign_folds(self.individuals, self.folds, self.seed, groups=self.groups)[partner]
         measured = np.isfinite(expression)
         results = [
             CrossFit(
@@ -147,7 +154,13 @@ class CrossFitter:
         self, predictor: TrainablePredictor, gene: Gene, expression: pd.Series, individuals: list[str], seed: int
     ) -> Prediction:
         try:
-            prediction = predictor.fit(gene, self.genome, expression, seed=seed).predict(gene, self.genome, individuals)
+            if self.groups is not None and isinstance(predictor, GroupedTrainablePredictor):
+                of = dict(zip(self.individuals, self.groups, strict=True))
+                groups = [of[str(name)] for name in expression.index]
+                fitted = predictor.fit_groups(gene, self.genome, expression, groups, seed=seed)
+            else:
+                fitted = predictor.fit(gene, self.genome, expression, seed=seed)
+            prediction = fitted.predict(gene, self.genome, individuals)
         except PgxevalError:
             raise
         except Exception as error:

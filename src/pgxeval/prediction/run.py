@@ -121,6 +121,8 @@ def predict_cohort(
             folds=folds,
             seed=seed,
             method=method,
+            groups=cohort.groups,
+            strata=cohort.strata,
         )
         for gene, fits in _cross_fit(cohort, fitter, replicates, workers, kept, progress=progress):
             for fit in fits:
@@ -137,6 +139,8 @@ def predict_cohort(
         "individuals": len(cohort.individuals),
         "genes": len(cohort.genes),
         "covariates": [] if cohort.covariates is None else [str(name) for name in cohort.covariates.columns],
+        "groups": None if cohort.groups is None else len(set(cohort.groups)),
+        "strata": None if cohort.strata is None else len(set(cohort.strata)),
         "versions": versions(),
     }
     settings = {

@@ -39,6 +39,8 @@ def run_key(fitter: CrossFitter, replicates: int) -> str:
         "replicates": replicates,
         "individuals": list(fitter.individuals),
         "genotypes": _identity(fitter.genome),
+        "groups": fitter.groups,
+        "strata": fitter.strata,
     }
     digest.update(json.dumps(asked, sort_keys=True).encode())
     if fitter.covariates is not None:

@@ -228,3 +228,22 @@ class RecordsSettings(Protocol):
         changes a number must change them: weights, version, precision.
         """
         ...
+
+
+@runtime_checkable
+class GroupedTrainablePredictor(Protocol):
+    """Optional ability of a trainable predictor that divides the training individuals itself.
+
+    A predictor that cross-validates within its training individuals implements it so that relatives, and repeated
+    samples of one donor, are never divided between a fit and its validation. Predictors that do not divide the
+    training individuals need only `TrainablePredictor`.
+    """
+
+    def fit_groups(
+        self, gene: Gene, genome: PersonalGenome, expression: pd.Series, groups: Sequence[str], *, seed: int = 0
+    ) -> Predictor:
+        """Fit one gene as `TrainablePredictor.fit` does, keeping the members of a group together.
+
+        `groups` has one label per individual, in the order of `expression`.
+        """
+        ...

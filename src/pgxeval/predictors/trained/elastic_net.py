@@ -85,10 +85,37 @@ class ElasticNetPredictor:
         FittedElasticNet
             A fitted copy; without any usable variant, one that answers NaN with the reason.
         """
+        return self._fit(gene, genome, expression, None, seed)
+
+    def fit_groups(
+        self, gene: Gene, genome: PersonalGenome, expression: pd.Series, groups: Sequence[str], *, seed: int = 0
+    ) -> FittedElasticNet:
+        """Fit one gene as `fit` does, with all members of a group (family, donor) in one inner fold.
+
+        Parameters
+        ----------
+        gene, genome, expression, seed
+            As for `fit`.
+        groups
+            Label of the group of each individual, in the order of `expression`.
+        """
+        return self._fit(gene, genome, expression, groups, seed)
+
+    def _fit(
+        self,
+        gene: Gene,
+        genome: PersonalGenome,
+        expression: pd.Series,
+        groups: Sequence[str] | None,
+        seed: int,
+    ) -> FittedElasticNet:
         training = Training.prepare(self.variants, gene, genome, expression)
         if training.reason is not None:
             return FittedElasticNet(name=self.name, gene_id=gene.gene_id, training=training)
-        folds = assign_folds(training.individuals, self.inner_folds, seed, purpose="inner")
+        if groups is not None:
+            of = dict(zip(map(str, expression.index), groups, strict=True))
+            groups = [of[name] for name in training.individuals]
+        folds = assign_folds(training.individuals, self.inner_folds, seed, purpose="inner", groups=groups)
         center = training.dosages.mean(axis=0)
         scale = training.dosages.std(axis=0)
         spread = float(training.expression.std())
