@@ -9,6 +9,7 @@ import pgxeval
 
 PUBLIC = [
     "AlphaGenomePredictor",
+    "AttributionSettings",
     "CisVariants",
     "Cohort",
     "ElasticNetPredictor",
@@ -42,6 +43,7 @@ PUBLIC = [
     "UnknownNameError",
     "VariantFilter",
     "__version__",
+    "attribute",
     "available_predictors",
     "make_predictor",
     "predict_cohort",

@@ -5,6 +5,7 @@
 True
 """
 
+from pgxeval.attribution import AttributionSettings, attribute
 from pgxeval.cohort import Cohort
 from pgxeval.errors import (
     GenotypeError,
@@ -45,6 +46,7 @@ from pgxeval.tables import Predictions
 
 __all__ = [
     "AlphaGenomePredictor",
+    "AttributionSettings",
     "CisVariants",
     "Cohort",
     "ElasticNetPredictor",
@@ -78,6 +80,7 @@ __all__ = [
     "UnknownNameError",
     "VariantFilter",
     "__version__",
+    "attribute",
     "available_predictors",
     "make_predictor",
     "predict_cohort",
