@@ -142,7 +142,7 @@ def test_unspoiled_files_pass(files: Files, tmp_path: Path) -> None:
         (_no_index, ["genotypes.vcf.gz", "index is missing", "bcftools index"]),
         (_truncated, ["genotypes.vcf.gz", "truncated"]),
         (_duplicate_individual, ["expression.bed", "SIM", "more than one column"]),
-        (_duplicate_gene, ["expression.bed", "SIMG", "line 3", "stands on line 2"]),
+        (_duplicate_gene, ["expression.bed", "SIMG", "line 3", "already on line 2"]),
         (_not_a_number, ["expression.bed", "line 3", "'high'"]),
         (_nobody_shared, ["other-SIM", "SIM0"]),
         (_few_individuals, ["9", "10"]),

@@ -1,4 +1,4 @@
-"""Cohorts: who is in, what is left out and why; from files and in memory."""
+"""Cohorts: who is in, what is excluded and why; from files and in memory."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def covariates(individuals: Sequence[str] = PEOPLE, **columns: Any) -> pd.DataFr
     return pd.DataFrame(base | columns, index=list(individuals))
 
 
-def left_out(cohort: Cohort) -> list[tuple[str, str, str]]:
-    return [tuple(row) for row in cohort.left_out.itertuples(index=False)]
+def excluded(cohort: Cohort) -> list[tuple[str, str, str]]:
+    return [tuple(row) for row in cohort.exclusions.itertuples(index=False)]
 
 
 # In memory
@@ -95,8 +95,8 @@ def test_a_cohort_built_directly() -> None:
     assert cohort.expression_table.loc["G2", "P05"] == values(3)[2, 5]
     assert cohort.covariates is not None
     assert cohort.covariates.columns.tolist() == ["age", "sex"]
-    assert left_out(cohort) == []
-    assert list(cohort.left_out.columns) == ["kind", "name", "reason"]
+    assert excluded(cohort) == []
+    assert list(cohort.exclusions.columns) == ["kind", "name", "reason"]
     with pytest.raises(AttributeError):
         cohort.individuals = ()  # type: ignore[misc]  # frozen: that is the point
 
@@ -132,8 +132,8 @@ def with_values(row: int, columns: slice, value: float) -> np.ndarray:
         ({"covariates": covariates(PEOPLE[::-1])}, TableError, "in their order"),
         ({"covariates": covariates(PEOPLE[:-1])}, TableError, r"\(29 individuals\) is not the cohort's"),
         ({"covariates": covariates(flat=1)}, TableError, "covariate flat is the same for all individuals"),
-        ({"covariates": covariates(bad=[np.nan] + [0.0] * 29)}, TableError, "bad is missing or infinite.* P00"),
-        ({"left_out": pd.DataFrame({"kind": []})}, TableError, "left_out lacks"),
+        ({"covariates": covariates(bad=[np.nan] + [0.0] * 29)}, TableError, "bad is missing for 1 individual.* P00"),
+        ({"exclusions": pd.DataFrame({"kind": []})}, TableError, "exclusions lacks"),
     ],
 )
 def test_what_cannot_be_judged_is_refused(changes: dict[str, Any], error: type[Exception], says: str) -> None:
@@ -175,7 +175,7 @@ def test_parts_are_shared_and_everything_else_is_counted() -> None:
     pd.testing.assert_frame_equal(
         cohort.covariates, table.loc[list(cohort.individuals), ["age", "sex"]].astype(float), check_names=False
     )
-    rows = left_out(cohort)
+    rows = excluded(cohort)
     lacking = [name for name in PEOPLE if name not in people]
     assert ("individual", "only_measured", "not in the genotypes and the covariates") in rows
     assert ("individual", "only_covariates", "not in the expression table and the genotypes") in rows
@@ -198,7 +198,7 @@ def test_if_all_covariates_are_constant_none_is_left() -> None:
         covariates=pd.DataFrame({"same": 1}, index=list(PEOPLE)),
     )
     assert cohort.covariates is None
-    assert left_out(cohort) == [("covariate", "same", "constant covariate")]
+    assert excluded(cohort) == [("covariate", "same", "constant covariate")]
 
 
 def test_gene_models_replace_the_positions() -> None:
@@ -215,9 +215,9 @@ def test_gene_models_replace_the_positions() -> None:
     assert cohort.gene_ids == ("ENSG00000000001.1", "ENSG00000000002.1")
     assert cohort.gene("ENSG00000000002.1").tss == 2099
     assert cohort.gene("ENSG00000000001.1") == models["ENSG00000000001.1"]
-    assert left_out(cohort) == [("gene", "ABSENT", "not in the gene models")]
+    assert excluded(cohort) == [("gene", "ABSENT", "not in the gene models")]
     assert any("1 gene(s) were found" in note and "ENSG00000000002.1" in note for note in cohort.notes)
-    with pytest.raises(UnknownNameError, match="ABSENT is not in the cohort; it was left out: not in the gene models"):
+    with pytest.raises(UnknownNameError, match="ABSENT is not in the cohort; it was excluded: not in the gene models"):
         cohort.gene("ABSENT")
     with pytest.raises(TableError, match=r"none of the 3 genes .* is in the gene models: ENSG.* there, OTHER here"):
         Cohort.from_parts(
@@ -314,7 +314,7 @@ def test_sharing_agrees_with_sets() -> None:
 
 
 def test_subset_in_the_order_asked() -> None:
-    cohort = Cohort(**parts(covariates=covariates(), left_out=[("gene", "X", "why")]))
+    cohort = Cohort(**parts(covariates=covariates(), exclusions=[("gene", "X", "why")]))
     people = PEOPLE[20:5:-1]
     part = cohort.subset(genes=["G2", "G0"], individuals=people)
     assert part.gene_ids == ("G2", "G0")
@@ -322,7 +322,7 @@ def test_subset_in_the_order_asked() -> None:
     frame = pd.DataFrame(values(3), index=["G0", "G1", "G2"], columns=list(PEOPLE))
     np.testing.assert_array_equal(part.expression, frame.loc[["G2", "G0"], list(people)])
     assert part.covariates.index.tolist() == list(people)
-    assert left_out(part) == [("gene", "X", "why")]
+    assert excluded(part) == [("gene", "X", "why")]
     assert part.notes == ("subset of a cohort of 3 genes and 30 individuals",)
     everything = cohort.subset()
     assert everything.gene_ids == cohort.gene_ids
@@ -337,7 +337,7 @@ def test_subset_leaves_out_what_says_nothing_there() -> None:
     part = cohort.subset(individuals=PEOPLE[:12])
     assert part.gene_ids == ("G2",)
     assert part.covariates.columns.tolist() == ["age", "sex"]
-    assert left_out(part) == [
+    assert excluded(part) == [
         ("gene", "G0", "constant expression"),
         ("gene", "G1", "fewer than 10 measured individuals"),
         ("covariate", "late", "constant covariate"),
@@ -354,8 +354,8 @@ def test_subset_leaves_out_what_says_nothing_there() -> None:
             r"1 individual\(s\) are not in the cohort: P1; near: P",
         ),
         ({"genes": ["GG0"]}, UnknownNameError, "gene GG0 is not in the cohort; near: G0"),
-        ({"individuals": [*PEOPLE, "P00"]}, SettingError, "individuals: P00 is asked for more than once"),
-        ({"genes": ["G0", "G0"]}, SettingError, "genes: G0 is asked for more than once"),
+        ({"individuals": [*PEOPLE, "P00"]}, SettingError, "individuals: P00 occurs more than once"),
+        ({"genes": ["G0", "G0"]}, SettingError, "genes: G0 occurs more than once"),
         ({"genes": "G0"}, SettingError, "sequence of names, got the one string 'G0'"),
         ({"individuals": PEOPLE[:9]}, SettingError, "at least 10 individuals, got 9"),
         ({"genes": []}, SettingError, "at least one gene, got none"),
@@ -389,9 +389,9 @@ def test_what_is_shown_holds_no_individual() -> None:
     matrix = values(3)
     matrix[0, 0] = 123.456
     rows = [("individual", "SECRET", "not in the genotypes"), ("gene", "X", "a < b"), ("gene", "Y", "a < b")]
-    cohort = Cohort(**parts(expression=matrix, left_out=rows, covariates=covariates(), notes=["1 & 2"]))
+    cohort = Cohort(**parts(expression=matrix, exclusions=rows, covariates=covariates(), notes=["1 & 2"]))
     assert repr(cohort) == (
-        "Cohort(3 genes, 30 individuals, 2 covariates; left out: 1 individual(s) not in the genotypes; 2 gene(s) a < b)"
+        "Cohort(3 genes, 30 individuals, 2 covariates; excluded: 1 individual(s) not in the genotypes; 2 gene(s) a < b)"
     )
     shown = cohort._repr_html_()
     assert html.escape("a < b") in shown
@@ -401,17 +401,17 @@ def test_what_is_shown_holds_no_individual() -> None:
         assert "SECRET" not in text
         assert "P00" not in text
         assert "123" not in text
-    assert "Nothing was left out" in Cohort(**parts())._repr_html_()
+    assert "Nothing was excluded" in Cohort(**parts())._repr_html_()
 
 
 def test_a_cohort_travels_to_other_processes() -> None:
-    cohort = Cohort(**parts(covariates=covariates(), left_out=[("gene", "X", "why")]))
+    cohort = Cohort(**parts(covariates=covariates(), exclusions=[("gene", "X", "why")]))
     again = pickle.loads(pickle.dumps(cohort))
     assert again.individuals == cohort.individuals
     assert again.genes == cohort.genes
     np.testing.assert_array_equal(again.expression, cohort.expression)
     pd.testing.assert_frame_equal(again.covariates, cohort.covariates)
-    pd.testing.assert_frame_equal(again.left_out, cohort.left_out)
+    pd.testing.assert_frame_equal(again.exclusions, cohort.exclusions)
     assert again.gene("G1") == cohort.gene("G1")
 
 
@@ -466,7 +466,7 @@ def test_files_are_brought_together(files: Callable[..., dict[str, Path]]) -> No
     np.testing.assert_array_equal(cohort.expression, values(3)[:2, 3:])
     assert cohort.covariates["PC1"].tolist() == list(range(2, 29))
     assert cohort.genome.individuals == PEOPLE[:2:-1]
-    assert left_out(cohort) == [
+    assert excluded(cohort) == [
         ("individual", "P00", "not in the genotypes and the covariates"),
         ("individual", "P01", "not in the genotypes"),
         ("individual", "P02", "not in the genotypes"),
@@ -487,7 +487,7 @@ def test_without_gene_models_the_bed_positions_stay(files: Callable[..., dict[st
     assert cohort.genes[0].tss == 1999
     assert cohort.genes[0].strand is None
     assert cohort.covariates is None
-    assert left_out(cohort) == []
+    assert excluded(cohort) == []
 
 
 def test_genes_on_unknown_contigs(files: Callable[..., dict[str, Path]]) -> None:
@@ -511,7 +511,7 @@ def test_real_cohort(shared_data: Path) -> None:
     cohort = Cohort.from_files(expression=folder / "expression.bed.gz", genotypes=folder / "genotypes.vcf.gz")
     assert len(cohort.genes) == 428
     assert len(cohort.individuals) == 90
-    assert left_out(cohort) == []
+    assert excluded(cohort) == []
     assert len(cohort.notes) == 1
     assert "population structure was not tested" in cohort.notes[0]
     assert cohort.relatives().empty  # unrelated parents of the CEU trios

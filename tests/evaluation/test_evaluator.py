@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from pgxeval.cohort import Cohort
 from pgxeval.errors import PgxevalWarning, SettingError, TableError
 from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.strata import gain_of
@@ -196,7 +197,8 @@ def test_a_cohort_brings_its_covariates(bed, long) -> None:
     age = random.normal(size=40)
     y = random.normal(size=(8, 40)) + 2 * age
     x = random.normal(size=y.shape) + 2 * age
-    cohort = SimpleNamespace(
+    cohort = Cohort(
+        genome=SimpleNamespace(individuals=PEOPLE, contigs=["chr1"]),
         genes=[Gene(gene_id=f"G{k:04d}", contig="chr1", start=k, end=k + 1) for k in range(8)],
         individuals=PEOPLE,
         expression=y,
@@ -231,6 +233,23 @@ def test_individuals_without_expression_are_left_out_and_counted(bed, long) -> N
     assert left_out.loc["predicted, but without measured expression", "count"] == 10
     assert left_out.loc["measured, but without any prediction", "count"] == 10
     assert left_out.loc["predicted, but without measured expression", "names"] == "X0, X1, X2, X3, X4 and 5 more"
+
+
+@few_blocks
+def test_individuals_without_covariates_are_named_as_that(bed, long) -> None:
+    random = np.random.default_rng(16)
+    y, x = random.normal(size=(2, 5, 40))
+    covariates = pd.DataFrame({"age": random.normal(size=37), "site": ["a", "b"] * 18 + ["a"]}, index=PEOPLE[3:])
+    covariates.loc[PEOPLE[5], "age"] = np.nan
+    table = long("m", x[None], [*PEOPLE[:-1], "X0"], None, None)
+    with pytest.warns(PgxevalWarning, match=r"3 individual\(s\) predicted, but excluded: not in the covariates"):
+        found = Evaluator(bed(y, PEOPLE), covariates).evaluate(table)
+    assert (found.per_gene["n"] == 35).all()
+    assert found.settings["covariates"] == ["age", "site=b"]
+    counts = found.left_out.set_index("reason")["count"]
+    assert counts["predicted, but without measured expression"] == 1
+    assert counts["predicted, but excluded: a covariate is missing"] == 1
+    assert counts["not in the covariates"] == 3
 
 
 @few_blocks

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pgxeval.cohort.expression import read_expression_bed
+from pgxeval.cohort import read_expression
 from pgxeval.tables.predictions import Predictions
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "geuvadis.py"
@@ -35,7 +35,7 @@ def test_part_of_the_genes(
     assert "Geuvadis" in Path(last).read_text()
 
     table = Predictions.read(tmp_path / "predictions.parquet").table
-    measured = read_expression_bed(data / "expression.bed.gz")
+    measured = read_expression(data / "expression.bed.gz")
     assert len(table) == 2 * 4 * 90 * 2
     assert set(table["individual"].astype(str)) == set(measured.individuals)
 

@@ -147,7 +147,7 @@ class TestReadingBack:
             a, b = cohort.genome.dosages(window), memory.genome.dosages(window)
             np.testing.assert_array_equal(a.values, b.values)
             pd.testing.assert_frame_equal(a.variants, b.variants, check_dtype=False)
-        assert len(cohort.left_out) == 0
+        assert len(cohort.exclusions) == 0
         assert len(truth) == 20
 
     def test_a_window_holds_its_gene_alone(self, cohort: Cohort, simulated: SimulatedCohort) -> None:

@@ -1,8 +1,9 @@
 """The individuals that genotypes and expression share, their genes and their covariates."""
 
 from pgxeval.cohort.cohort import Cohort
-from pgxeval.cohort.covariates import check_covariates, covariate_basis, read_covariates
-from pgxeval.cohort.expression import Expression, read_expression_bed
+from pgxeval.cohort.covariates import check_covariates, covariate_basis, encode_covariates, read_covariates
+from pgxeval.cohort.expression import Expression
+from pgxeval.cohort.expression_files import read_expression
 from pgxeval.cohort.sharing import MIN_INDIVIDUALS
 
 __all__ = [
@@ -11,8 +12,9 @@ __all__ = [
     "Expression",
     "check_covariates",
     "covariate_basis",
+    "encode_covariates",
     "read_covariates",
-    "read_expression_bed",
+    "read_expression",
 ]
 
 

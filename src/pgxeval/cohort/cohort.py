@@ -1,4 +1,4 @@
-"""Cohort: the individuals that genotypes and expression share, their genes, and what was left out."""
+"""Cohort: the individuals that genotypes and expression share, their genes, and what was excluded."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import html
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,33 +14,34 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.cohort.covariates import check_covariates, constant, covariate_basis, read_covariates
+from pgxeval.cohort.combine import combine
+from pgxeval.cohort.covariates import (
+    CONSTANT_COVARIATE,
+    check_covariates,
+    constant,
+    covariate_basis,
+    read_covariates,
+)
 from pgxeval.cohort.expression import (
     Expression,
     check_matrix,
     genes_tuple,
     names_tuple,
-    read_expression_bed,
     read_only_matrix,
 )
+from pgxeval.cohort.expression_files import read_expression
 from pgxeval.cohort.genotype_pcs import StructureTest
 from pgxeval.cohort.groups import Grouping, Labels, assign_groups, check_groups, read_labels
 from pgxeval.cohort.pedigree import read_relationship
 from pgxeval.cohort.relatedness import check_relationship, related_groups
 from pgxeval.cohort.screening import Screening
 from pgxeval.cohort.sharing import (
-    CONSTANT_COVARIATE,
     MIN_INDIVIDUALS,
     NO_CONTIG,
-    NOT_IN_MODELS,
-    contig_names,
-    count_left_out,
-    left_out_table,
+    count_exclusions,
+    exclusions_table,
     no_gene_message,
-    share_individuals,
-    too_few_message,
     unusable_genes,
-    with_models,
 )
 from pgxeval.errors import PgxevalWarning, SettingError, TableError, UnknownNameError
 from pgxeval.genome.annotation import read_gtf
@@ -59,7 +61,7 @@ def _checked(table: pd.DataFrame | None) -> pd.DataFrame | None:
 
 
 def _nothing() -> pd.DataFrame:
-    return left_out_table(())
+    return exclusions_table(())
 
 
 def _notes(notes: Sequence[str]) -> tuple[str, ...]:
@@ -78,8 +80,8 @@ def _copied(table: pd.DataFrame | None) -> pd.DataFrame | None:
 class Cohort:
     """Individuals with genotypes and measured expression, and the genes to judge predictors on.
 
-    `from_files` and `from_parts` leave out what cannot be used and say so in `left_out`. Built directly,
-    a Cohort refuses what these leave out, so that whoever holds one need not check again.
+    `from_files` and `from_parts` exclude what cannot be used and list it in `exclusions`. Built directly, a Cohort
+    refuses what these exclude, so that a Cohort never needs to be checked again.
 
     Parameters
     ----------
@@ -87,17 +89,17 @@ class Cohort:
         Genotypes of (at least) these individuals: a `PersonalGenome`, or any object with its `individuals`,
         `contigs` and `dosages`.
     genes
-        One gene a row of `expression`.
+        One gene per row of `expression`.
     expression
         float64 (n_genes, n_individuals), read-only; NaN where nothing was measured. Every gene varies and
         is measured in at least 10 individuals.
     individuals
         Identifiers, at least 10. `from_files` keeps the order of the expression file.
     covariates
-        float64, one row an individual in the order of `individuals`, one column a covariate; None without.
-    left_out
-        Columns kind ("individual", "gene" or "covariate"), name and reason: everything that some input
-        holds and the cohort does not.
+        float64, one row per individual in the order of `individuals`, one column per covariate; None without.
+    exclusions
+        Columns kind ("individual", "gene" or "covariate"), name and reason: everything that is in some input
+        and not in the cohort.
     notes
         What else a reader should know of how the inputs were brought together.
     groups
@@ -114,7 +116,7 @@ class Cohort:
     ------
     TableError
         If shapes or names do not fit, a name occurs twice, a value is infinite, a gene does not vary or is
-        hardly measured, or a covariate is missing for someone.
+        measured in few individuals, or a covariate is missing for an individual.
     SettingError
         If there are fewer than 10 individuals, no gene, or more covariates than the individuals allow.
     UnknownNameError
@@ -123,7 +125,7 @@ class Cohort:
     Examples
     --------
     Usually from files: ``Cohort.from_files(expression="expression.bed.gz", genotypes="genotypes.vcf.gz")``.
-    Here from what was read already, one gene being flat and one individual without genotypes:
+    Here from inputs in memory; one gene does not vary and one individual has no genotypes:
 
     >>> from types import SimpleNamespace
     >>> people = [f"P{i}" for i in range(12)]
@@ -131,7 +133,7 @@ class Cohort:
     >>> measured = Expression(values=[range(12), [1] * 12], genes=genes, individuals=people)
     >>> genome = SimpleNamespace(individuals=people[1:], contigs=["1"])
     >>> cohort = Cohort.from_parts(genome=genome, expression=measured, screen_genotypes=False)
-    >>> cohort.left_out["reason"].tolist()
+    >>> cohort.exclusions["reason"].tolist()
     ['not in the genotypes', 'constant expression']
     """
 
@@ -140,7 +142,7 @@ class Cohort:
     expression: npt.NDArray[np.float64] = attrs.field(converter=read_only_matrix)
     individuals: tuple[str, ...] = attrs.field(converter=names_tuple)
     covariates: pd.DataFrame | None = attrs.field(default=None, converter=_checked)
-    left_out: pd.DataFrame = attrs.field(factory=_nothing, converter=left_out_table)
+    exclusions: pd.DataFrame = attrs.field(factory=_nothing, converter=exclusions_table)
     notes: tuple[str, ...] = attrs.field(default=(), converter=_notes)
     groups: tuple[str, ...] | None = attrs.field(default=None, converter=_labels)
     strata: tuple[str, ...] | None = attrs.field(default=None, converter=_labels)
@@ -162,7 +164,7 @@ class Cohort:
             )
         for gene_id, reason in unusable_genes(self.genes, self.expression, self.genome.contigs).items():
             error = UnknownNameError if reason == NO_CONTIG else TableError
-            raise error(f"gene {gene_id} cannot be judged: {reason}; leave it out, as Cohort.from_parts does")
+            raise error(f"gene {gene_id} cannot be judged: {reason}; Cohort.from_parts excludes such genes")
         self._check_covariates()
         self._check_relations()
 
@@ -190,7 +192,7 @@ class Cohort:
         if flat.any():
             raise TableError(
                 f"covariate {self.covariates.columns[int(flat.argmax())]} is the same for all individuals; "
-                "leave it out, as Cohort.from_parts does"
+                "Cohort.from_parts excludes such covariates"
             )
         rank = covariate_basis(self.covariates, len(self.individuals)).shape[1] - 1
         if len(self.individuals) - 2 - rank < 1:
@@ -203,11 +205,11 @@ class Cohort:
     def from_files(
         cls,
         *,
-        expression: str | os.PathLike[str],
+        expression: str | os.PathLike[str] | pd.DataFrame,
         genotypes: str | os.PathLike[str],
         genes: str | os.PathLike[str] | None = None,
         reference: str | os.PathLike[str] | None = None,
-        covariates: str | os.PathLike[str] | None = None,
+        covariates: str | os.PathLike[str] | pd.DataFrame | None = None,
         groups: Labels | None = None,
         strata: Labels | None = None,
         relationship: str | os.PathLike[str] | pd.DataFrame | None = None,
@@ -219,16 +221,21 @@ class Cohort:
         Parameters
         ----------
         expression
-            BED of GTEx or tensorQTL, plain or gzipped (`pgxeval.cohort.expression.read_expression_bed`).
+            BED-like table of GTEx, tensorQTL or QTLtools, as text, Parquet or DataFrame
+            (`pgxeval.cohort.expression_files.read_expression`).
         genotypes
-            Indexed VCF or BCF (`PersonalGenome`).
+            Indexed VCF or BCF, or PLINK 2 files (`PersonalGenome`); a list of files, a pattern with ``{chrom}`` or a
+            folder, if there is one file per chromosome.
         genes
-            GTF with the gene models (`pgxeval.genome.annotation.read_gtf`). Without it the BED's own
-            positions are used: they have no strand, and a TSS only where the interval is one base long.
+            GTF with the gene models (`pgxeval.genome.annotation.read_gtf`). Without it the positions of the
+            expression table are used: they have a strand only where the table has such a column, and a TSS where
+            the strand is known or the interval is one base long.
         reference
-            Indexed FASTA, needed by sequence predictors alone.
+            Indexed FASTA, needed only by sequence predictors.
         covariates
-            Covariate table of GTEx, or its transpose (`pgxeval.cohort.covariates.read_covariates`).
+            Covariate table of GTEx, its transpose, PLINK's ``.eigenvec``, or a DataFrame with one row per individual
+            (`pgxeval.cohort.covariates.read_covariates`). Categories become indicator columns; individuals with a
+            missing value are excluded.
 
         Returns
         -------
@@ -244,13 +251,16 @@ class Cohort:
         """
         from pgxeval.genome.personal import PersonalGenome
 
-        genome = PersonalGenome(genotypes=genotypes, reference=reference)
-        measured = read_expression_bed(expression)
+        genome = PersonalGenome(
+            genotypes=Path(genotypes).expanduser() if str(genotypes).startswith("~") else genotypes,
+            reference=None if reference is None else Path(reference).expanduser(),
+        )
+        measured = read_expression(expression)
         return cls.from_parts(
             genome=genome,
             expression=measured,
-            models=None if genes is None else read_gtf(genes, measured.gene_ids),
-            covariates=None if covariates is None else read_covariates(covariates, measured.individuals),
+            models=None if genes is None else read_gtf(Path(genes).expanduser(), measured.gene_ids),
+            covariates=covariates,
             groups=groups,
             strata=strata,
             relationship=relationship,
@@ -265,7 +275,7 @@ class Cohort:
         genome: PersonalGenome,
         expression: Expression,
         models: Mapping[str, Gene] | None = None,
-        covariates: pd.DataFrame | None = None,
+        covariates: str | os.PathLike[str] | pd.DataFrame | None = None,
         groups: Labels | None = None,
         strata: Labels | None = None,
         relationship: str | os.PathLike[str] | pd.DataFrame | None = None,
@@ -274,16 +284,16 @@ class Cohort:
     ) -> Cohort:
         """Combine inputs that have been read; see `from_files`.
 
-        Left out and counted are individuals that some input lacks; genes without a gene model, on a
-        contig that the genotypes do not know, measured in fewer than 10 of the shared individuals, or
-        without variation among them; and covariates without variation among them.
+        Excluded and counted are individuals that some input lacks or whose covariates are incomplete; genes
+        without a gene model, on a contig that the genotypes do not have, measured in fewer than 10 of the shared
+        individuals, or without variation among them; and covariates without variation among them.
 
         Parameters
         ----------
         genome
             Genotypes.
         expression
-            Expression, with individuals and genes in the order wanted.
+            Expression; its order of individuals and genes is kept.
         models
             Gene models by identifier, matched by `pgxeval.genome.annotation.match_genes`; None keeps the
             genes of `expression` as they are.
@@ -319,45 +329,26 @@ class Cohort:
         SettingError
             If fewer than 10 individuals are shared.
         """
-        table = _checked(covariates)
-        sources = {"expression table": expression.individuals, "genotypes": tuple(genome.individuals)}
-        if table is not None:
-            sources["covariates"] = tuple(table.index)
-        individuals, left_out = share_individuals(sources)
-        if len(individuals) < MIN_INDIVIDUALS:
-            raise SettingError(too_few_message(individuals, sources))
-        notes: list[str] = []
-        genes = {gene.gene_id: gene for gene in expression.genes}
-        if models is not None:
-            genes, model_notes, builds_differ = with_models(expression.genes, models)
-            notes += model_notes
-            if builds_differ:
-                warnings.warn(
-                    f"{model_notes[-1]}. Are the expression table and the gene models of the same genome "
-                    "build as the genotypes?",
-                    PgxevalWarning,
-                    stacklevel=2,
-                )
-            left_out += [("gene", name, NOT_IN_MODELS) for name in expression.gene_ids if name not in genes]
-        renamed = [
-            f"{ours} is {theirs}"
-            for ours, theirs in contig_names(genes.values(), genome.contigs).items()
-            if theirs not in (None, ours)
-        ]
-        if renamed:
-            notes.append(f"contigs have other names in the genotypes: {known_names(renamed, 4)}")
-        column_of = {name: column for column, name in enumerate(expression.individuals)}
-        columns = [column_of[name] for name in individuals]
-        rows = [row for row, gene in enumerate(expression.genes) if gene.gene_id in genes]
-        measured = expression.values
+        table = None if covariates is None else read_covariates(covariates, expression.individuals)
+        labels = {labels for labels in (groups, strata) if isinstance(labels, str)}
+        combined = combine(
+            genome, expression, models, None if table is None else table.drop(columns=labels, errors="ignore")
+        )
+        if combined.builds_differ:
+            warnings.warn(
+                f"{combined.builds_differ}. Are the expression table and the gene models of the same genome build as "
+                "the genotypes?",
+                PgxevalWarning,
+                stacklevel=_CALLER - 1,
+            )
         cohort = cls._screened(
             genome=genome,
-            genes=[genes[expression.genes[row].gene_id] for row in rows],
-            values=measured[np.ix_(rows, columns)],
-            individuals=individuals,
-            covariates=table,
-            left_out=left_out_table(left_out),
-            notes=notes,
+            genes=combined.genes,
+            values=combined.values,
+            individuals=combined.individuals,
+            covariates=combined.covariates,
+            exclusions=exclusions_table(combined.exclusions),
+            notes=combined.notes,
         )
         return cohort._related(groups, strata, relationship, table, genotype_pcs=genotype_pcs, screen=screen_genotypes)
 
@@ -483,7 +474,7 @@ class Cohort:
         values: npt.NDArray[np.float64],
         individuals: tuple[str, ...],
         covariates: pd.DataFrame | None,
-        left_out: pd.DataFrame,
+        exclusions: pd.DataFrame,
         notes: Sequence[str],
         groups: Sequence[str] | None = None,
         strata: Sequence[str] | None = None,
@@ -508,7 +499,7 @@ class Cohort:
             expression=values,
             individuals=individuals,
             covariates=covariates,
-            left_out=pd.concat([left_out, left_out_table(more)], ignore_index=True),
+            exclusions=pd.concat([exclusions, exclusions_table(more)], ignore_index=True),
             notes=notes,
             groups=groups,
             strata=strata,
@@ -522,7 +513,7 @@ class Cohort:
 
     @property
     def expression_table(self) -> pd.DataFrame:
-        """A copy of the expression as a DataFrame: index gene_id, one column an individual."""
+        """A copy of the expression as a DataFrame: index gene_id, one column per individual."""
         return Expression(values=self.expression, genes=self.genes, individuals=self.individuals).table
 
     def gene(self, gene_id: str) -> Gene:
@@ -531,7 +522,7 @@ class Cohort:
         Raises
         ------
         UnknownNameError
-            If the cohort has no such gene; the message says so if it was left out, or offers near names.
+            If the cohort has no such gene; the message gives the reason if it was excluded, or near names.
         """
         return self.genes[self._row(gene_id)]
 
@@ -552,15 +543,15 @@ class Cohort:
     def _row(self, gene_id: str) -> int:
         row = self._rows.get(gene_id)
         if row is None:
-            left = self.left_out.loc[(self.left_out["kind"] == "gene") & (self.left_out["name"] == gene_id)]
-            why = f"; it was left out: {left['reason'].iloc[0]}" if len(left) else ""
+            left = self.exclusions.loc[(self.exclusions["kind"] == "gene") & (self.exclusions["name"] == gene_id)]
+            why = f"; it was excluded: {left['reason'].iloc[0]}" if len(left) else ""
             raise UnknownNameError(f"gene {gene_id} is not in the cohort{why or near_names(str(gene_id), self._rows)}")
         return row
 
     def subset(self, *, genes: Sequence[str] | None = None, individuals: Sequence[str] | None = None) -> Cohort:
-        """Return a cohort of some genes and individuals, in the order asked.
+        """Return a cohort of some genes and individuals, in the given order.
 
-        Genes and covariates that say nothing among these individuals are left out and counted.
+        Genes and covariates that do not vary among these individuals are excluded and counted.
 
         Parameters
         ----------
@@ -574,12 +565,12 @@ class Cohort:
         UnknownNameError
             If a gene or an individual is not in the cohort.
         SettingError
-            If a name is asked for twice, or fewer than 10 individuals are left.
+            If a name occurs twice, or fewer than 10 individuals are left.
         TableError
             If no gene is left.
         """
-        gene_ids = self.gene_ids if genes is None else _asked(genes, "genes")
-        names = self.individuals if individuals is None else _asked(individuals, "individuals")
+        gene_ids = self.gene_ids if genes is None else _distinct(genes, "genes")
+        names = self.individuals if individuals is None else _distinct(individuals, "individuals")
         if not gene_ids:
             raise SettingError("a cohort needs at least one gene, got none")
         rows = [self._row(gene_id) for gene_id in gene_ids]
@@ -598,7 +589,7 @@ class Cohort:
             values=self.expression[np.ix_(rows, columns)],
             individuals=tuple(names),
             covariates=self.covariates,
-            left_out=self.left_out,
+            exclusions=self.exclusions,
             notes=(
                 *self.notes,
                 f"subset of a cohort of {len(self.genes)} genes and {len(self.individuals)} individuals",
@@ -632,10 +623,12 @@ class Cohort:
 
     def __repr__(self) -> str:
         covariates = 0 if self.covariates is None else self.covariates.shape[1]
-        left_out = "; ".join(f"{count} {kind}(s) {reason}" for kind, reason, count in count_left_out(self.left_out))
+        exclusions = "; ".join(
+            f"{count} {kind}(s) {reason}" for kind, reason, count in count_exclusions(self.exclusions)
+        )
         return (
             f"Cohort({len(self.genes)} genes, {len(self.individuals)} individuals, {covariates} covariates; "
-            f"left out: {left_out or 'nothing'})"
+            f"excluded: {exclusions or 'nothing'})"
         )
 
     def _repr_html_(self) -> str:
@@ -643,13 +636,13 @@ class Cohort:
         missing = float(np.isnan(self.expression).mean())
         rows = "".join(
             f"<tr><td>{html.escape(kind)}</td><td>{html.escape(reason)}</td><td>{count:,}</td></tr>"
-            for kind, reason, count in count_left_out(self.left_out)
+            for kind, reason, count in count_exclusions(self.exclusions)
         )
         table = (
-            f"<table><thead><tr><th>left out</th><th>reason</th><th>count</th></tr></thead>"
+            f"<table><thead><tr><th>excluded</th><th>reason</th><th>count</th></tr></thead>"
             f"<tbody>{rows}</tbody></table>"
             if rows
-            else "<p>Nothing was left out.</p>"
+            else "<p>Nothing was excluded.</p>"
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
         return (
@@ -659,10 +652,10 @@ class Cohort:
         )
 
 
-def _asked(names: Sequence[str], what: str) -> tuple[str, ...]:
+def _distinct(names: Sequence[str], what: str) -> tuple[str, ...]:
     if isinstance(names, str):
         raise SettingError(f"{what} must be a sequence of names, got the one string {names!r}")
-    asked = names_tuple(names)
-    if (twice := first_duplicate(asked)) is not None:
-        raise SettingError(f"{what}: {twice} is asked for more than once")
-    return asked
+    distinct = names_tuple(names)
+    if (twice := first_duplicate(distinct)) is not None:
+        raise SettingError(f"{what}: {twice} occurs more than once")
+    return distinct

@@ -1,4 +1,4 @@
-"""What a cohort's inputs share: individuals and genes that all of them can speak of, and why not the rest."""
+"""The individuals and genes that all inputs of a cohort share, and why others are excluded."""
 
 from __future__ import annotations
 
@@ -24,35 +24,34 @@ NO_CONTIG = "contig unknown to the genotypes"
 NOT_IN_MODELS = "not in the gene models"
 FEW_MEASURED = f"fewer than {MIN_INDIVIDUALS} measured individuals"
 CONSTANT = "constant expression"
-CONSTANT_COVARIATE = "constant covariate"
 
-LEFT_OUT_COLUMNS = ("kind", "name", "reason")
+EXCLUSION_COLUMNS = ("kind", "name", "reason")
 # Farther than this from its gene model, an expression row was placed on another genome build.
 _BUILD_TOLERANCE_BP = 10_000
 _BUILD_FRACTION = 0.1
 
-LeftOut = list[tuple[str, str, str]]
+Exclusions = list[tuple[str, str, str]]
 
 
-def left_out_table(rows: pd.DataFrame | Iterable[tuple[str, str, str]]) -> pd.DataFrame:
-    """Return what was left out as a table with the string columns kind, name and reason."""
+def exclusions_table(rows: pd.DataFrame | Iterable[tuple[str, str, str]]) -> pd.DataFrame:
+    """Return exclusions as a table with the string columns kind, name and reason."""
     if isinstance(rows, pd.DataFrame):
-        if missing := [name for name in LEFT_OUT_COLUMNS if name not in rows.columns]:
-            raise TableError(f"left_out lacks the column(s) {', '.join(missing)}")
-        return rows[list(LEFT_OUT_COLUMNS)].astype("string").reset_index(drop=True)
+        if missing := [name for name in EXCLUSION_COLUMNS if name not in rows.columns]:
+            raise TableError(f"exclusions lacks the column(s) {', '.join(missing)}")
+        return rows[list(EXCLUSION_COLUMNS)].astype("string").reset_index(drop=True)
     listed = list(rows)
     return pd.DataFrame(
-        {name: pd.array([row[i] for row in listed], dtype="string") for i, name in enumerate(LEFT_OUT_COLUMNS)}
+        {name: pd.array([row[i] for row in listed], dtype="string") for i, name in enumerate(EXCLUSION_COLUMNS)}
     )
 
 
-def count_left_out(left_out: pd.DataFrame) -> list[tuple[str, str, int]]:
+def count_exclusions(exclusions: pd.DataFrame) -> list[tuple[str, str, int]]:
     """Return (kind, reason, count), in the order of first appearance."""
-    counts = Counter(zip(left_out["kind"], left_out["reason"], strict=True))
+    counts = Counter(zip(exclusions["kind"], exclusions["reason"], strict=True))
     return [(kind, reason, count) for (kind, reason), count in counts.items()]
 
 
-def share_individuals(sources: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], LeftOut]:
+def share_individuals(sources: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], Exclusions]:
     """Find the individuals that every source has.
 
     Parameters
@@ -79,19 +78,19 @@ def share_individuals(sources: Mapping[str, Sequence[str]]) -> tuple[tuple[str, 
             f"no individual is shared: {examples}. Individuals are matched by their exact names"
             + _mismatch_hint(sources)
         )
-    left_out = []
+    exclusions = []
     listed: set[str] = set()
     for names in sources.values():
         for name in names:
             lacking = [source for source in sources if name not in sets[source]]
             if lacking and name not in listed:
                 listed.add(name)
-                left_out.append(("individual", name, f"not in the {' and the '.join(lacking)}"))
-    return shared, left_out
+                exclusions.append(("individual", name, f"not in the {' and the '.join(lacking)}"))
+    return shared, exclusions
 
 
 def too_few_message(shared: Sequence[str], sources: Mapping[str, Sequence[str]]) -> str:
-    """Say that too few individuals are shared, how many each source has, and a likely cause."""
+    """Describe that too few individuals are shared, how many each source has, and a likely cause."""
     sizes = ", ".join(f"the {source} has {len(names)}" for source, names in sources.items())
     return f"{len(shared)} individual(s) are shared ({sizes}); at least {MIN_INDIVIDUALS} are needed" + _mismatch_hint(
         sources
@@ -99,26 +98,33 @@ def too_few_message(shared: Sequence[str], sources: Mapping[str, Sequence[str]])
 
 
 def _mismatch_hint(sources: Mapping[str, Sequence[str]]) -> str:
-    """Name a pair of names that may mean the same person; empty where none is found."""
+    """Return a pair of names that may mean the same individual, for a message; empty where none is found."""
     first, *others = sources
     for other in others:
         for longer, shorter in ((first, other), (other, first)):
             if pair := _likely_pair(sources[longer], sources[shorter]):
+                cause = (
+                    " R writes X before a name that begins with a digit; read and write with check.names=FALSE"
+                    if re.fullmatch(r"X\d.*", pair[0]) and not re.fullmatch(r"X\d.*", pair[1])
+                    else " (bcftools reheader -s renames in a VCF)"
+                )
                 return (
-                    f"; {pair[0]} in the {longer} may be {pair[1]} in the {shorter}: "
-                    "if so, rename them so that both files say the same (bcftools reheader -s renames in a VCF)"
+                    f"; {pair[0]} in the {longer} may be {pair[1]} in the {shorter}: if so, use one name in all files"
+                    f"{cause if cause.startswith(' (') else '.' + cause}"
                 )
     return ""
 
 
 def _likely_pair(names: Iterable[str], others: Iterable[str]) -> tuple[str, str] | None:
     exact = frozenset(others)
-    folded = {_folded(name): name for name in exact}
+    folded = {_folded(name): name for name in sorted(exact, reverse=True)}
     for name in names:
         if name in exact:
             continue
         if _folded(name) in folded:
             return name, folded[_folded(name)]
+        if re.fullmatch(r"X\d.*", name) and _folded(name[1:]) in folded:
+            return name, folded[_folded(name[1:])]
         for separator in re.finditer(r"[-_.:|]", name):
             # GTEX-1117F-0226-SM-5GZZ7 begins with its donor; PLINK writes family_individual.
             for part in (name[: separator.start()], name[separator.end() :]):
@@ -179,12 +185,12 @@ def contig_names(genes: Iterable[Gene], contigs: Sequence[str]) -> dict[str, str
 
 
 def unusable_genes(genes: Sequence[Gene], values: npt.NDArray[np.float64], contigs: Sequence[str]) -> dict[str, str]:
-    """Return gene_id -> reason for each gene that no predictor could be judged on.
+    """Return gene_id -> reason for each gene that cannot be used to judge a predictor.
 
     Parameters
     ----------
     genes
-        One gene a row of `values`.
+        One gene per row of `values`.
     values
         float64 (n_genes, n_individuals), NaN where nothing was measured.
     contigs
@@ -205,13 +211,13 @@ def unusable_genes(genes: Sequence[Gene], values: npt.NDArray[np.float64], conti
 
 
 def no_gene_message(genes: Sequence[Gene], reasons: Mapping[str, str], contigs: Sequence[str]) -> str:
-    """Say that no gene is left, why, and what contigs both sides have."""
+    """Describe that no gene is left, why, and what contigs both sides have."""
     counts = ", ".join(f"{count} {reason}" for reason, count in Counter(reasons.values()).items())
     message = f"none of the {len(genes)} genes can be used: {counts}"
     if NO_CONTIG in reasons.values():
         own = list(dict.fromkeys(gene.contig for gene in genes))
         message += (
             f". The genes lie on {known_names(own, 5)}; the genotypes have {known_names(contigs, 5)}. "
-            "chr1 and 1 are matched; any other difference must be mended in the files"
+            "chr1 and 1 are matched; any other difference must be corrected in the files"
         )
     return message

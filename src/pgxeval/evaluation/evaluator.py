@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pgxeval.cohort.cohort import Cohort
+from pgxeval.cohort.expression import Expression
 from pgxeval.errors import PgxevalWarning, SettingError, TableError
 from pgxeval.evaluation.correlation import RankedExpression
 from pgxeval.evaluation.evaluation import Evaluation
@@ -74,7 +76,13 @@ class Evaluator:
     target: MeasuredExpression
     threads: int | None
 
-    def __init__(self, cohort: object, covariates: pd.DataFrame | None = None, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        cohort: Cohort | Expression | pd.DataFrame | str | os.PathLike[str],
+        covariates: pd.DataFrame | str | os.PathLike[str] | None = None,
+        *,
+        threads: int | None = None,
+    ) -> None:
         self.__attrs_init__(target=MeasuredExpression.of(cohort, covariates), threads=threads)
 
     def __repr__(self) -> str:
@@ -209,7 +217,7 @@ class Evaluator:
             per_gene=per_gene,
             concordance=concordance,
             strata=strata_table,
-            left_out=_left_out(self.target.left_out, dropped),
+            left_out=_left_out(self.target.exclusions, dropped),
             settings={
                 "n_genes": len(genes),
                 "n_individuals": int(everyone.sum()),
@@ -266,8 +274,13 @@ class Evaluator:
                     f"predictions table: {len(names)} gene(s) have no measured expression: {_some(names)}{hint}. "
                     'Remove their rows, or leave them out with unknown_genes="drop"'
                 )
-            if names:
-                dropped.append(_dropped(kind, "", "predicted, but without measured expression", len(names), names))
+            excluded = self.target.exclusions
+            reasons = dict(zip(excluded["name"], excluded["reason"], strict=True)) if kind == "individual" else {}
+            if without := [name for name in names if name not in reasons]:
+                dropped.append(_dropped(kind, "", "predicted, but without measured expression", len(without), without))
+            for reason in dict.fromkeys(reasons[name] for name in names if name in reasons):
+                some = [name for name in names if reasons.get(name) == reason]
+                dropped.append(_dropped(kind, "", f"predicted, but excluded: {reason}", len(some), some))
             absent = sorted(set(range(len(known))) - set(long.present(key).tolist()))
             if absent:
                 reason = "measured, but without any prediction"
