@@ -165,7 +165,7 @@ class TestRun:
         assert captured.out == ""
 
 
-@pytest.mark.filterwarnings("ignore:fewer than 30 genomic blocks:pgxeval.errors.PgxevalWarning")
+@pytest.mark.filterwarnings("ignore:fewer than 5 effective genomic blocks:pgxeval.errors.PgxevalWarning")
 def test_planted_truth_is_recovered() -> None:
     """With strong effects the additive genes are found and the null genes are not."""
     cohort, truth = simulate_cohort_in_memory(

@@ -162,7 +162,7 @@ def _run(arguments: argparse.Namespace) -> Path:
             "About this cohort": _about(simulated, arguments.replicates),
             "Planted truth, and how well it was recovered": [_for_readers(recovered), _READING],
         },
-        individuals=True,  # nobody's: they are simulated
+        show_individuals_of=True,  # simulated individuals
     )
     _say(_summary(recovered))
     _say(f"Took {time.monotonic() - started:.0f} s. The report:")

@@ -115,7 +115,7 @@ class TopVariant:
 
 @pytest.fixture(scope="session")
 def bed() -> Callable[..., pd.DataFrame]:
-    """Return the maker of expression tables in BED layout, one gene a megabase."""
+    """Return the maker of expression tables in BED layout, one gene per megabase."""
     return _bed
 
 

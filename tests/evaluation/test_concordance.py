@@ -8,14 +8,14 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
+from pgxeval.errors import SettingError
 from pgxeval.evaluation.concordance import (
+    ODDS_RATIO_KINDS,
     PairedTable,
     Share,
-    association_odds_ratio,
     clopper_pearson,
     directions_of,
-    marginal_odds_ratio,
-    mcnemar_odds_ratio,
+    log_odds_ratio,
     paired_indicators,
 )
 
@@ -106,7 +106,7 @@ def test_clopper_pearson_is_that_of_statsmodels_and_scipy(k: int, n: int) -> Non
     assert found == pytest.approx((interval.low, interval.high))
 
 
-def test_share_leaves_out_what_has_no_direction() -> None:
+def test_share_excludes_genes_without_direction() -> None:
     share = Share.of([0.1, -0.2, 0.3, np.nan, 0.0])
     assert (share.right, share.defined, share.share) == (2, 3, 2 / 3)
     assert np.isnan(Share.of([np.nan]).share)
@@ -138,15 +138,43 @@ def test_directions_of_a_matrix() -> None:
     assert paired_indicators(found, found).sum() == 2
 
 
-def test_vectorised_odds_ratios_are_those_of_one_table() -> None:
-    counts = np.array(_tables(), dtype=float)
-    for row, value in zip(_tables(), mcnemar_odds_ratio(counts), strict=True):
-        _same(float(value), _table(row).mcnemar().value)
-    for row, value in zip(_tables(), marginal_odds_ratio(counts), strict=True):
-        _same(float(value), _table(row).marginal().value)
-    both, a, b, neither = counts.T
-    with np.errstate(all="ignore"):
-        np.testing.assert_allclose(association_odds_ratio(counts), both * neither / (a * b))
+@pytest.mark.parametrize("kind", ODDS_RATIO_KINDS)
+def test_log_odds_ratio_over_blocks_against_leaving_out_each_block(kind) -> None:
+    sums = np.random.default_rng(3).integers(3, 30, size=(40, 4)).astype(float)
+    found = log_odds_ratio(sums, kind)
+
+    def slow(both: float, a: float, b: float, neither: float) -> float:
+        if kind == "mcnemar":
+            return np.log(a / b)
+        if kind == "marginal":
+            return np.log((both + a) / (b + neither) / ((both + b) / (a + neither)))
+        return np.log(both * neither / (a * b))
+
+    assert found.value == pytest.approx(slow(*sums.sum(axis=0)))
+    left = np.array([slow(*(sums.sum(axis=0) - block)) for block in sums])
+    # the delta method leaves second-order terms, about 1 / (2 * 40) here
+    assert found.standard_error == pytest.approx(np.sqrt(39 / 40 * ((left - found.value) ** 2).sum()), rel=0.02)
+
+
+@pytest.mark.parametrize("kind", ODDS_RATIO_KINDS)
+def test_an_empty_cell_has_no_jackknife_interval(kind) -> None:
+    sums = np.array([[4.0, 3.0, 0.0, 0.0], [5.0, 2.0, 0.0, 0.0]])
+    found = log_odds_ratio(sums, kind)
+    assert not np.isfinite(found.value)
+    assert np.isnan(found.interval()).all()
+    assert np.isnan(found.p_value())
+
+
+def test_zeros_of_published_tables_can_count_as_wrong() -> None:
+    r = [0.1, -0.2, 0.3, np.nan, 0.0]
+    assert (Share.of(r).right, Share.of(r).defined) == (2, 3)
+    assert (Share.of(r, zero="wrong").right, Share.of(r, zero="wrong").defined) == (2, 4)
+    a, b = [0.0, 0.1, 0.0, 0.2], [0.3, 0.0, np.nan, 0.1]
+    assert PairedTable.of(a, b).counts == (1, 0, 0, 0)
+    table = PairedTable.of(a, b, zero="wrong")
+    assert (*table.counts, table.undefined) == (1, 1, 1, 0, 1)
+    with pytest.raises(SettingError, match="zero must be"):
+        Share.of(r, zero="half")  # type: ignore[arg-type] # refused on purpose
 
 
 def test_thousands_of_genes_do_not_take_seconds() -> None:

@@ -17,7 +17,7 @@ from pgxeval.evaluation.strata import gain_of
 from pgxeval.genome.intervals import Gene
 from pgxeval.tables.predictions import Predictions
 
-few_blocks = pytest.mark.filterwarnings("ignore:fewer than 30 genomic blocks")
+few_blocks = pytest.mark.filterwarnings("ignore:fewer than 5 effective genomic blocks")
 PEOPLE = [f"S{k:02d}" for k in range(40)]
 
 
@@ -101,8 +101,9 @@ def test_an_anti_predicted_gene_is_not_linear(made, long) -> None:
 
 def test_strata_from_other_individuals_are_independent(made, three, evaluation) -> None:
     given = pd.DataFrame({"gene_id": evaluation.strata["gene_id"][:50], "stratum": ["x", "y"] * 25})
-    with pytest.warns(PgxevalWarning, match=r"x \(25\), y \(25\)"):
-        found = Evaluator(made.expression_table()).evaluate(three, strata=given)
+    found = Evaluator(made.expression_table()).evaluate(three, strata=given)
+    with pytest.warns(PgxevalWarning, match=r"effective genomic blocks in all \(3\), x \(2\), y \(2\)"):
+        Evaluator(made.expression_table()).evaluate(three, strata=given, block_bp=25_000_000)
     assert found.strata["stratum"].tolist() == ["x", "y"] * 25 + ["untested"] * 10
     assert found.summary["stratum"].drop_duplicates().tolist() == ["all", "x", "y"]
     assert set(found.summary["assignment"]) == {"all genes", "independent"}
@@ -111,8 +112,8 @@ def test_strata_from_other_individuals_are_independent(made, three, evaluation) 
     evaluator = Evaluator(made.expression_table())
     for spoiled, message in (
         (given[["gene_id"]], r"missing column\(s\) stratum"),
-        (pd.concat([given, given]), "more than once"),
-        (given.assign(stratum="all"), "stands for all genes"),
+        (pd.concat([given, given]), "occurs more than once"),
+        (given.assign(stratum="all"), "denotes all genes"),
     ):
         with pytest.raises(TableError, match=message):
             evaluator.evaluate(three, strata=spoiled)
@@ -222,17 +223,17 @@ def test_a_cohort_brings_its_covariates(bed, long) -> None:
 
 
 @few_blocks
-def test_individuals_without_expression_are_left_out_and_counted(bed, long) -> None:
+def test_individuals_without_expression_are_excluded_and_counted(bed, long) -> None:
     random = np.random.default_rng(6)
     y, x = random.normal(size=(2, 5, 40))
     table = long("m", x[None], [*PEOPLE[:30], *[f"X{k}" for k in range(10)]], None, None)
     with pytest.warns(PgxevalWarning, match=r"10 individual\(s\) predicted, but without measured expression"):
         found = Evaluator(bed(y, PEOPLE)).evaluate(table)
     assert (found.per_gene["n"] == 30).all()
-    left_out = found.left_out.set_index("reason")
-    assert left_out.loc["predicted, but without measured expression", "count"] == 10
-    assert left_out.loc["measured, but without any prediction", "count"] == 10
-    assert left_out.loc["predicted, but without measured expression", "names"] == "X0, X1, X2, X3, X4 and 5 more"
+    exclusions = found.exclusions.set_index("reason")
+    assert exclusions.loc["predicted, but without measured expression", "count"] == 10
+    assert exclusions.loc["measured, but without any prediction", "count"] == 10
+    assert exclusions.loc["predicted, but without measured expression", "name"] == "X0, X1, X2, X3, X4 and 5 more"
 
 
 @few_blocks
@@ -264,7 +265,7 @@ def test_a_predictor_that_lacks_genes_is_not_flattered(bed, long) -> None:
     reasons = found.per_gene.query("predictor == 'b'")["reason"]
     assert (reasons == "not in the predictions table").sum() == 10
     assert found.concordance.iloc[0]["undefined"] == 10
-    assert found.left_out.set_index("reason").loc["not in the predictions table", "count"] == 10
+    assert found.exclusions.set_index("reason").loc["not in the predictions table", "count"] == 10
 
 
 @few_blocks
@@ -294,16 +295,16 @@ def test_bad_input_is_one_clear_error(bed, long) -> None:
         (good.drop(columns="prediction"), r"missing column\(s\) prediction"),
         (good.assign(prediction=np.inf), "infinite"),
         (good.assign(individual="X" + good["individual"]), "shares no individual"),
-        (good.iloc[:0], "holds no rows"),
+        (good.iloc[:0], "it has no rows"),
         ([1, 2], "must be Predictions, a DataFrame or the path"),
     ):
         with pytest.raises(TableError, match=message):
             evaluator.evaluate(spoiled)
     for wrong, message in (
-        ({"confidence": 1.0}, "confidence must lie between 0 and 1"),
-        ({"level": 0}, "level must lie between 0 and 1"),
-        ({"bootstraps": 0}, "bootstraps must be 1 or more"),
-        ({"permutations": -1}, "permutations 0 or more"),
+        ({"confidence": 1.0}, "confidence must be between 0 and 1"),
+        ({"level": 0}, "level must be between 0 and 1"),
+        ({"margin": 0.0}, "margin must be above 0"),
+        ({"permutations": -1}, "permutations must be 0 or more"),
         ({"block_bp": 0}, "block_bp must be 1 or more"),
         ({"zero_shot_inference": "guess"}, "zero_shot_inference"),
         ({"unknown_genes": "guess"}, "unknown_genes"),

@@ -12,7 +12,7 @@ from pgxeval.evaluation.inference import fisher_interval, fisher_z, null_inflati
 from pgxeval.seeding import permute_individuals
 from pgxeval.tables.predictions import Predictions
 
-pytestmark = pytest.mark.filterwarnings("ignore:fewer than 30 genomic blocks")
+pytestmark = pytest.mark.filterwarnings("ignore:fewer than 5 effective genomic blocks")
 PEOPLE = [f"S{k:02d}" for k in range(40)]
 
 
@@ -144,10 +144,10 @@ def test_missing_predictions_say_the_predictors_reason(bed, long) -> None:
     assert per_gene.loc["G0001", "n"] == 0
     assert per_gene.loc["G0000", "n"] == 35
     assert not np.isnan(per_gene.loc["G0000", "spearman"])
-    left_out = found.left_out.set_index("reason")["count"]
-    assert left_out["missing: no variant in the window"] == 40
-    assert left_out["missing: sequence too short"] == 5
-    assert left_out["undefined: fewer than 10 individuals: no variant in the window"] == 1
+    exclusions = found.exclusions.set_index("reason")["count"]
+    assert exclusions["missing: no variant in the window"] == 40
+    assert exclusions["missing: sequence too short"] == 5
+    assert exclusions["undefined: fewer than 10 individuals: no variant in the window"] == 1
 
 
 def test_an_exact_zero_has_no_direction(bed, long) -> None:

@@ -1,14 +1,17 @@
-"""Judges: counts and a slow bootstrap written out gene by gene."""
+"""The summary and concordance tables against counts and a jackknife written out gene by gene."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import special, stats
 
+from pgxeval.evaluation.comparison import joint_replicates
 from pgxeval.evaluation.concordance import PairedTable, clopper_pearson
 from pgxeval.evaluation.per_gene import Judged
-from pgxeval.evaluation.resampling import block_weights
-from pgxeval.evaluation.summary import CONCORDANCE, SUMMARY, Stratum, Summariser, joint_replicates
+from pgxeval.evaluation.strata import Stratum
+from pgxeval.evaluation.summary import Summariser
+from pgxeval.evaluation.tables import COMPARISON, CONCORDANCE, SUMMARY
 
 
 def _judged(name: str, r: np.ndarray, null: np.ndarray | None = None, key: tuple[int, int] | None = (0, 50)) -> Judged:
@@ -52,14 +55,14 @@ def world():
 def _summarise(judged, blocks, genes=None, **kwargs):
     genes = np.ones(len(blocks), dtype=bool) if genes is None else genes
     strata = [Stratum(name="all", genes=genes, definers=frozenset(), given=False)]
-    settings = {"confidence": 0.95, "bootstraps": 500, "seed": 3, "level": 0.05} | kwargs
+    settings = {"confidence": 0.95, "level": 0.05} | kwargs
     return Summariser(judged=judged, blocks=blocks, **settings).tables(strata)
 
 
 def test_counts_and_means_are_those_of_the_genes(world) -> None:
     judged, r, null, blocks = world
-    summary, _ = _summarise(judged, blocks)
-    assert tuple(summary.columns) == SUMMARY
+    summary, _, _ = _summarise(judged, blocks)
+    assert list(summary.columns) == list(SUMMARY)
     row = summary.iloc[0]
     defined = r[0][~np.isnan(r[0])]
     assert (row["n_genes"], row["defined"], row["undefined"]) == (200, len(defined), 200 - len(defined))
@@ -79,42 +82,117 @@ def test_counts_and_means_are_those_of_the_genes(world) -> None:
     assert zeros["n_directed"] == (r[1] != 0).sum()
 
 
-def test_intervals_are_those_of_a_bootstrap_written_out(world) -> None:
+def _jackknife(values: list[float], whole: float) -> float:
+    blocks = len(values)
+    return float(np.sqrt((blocks - 1) / blocks * np.sum((np.array(values) - whole) ** 2)))
+
+
+def test_intervals_are_those_of_a_jackknife_written_out(world) -> None:
     judged, r, null, blocks = world
-    summary, concordance = _summarise(judged, blocks)
-    weights = block_weights(50, 500, 3)
-    share, difference, mcnemar, over, marginal = [], [], [], [], []
-    for draw in weights:
-        genes = np.concatenate([np.flatnonzero(blocks == k) for k in range(50) for _ in range(int(draw[k]))])
+    summary, concordance, _ = _summarise(judged, blocks)
+
+    def statistics(genes: np.ndarray) -> dict[str, float]:
         mine, theirs = r[0][genes], null[0][:, genes]
-        share.append(np.sum(mine > 0) / np.sum(~np.isnan(mine)))
-        difference.append(share[-1] - np.sum(theirs > 0) / np.sum(~np.isnan(theirs)))
+        share = np.sum(mine > 0) / np.sum(~np.isnan(mine))
         table = PairedTable.of(mine, r[1][genes])
-        mcnemar.append(table.mcnemar().value)
-        marginal.append(table.marginal().value)
         reference = PairedTable.of(null[0, :4, genes].ravel(), null[1, :4, genes].ravel())
-        over.append(mcnemar[-1] / reference.mcnemar().value)
+        return {
+            "share": np.log(share / (1 - share)),
+            "difference": share - np.sum(theirs > 0) / np.sum(~np.isnan(theirs)),
+            "mcnemar": np.log(table.mcnemar().value),
+            "over": np.log(table.mcnemar().value / reference.mcnemar().value),
+            "marginal": np.log(table.marginal().value),
+        }
 
-    def limits(draws: list[float]) -> tuple[float, float]:
-        return (
-            float(np.quantile(draws, 0.025, method="lower")),
-            float(np.quantile(draws, 0.975, method="higher")),
-        )
-
+    whole = statistics(np.arange(200))
+    left = [statistics(np.flatnonzero(blocks != k)) for k in range(50)]
+    error = {name: _jackknife([one[name] for one in left], whole[name]) for name in whole}
     row, pair = summary.iloc[0], concordance.iloc[0]
-    assert (row["share_low"], row["share_high"]) == pytest.approx(limits(share))
-    assert (row["difference_low"], row["difference_high"]) == pytest.approx(limits(difference))
-    assert (pair["mcnemar_or_low"], pair["mcnemar_or_high"]) == pytest.approx(limits(mcnemar))
-    assert (pair["marginal_or_low"], pair["marginal_or_high"]) == pytest.approx(limits(marginal))
-    assert (pair["mcnemar_over_reference_low"], pair["mcnemar_over_reference_high"]) == pytest.approx(limits(over))
-    one_side = min(np.sum(np.array(marginal) <= 1), np.sum(np.array(marginal) >= 1))
-    assert pair["marginal_p"] == pytest.approx(min(1, 2 * (1 + one_side) / 501))
+    quantile = stats.t.ppf(0.975, row["effective_blocks"] - 1)
+    expected = special.expit(whole["share"] + np.array([-1, 1]) * quantile * error["share"])
+    assert (row["share_low"], row["share_high"]) == pytest.approx(tuple(expected), rel=2e-3)
+
+    directed = ~np.isnan(null[0])
+    shares = (np.nan_to_num(null[0]) > 0).sum(axis=1) / directed.sum(axis=1)
+    within = []
+    for replicate in null[0]:
+
+        def share(genes: np.ndarray, replicate: np.ndarray = replicate) -> float:
+            return float(np.sum(replicate[genes] > 0) / np.sum(~np.isnan(replicate[genes])))
+
+        within.append(_jackknife([share(np.flatnonzero(blocks != k)) for k in range(50)], share(np.arange(200))) ** 2)
+    extra = max(0.0, shares.var(ddof=1) - np.mean(within)) * (1 + 1 / 6)
+    half = row["difference_high"] - row["difference"]
+    assert half / stats.t.ppf(0.975, _kish(blocks, ~np.isnan(r[0]), directed.sum(axis=0)) - 1) == pytest.approx(
+        np.sqrt(error["difference"] ** 2 + extra), rel=2e-3
+    )
+    assert row["difference_p"] < 0.05
+    for kind in ("mcnemar", "marginal"):
+        middle = np.log([pair[f"{kind}_or_low"], pair[f"{kind}_or_high"]]).mean()
+        assert middle == pytest.approx(whole[kind])
+    quantile = stats.t.ppf(0.975, pair["effective_blocks"] - 1)
+    width = np.log(pair["mcnemar_or_high"] / pair["mcnemar_or_low"]) / 2
+    assert width / quantile == pytest.approx(error["mcnemar"], rel=0.02)
+    assert pair["mcnemar_p"] == pytest.approx(
+        2 * stats.t.sf(abs(whole["mcnemar"]) / (width / quantile), pair["effective_blocks"] - 1)
+    )
+    assert np.log(pair["mcnemar_over_reference"]) == pytest.approx(whole["over"])
+    over = np.log(pair["mcnemar_over_reference_high"] / pair["mcnemar_over_reference_low"]) / 2
+    assert over / quantile >= 0.97 * error["over"]
+
+
+def _kish(blocks: np.ndarray, *weights: np.ndarray) -> float:
+    sums = [np.bincount(blocks, weight) for weight in weights]
+    return min(one.sum() ** 2 / (one**2).sum() for one in sums)
+
+
+def test_noise_that_all_genes_of_a_replicate_share_widens_the_difference(world) -> None:
+    judged, r, null, blocks = world
+    shared = null[0] + np.array([-0.1, 0.1, -0.1, 0.1, -0.1, 0.1])[:, None]
+    calm, _, _ = _summarise(judged[:1], blocks)
+    restless, _, _ = _summarise([_judged("a", r[0], shared)], blocks)
+    widths = [one["difference_high"].iloc[0] - one["difference_low"].iloc[0] for one in (calm, restless)]
+    assert widths[1] > 3 * widths[0]
+    assert restless["reference_sd"].iloc[0] > 0.3
+
+
+def test_the_share_among_significant_genes(world) -> None:
+    judged, r, _, blocks = world
+    row = _summarise(judged, blocks)[0].iloc[0]
+    significant = np.abs(r[0]) > 0.15
+    right = int((r[0][significant] > 0).sum())
+    assert row["share_right_significant"] == pytest.approx(right / significant.sum())
+    assert (row["share_right_significant_low"], row["share_right_significant_high"]) == pytest.approx(
+        clopper_pearson(right, int(significant.sum()))
+    )
+
+
+def test_one_rule_for_undefined_genes_in_mean_and_reference(world) -> None:
+    judged, r, null, blocks = world
+    summary, _, comparison = _summarise(judged, blocks)
+    row = summary.iloc[0]
+    assert row["reference_mean_spearman"] == pytest.approx(np.nanmean(null[0]))
+    assert row["reference_mean_spearman_undefined_as_0"] == pytest.approx(np.nan_to_num(null[0]).mean())
+    assert list(comparison.columns) == list(COMPARISON)
+    pair = comparison.iloc[0]
+    assert pair["mean_difference"] == pytest.approx(np.mean(np.nan_to_num(r[0]) - r[1]))
+    assert pair["reference_difference"] == pytest.approx(np.mean(np.nan_to_num(null[0, :4]) - null[1, :4]))
+    assert pair["over_reference"] == pytest.approx(pair["mean_difference"] - pair["reference_difference"])
+
+
+def test_an_unknown_reference_is_nan_and_never_zero(world) -> None:
+    judged, r, _, blocks = world
+    _, _, comparison = _summarise([judged[0], _judged("b", r[1])], blocks)
+    row = comparison.iloc[0]
+    assert np.isfinite(row["mean_difference"])
+    assert np.isnan(row[["reference_difference", "over_reference", "over_reference_p"]].astype(float)).all()
+    assert "no permuted replicates of b" in row["reference"]
 
 
 def test_pairs_are_counted_and_set_beside_joint_replicates(world) -> None:
     judged, r, null, blocks = world
-    _, concordance = _summarise(judged, blocks)
-    assert tuple(concordance.columns) == CONCORDANCE
+    _, concordance, _ = _summarise(judged, blocks)
+    assert list(concordance.columns) == list(CONCORDANCE)
     pair = concordance.iloc[0]
     table = PairedTable.of(r[0], r[1])
     assert tuple(pair[["both_right", "only_a", "only_b", "neither"]]) == table.counts
@@ -126,9 +204,10 @@ def test_pairs_are_counted_and_set_beside_joint_replicates(world) -> None:
         assert pair[f"reference_{kind}_or"] == pytest.approx(reference.value)
         assert pair[f"{kind}_over_reference"] == pytest.approx(observed.value / reference.value)
     assert pair["mcnemar_exact_low"] == pytest.approx(table.mcnemar().low)
-    assert pair["association_p"] == pytest.approx(table.association().p_value)
+    assert pair["association_exact_p"] == pytest.approx(table.association().p_value)
+    assert pair["mcnemar_exact_p"] == pytest.approx(table.mcnemar().p_value)
     assert pair["replicates"] == 4
-    assert pair["intervals"] == "block bootstrap"
+    assert pair["intervals"] == "block jackknife"
 
 
 def test_nulls_that_are_not_joint_give_no_reference(world) -> None:
@@ -140,17 +219,17 @@ def test_nulls_that_are_not_joint_give_no_reference(world) -> None:
         (_judged("b", r[1], null[1], key=(0, 49)), "different individuals"),
     ):
         assert len(joint_replicates(a, other)[0]) == 0
-        _, concordance = _summarise([a, other], blocks)
+        _, concordance, _ = _summarise([a, other], blocks)
         assert said in concordance.iloc[0]["reference"]
         assert np.isnan(concordance.iloc[0]["reference_mcnemar_or"])
         assert np.isnan(concordance.iloc[0]["mcnemar_over_reference_low"])
         assert concordance.iloc[0]["mcnemar_or"] > 0
 
 
-def test_where_a_bootstrap_cannot_move_the_exact_interval_stands() -> None:
+def test_where_no_block_changes_anything_the_exact_interval_is_shown() -> None:
     r = np.abs(np.random.default_rng(1).normal(size=20)) + 0.1
     b = np.where(np.arange(20) < 6, -r, r)
-    summary, concordance = _summarise([_judged("a", r), _judged("b", b)], np.arange(20))
+    summary, concordance, _ = _summarise([_judged("a", r), _judged("b", b)], np.arange(20))
     row, pair = summary.iloc[0], concordance.iloc[0]
     assert row["share_right"] == 1
     assert (row["share_low"], row["share_high"]) == clopper_pearson(20, 20)
@@ -165,13 +244,13 @@ def test_where_a_bootstrap_cannot_move_the_exact_interval_stands() -> None:
 
 def test_an_empty_stratum_is_all_nan(world) -> None:
     judged, _, _, blocks = world
-    summary, concordance = _summarise(judged, blocks, np.zeros(200, dtype=bool))
+    summary, concordance, _ = _summarise(judged, blocks, np.zeros(200, dtype=bool))
     row, pair = summary.iloc[0], concordance.iloc[0]
     assert row["n_genes"] == row["n_blocks"] == pair["n"] == 0
     assert np.isnan([row["share_right"], row["share_low"], row["mean_spearman"], pair["mcnemar_or"]]).all()
 
 
-def test_assignment_says_who_may_not_be_believed() -> None:
+def test_assignment_labels_rows_that_are_biased() -> None:
     genes = np.ones(3, dtype=bool)
     own = Stratum(name="linear", genes=genes, definers=frozenset({"en", "rf"}), given=False)
     assert own.assignment("en") == own.assignment("rf", "x") == "naive"
@@ -181,9 +260,9 @@ def test_assignment_says_who_may_not_be_believed() -> None:
     assert Stratum(name="all", genes=genes, definers=frozenset(), given=False).assignment("en") == "all genes"
 
 
-def test_one_block_has_no_bootstrap_interval(world) -> None:
+def test_one_block_has_no_jackknife_interval(world) -> None:
     judged, _, _, _ = world
-    summary, concordance = _summarise(judged, np.zeros(200, dtype=np.int64))
+    summary, concordance, _ = _summarise(judged, np.zeros(200, dtype=np.int64))
     row, pair = summary.iloc[0], concordance.iloc[0]
     assert np.isnan(row[["share_low", "share_high", "difference_low", "mean_low"]].to_numpy(dtype=float)).all()
     assert row["binomial_low"] < row["share_right"] < row["binomial_high"]

@@ -23,7 +23,7 @@ def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
     return int(done.value.code or 0)
 
 
-@pytest.mark.filterwarnings("ignore:fewer than 30 genomic blocks:pgxeval.errors.PgxevalWarning")
+@pytest.mark.filterwarnings("ignore:fewer than 5 effective genomic blocks:pgxeval.errors.PgxevalWarning")
 def test_part_of_the_genes(
     shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

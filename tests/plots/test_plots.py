@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -17,8 +19,10 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from pgxeval import plots
-from pgxeval.errors import SettingError, TableError, UnknownNameError
+from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.concordance import PairedTable
+from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.tables import CONCORDANCE, SUMMARY
 from pgxeval.plots.drawing import PALETTE
 
 NAN = float("nan")
@@ -38,7 +42,67 @@ def _per_gene(genes: int, predictors: int, seed: int = 0) -> pd.DataFrame:
     direction = np.sign(table["spearman"])
     table["direction"] = pd.array(np.where(direction.isna(), 0, direction), dtype="Int8")
     table.loc[direction.isna() | (direction == 0), "direction"] = pd.NA
+    table["gene_name"] = table["gene_id"]
     return table
+
+
+def _evaluation(
+    per_gene: pd.DataFrame | None = None,
+    summary: pd.DataFrame | None = None,
+    concordance: pd.DataFrame | None = None,
+    strata: pd.DataFrame | None = None,
+) -> Evaluation:
+    """Return an evaluation of these tables; a summary that is not given has a row without shares per predictor."""
+    if per_gene is None:
+        per_gene = _per_gene(5, 1)
+    if "direction" not in per_gene:
+        per_gene = per_gene.assign(direction=np.sign(per_gene["spearman"]).replace(0, np.nan).astype("Int8"))
+    if summary is None:
+        names = per_gene["predictor"].drop_duplicates()
+        summary = pd.DataFrame({"predictor": names, "stratum": "all"}, columns=list(SUMMARY))
+    return Evaluation(
+        summary=summary,
+        per_gene=per_gene,
+        concordance=concordance if concordance is not None else pd.DataFrame(columns=list(CONCORDANCE)),
+        comparison=pd.DataFrame(),
+        strata=strata if strata is not None else pd.DataFrame({"gene_id": [], "stratum": []}, dtype="str"),
+        exclusions=pd.DataFrame(),
+        settings={},
+    )
+
+
+class OneGene(Evaluation):
+    """An evaluation whose individuals are made up."""
+
+    def observed_predicted(self, gene_id: str, predictor: str) -> pd.DataFrame:
+        assert predictor == "model"
+        return self.strata
+
+
+def _one_gene(individuals: pd.DataFrame, gene_id: str = "G1", name: str | None = None) -> Evaluation:
+    table = pd.DataFrame({"predictor": ["model"], "gene_id": gene_id, "gene_name": name or gene_id, "spearman": 0.1})
+    made = _evaluation(table, strata=individuals)
+    return OneGene(**{field.name: getattr(made, field.name) for field in attrs.fields(Evaluation)})
+
+
+def _signs(summary: pd.DataFrame) -> Axes:
+    return plots.sign_concordance(_evaluation(summary=summary))
+
+
+def _strata(summary: pd.DataFrame) -> Axes:
+    return plots.strata_comparison(_evaluation(summary=summary))
+
+
+def _odds(concordance: pd.DataFrame, **options: Any) -> Axes:
+    return plots.odds_ratios(_evaluation(concordance=concordance), **options)
+
+
+def _scatter(table: pd.DataFrame, a: str, b: str, strata: pd.DataFrame | None = None) -> Axes:
+    return plots.scatter_predictors(_evaluation(table, strata=strata), a, b)
+
+
+def _distribution(table: pd.DataFrame, summary: pd.DataFrame | None = None, **options: Any) -> Axes:
+    return plots.correlation_distribution(_evaluation(table, summary), **options)
 
 
 def _summary(predictors: int) -> pd.DataFrame:
@@ -47,6 +111,7 @@ def _summary(predictors: int) -> pd.DataFrame:
             "predictor": f"model_{k}",
             "stratum": stratum,
             "naive": stratum != "all" and k < 2,
+            "assignment": "all genes" if stratum == "all" else "naive" if k < 2 else "same individuals",
             "n_genes": 40,
             "mean_spearman": 0.1 * (k + 1),
             "mean_low": 0.1 * k,
@@ -72,7 +137,8 @@ def _concordance(*odds: tuple[float, float, float]) -> pd.DataFrame:
             "mcnemar_or_low": [one[1] for one in odds],
             "mcnemar_or_high": [one[2] for one in odds],
             "reference_mcnemar_or": 0.8,
-        }
+        },
+        columns=list(CONCORDANCE),
     )
 
 
@@ -93,13 +159,31 @@ def _render(ax: Axes) -> bytes:
 
 
 FIGURES: dict[str, Callable[..., Axes]] = {
-    "scatter": lambda ax=None: plots.scatter_predictors(_per_gene(60, 2), "model_0", "model_1", ax=ax),
-    "distribution": lambda ax=None: plots.correlation_distribution(_per_gene(60, 3), summary=_summary(3), ax=ax),
-    "strata": lambda ax=None: plots.strata_comparison(_summary(3), ax=ax),
-    "observed": lambda ax=None: plots.observed_predicted(_individuals(), "G1", "model", ax=ax),
-    "signs": lambda ax=None: plots.sign_concordance(_summary(3), ax=ax),
-    "odds": lambda ax=None: plots.odds_ratios(_concordance((2.0, 0.5, 8.0), (INF, 1.5, INF)), ax=ax),
+    "scatter": lambda ax=None: plots.scatter_predictors(_evaluation(_per_gene(60, 2)), "model_0", "model_1", ax=ax),
+    "distribution": lambda ax=None: plots.correlation_distribution(_evaluation(_per_gene(60, 3), _summary(3)), ax=ax),
+    "strata": lambda ax=None: plots.strata_comparison(_evaluation(summary=_summary(3)), ax=ax),
+    "observed": lambda ax=None: plots.observed_predicted(_one_gene(_individuals()), "G1", "model", ax=ax),
+    "signs": lambda ax=None: plots.sign_concordance(_evaluation(summary=_summary(3)), ax=ax),
+    "odds": lambda ax=None: plots.odds_ratios(
+        _evaluation(concordance=_concordance((2.0, 0.5, 8.0), (INF, 1.5, INF))), ax=ax
+    ),
 }
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_an_axes_shows_itself_in_a_notebook(name: str) -> None:
+    ax = FIGURES[name]()
+    assert isinstance(ax, Axes)
+    assert ax._repr_png_().startswith(b"\x89PNG")
+    given = Figure().add_subplot()
+    assert FIGURES[name](ax=given) is given
+    assert not hasattr(given, "_repr_png_")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_axes_pickle(name: str) -> None:
+    again = pickle.loads(pickle.dumps(FIGURES[name]()))
+    assert again._repr_png_().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -129,10 +213,15 @@ def test_never_loads_pyplot_and_matplotlib_only_when_drawing() -> None:
     code = (
         "import sys, pandas as pd\n"
         "from pgxeval import plots\n"
+        "from pgxeval.evaluation.evaluation import Evaluation\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "t = pd.DataFrame({'predictor': ['a', 'b'], 'gene_id': 'G', 'spearman': [.1, .2]})\n"
-        "ax = plots.scatter_predictors(t, 'a', 'b')\n"
-        "plots.correlation_distribution(t).figure.savefig('/dev/null', format='png')\n"
+        "t = pd.DataFrame({'predictor': ['a', 'b'], 'gene_id': 'G', 'spearman': [.1, .2], 'direction': 1})\n"
+        "s = pd.DataFrame({'predictor': ['a', 'b'], 'stratum': 'all', 'share_right': .5, 'reference_share': .5})\n"
+        "none = pd.DataFrame({'gene_id': [], 'stratum': []}, dtype='str')\n"
+        "e = Evaluation(per_gene=t, summary=s, concordance=none, comparison=none, strata=none, exclusions=none,\n"
+        "               settings={})\n"
+        "ax = plots.scatter_predictors(e, 'a', 'b')\n"
+        "plots.correlation_distribution(e).figure.savefig('/dev/null', format='png')\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -156,7 +245,7 @@ class TestScatter:
                 counts["neither right"] += 1
         paired = PairedTable.of(wide["model_0"], wide["model_1"])
         assert tuple(counts.values()) == (paired.both_right, paired.only_a, paired.only_b, paired.neither)
-        words = _words(plots.scatter_predictors(table, "model_0", "model_1"))
+        words = _words(_scatter(table, "model_0", "model_1"))
         for label, count in counts.items():
             assert f"{label}: {count}" in words
 
@@ -168,7 +257,7 @@ class TestScatter:
                 "spearman": [0.1, NAN, 0.3, NAN, 0.2, 0.5, 0.6, NAN, NAN],
             }
         )
-        ax = plots.scatter_predictors(table, "a", "b")
+        ax = _scatter(table, "a", "b")
         assert ax.collections[0].get_offsets().tolist() == [[0.1, 0.5]]
         # gene 5 was never predicted by b: undefined there
         assert "undefined, not drawn: 1 for x only, 2 for y only, 1 for both" in _words(ax)
@@ -176,7 +265,7 @@ class TestScatter:
 
     def test_many_genes_become_a_density_that_still_holds_every_gene(self) -> None:
         table = _per_gene(20_000, 2)
-        ax = plots.scatter_predictors(table, "model_0", "model_1")
+        ax = _scatter(table, "model_0", "model_1")
         wide = table.pivot_table(index="gene_id", columns="predictor", values="spearman", dropna=False)
         assert ax.collections[0].get_array().sum() == len(wide.dropna())
         assert len(_render(ax)) < 400_000
@@ -188,20 +277,20 @@ class TestScatter:
             table.loc[table["predictor"] == "model_1", "gene_id"]
         )
         assert "G1" in both
-        ax = plots.scatter_predictors(table, "model_0", "model_1", strata=strata)
+        ax = _scatter(table, "model_0", "model_1", strata)
         assert [len(c.get_offsets()) for c in ax.collections] == [len(both) - 1, 1]
         r = table.set_index(["predictor", "gene_id"])["spearman"]
         assert ax.collections[1].get_offsets()[0].tolist() == [r["model_0", "G1"], r["model_1", "G1"]]
 
     def test_unknown_predictor_lists_the_known(self) -> None:
         with pytest.raises(UnknownNameError, match=r"model_9 .* model_0, model_1"):
-            plots.scatter_predictors(_per_gene(5, 2), "model_0", "model_9")
+            _scatter(_per_gene(5, 2), "model_0", "model_9")
 
 
 class TestDistribution:
     def test_histograms_hold_every_defined_gene(self) -> None:
         table = _per_gene(500, 2)
-        ax = plots.correlation_distribution(table, bins=40)
+        ax = _distribution(table, bins=40)
         filled = [patch for patch in ax.patches if patch.get_fill()]
         assert len(filled) == 2
         for row, (name, patch) in enumerate(zip(["model_0", "model_1"], filled, strict=True)):
@@ -214,21 +303,15 @@ class TestDistribution:
     def test_says_median_share_and_permuted_share(self) -> None:
         table = _per_gene(101, 2)
         r = table.loc[table["predictor"] == "model_0", "spearman"].dropna()
-        words = _words(plots.correlation_distribution(table, summary=_summary(2)))
+        words = _words(_distribution(table, _summary(2)))
         assert f"median {np.median(r):.3f}\n50.0 % right\npermuted: 45.0 %" in words
-        alone = _words(plots.correlation_distribution(table))
-        assert f"{100 * (r > 0).mean():.1f} % right\npermuted: not known" in alone
-
-    def test_takes_the_summary_of_an_evaluation(self) -> None:
-        class Evaluation:
-            per_gene, summary = _per_gene(50, 1), _summary(1)
-
-        assert "permuted: 45.0 %" in _words(plots.correlation_distribution(Evaluation()))
+        alone = _words(_distribution(table, _summary(2).assign(reference_share=NAN)))
+        assert "50.0 % right\npermuted: not known" in alone
 
     @pytest.mark.parametrize("predictors", range(1, 7))
     def test_draws_one_to_six_predictors(self, predictors: int) -> None:
         table = _per_gene(20_000, predictors)
-        ax = plots.correlation_distribution(table)
+        ax = _distribution(table)
         assert len(ax.get_yticks()) == predictors
         assert len(_render(ax)) < 200_000
 
@@ -236,14 +319,14 @@ class TestDistribution:
         table = pd.DataFrame(
             {"predictor": ["a"] * 3 + ["b"] * 3, "gene_id": [*"123"] * 2, "spearman": [0.1, NAN, 0.2] + [NAN] * 3}
         )
-        labels = [label.get_text() for label in plots.correlation_distribution(table).get_yticklabels()]
+        labels = [label.get_text() for label in _distribution(table).get_yticklabels()]
         assert labels == ["a\n2 genes, 1 undefined", "b\n0 genes, 3 undefined"]
 
 
 class TestStrata:
     def test_points_are_the_means_and_naive_ones_are_hollow(self) -> None:
         summary = _summary(3)
-        ax = plots.strata_comparison(summary)
+        ax = _strata(summary)
         points = [line for line in ax.lines if line.get_marker() not in (None, "None", "")]
         rows = summary[summary["stratum"] != "all"]
         assert [line.get_ydata()[0] for line in points] == rows["mean_spearman"].tolist()
@@ -252,13 +335,15 @@ class TestStrata:
         assert len([patch for patch in ax.patches if patch.get_hatch()]) == rows["naive"].sum()
         legend = [text.get_text() for text in ax.get_legend().get_texts()]
         assert legend == ["model_0", "model_1", "model_2", "hollow, hatched: naive"]
+        assert ax.get_xlabel() == "stratum of genes, defined on the same individuals"
+        assert _strata(summary.assign(naive=False, assignment="independent")).get_xlabel() == "stratum of genes"
 
     def test_usual_strata_stand_in_their_order_with_their_counts(self) -> None:
-        labels = [label.get_text() for label in plots.strata_comparison(_summary(1)).get_xticklabels()]
+        labels = [label.get_text() for label in _strata(_summary(1)).get_xticklabels()]
         assert labels == ["linear\n40 genes", "nonlinear\n40 genes", "unpredictable\n40 genes"]
 
     def test_points_stand_above_their_own_stratum(self) -> None:
-        ax = plots.strata_comparison(_summary(2))
+        ax = _strata(_summary(2))
         points = [line for line in ax.lines if line.get_marker() not in (None, "None", "")]
         assert [round(line.get_xdata()[0]) for line in points] == [2, 2, 0, 0, 1, 1]
 
@@ -267,7 +352,7 @@ class TestObservedPredicted:
     def test_points_and_rho(self) -> None:
         table = _individuals()
         table.loc[4, "observed"] = NAN
-        ax = plots.observed_predicted(table, "G$1$", "model")
+        ax = plots.observed_predicted(_one_gene(table, "G$1$"), "G$1$", "model")
         known = table.dropna()
         assert ax.lines[0].get_xdata().tolist() == known["predicted"].tolist()
         assert ax.lines[0].get_ydata().tolist() == known["observed"].tolist()
@@ -275,24 +360,19 @@ class TestObservedPredicted:
         assert f"Spearman ρ = {rho:.3f}, 49 individuals" in ax.get_title()
         _render(ax)
 
-    def test_asks_an_evaluation_by_gene_and_predictor(self) -> None:
-        class Evaluation:
-            def observed_predicted(self, gene_id: str, predictor: str) -> pd.DataFrame:
-                assert (gene_id, predictor) == ("G1", "model")
-                return _individuals(20)
-
-        assert "20 individuals" in plots.observed_predicted(Evaluation(), "G1", "model").get_title()
-        with pytest.raises(SettingError, match="gene_id and predictor"):
-            plots.observed_predicted(Evaluation())
+    def test_the_title_has_the_symbol_of_the_gene(self) -> None:
+        title = plots.observed_predicted(_one_gene(_individuals(20), "ENSG1", "ABI3"), "ENSG1", "model").get_title()
+        assert title.startswith("ABI3 (ENSG1)")
+        assert "20 individuals" in title
 
     def test_constant_prediction_has_no_rho(self) -> None:
-        title = plots.observed_predicted(_individuals().assign(predicted=1.0)).get_title()
-        assert "undefined" in title
+        constant = _one_gene(_individuals().assign(predicted=1.0))
+        assert "undefined" in plots.observed_predicted(constant, "G1", "model").get_title()
 
 
 class TestSigns:
     def test_shares_intervals_and_references(self) -> None:
-        ax = plots.sign_concordance(_summary(2))
+        ax = _signs(_summary(2))
         x = [np.asarray(line.get_xdata(), dtype=float).tolist() for line in ax.lines]
         expected = [[50, 50], [40, 60], [50], [45], [45, 65], [55], [45]]
         assert len(x) == len(expected)
@@ -301,19 +381,19 @@ class TestSigns:
         assert "50.0 % [40.0, 60.0]\npermuted 45.0 %" in _words(ax)
 
     def test_without_replicates_says_so(self) -> None:
-        ax = plots.sign_concordance(_summary(1).assign(reference_share=NAN))
+        ax = _signs(_summary(1).assign(reference_share=NAN))
         assert "permuted: not known" in _words(ax)
         assert ax.get_legend() is None
 
     def test_predictor_without_direction_is_named(self) -> None:
         summary = _summary(2)
         summary.loc[summary["predictor"] == "model_1", "share_right"] = NAN
-        assert "model_1: no gene has a direction" in _words(plots.sign_concordance(summary))
+        assert "model_1: no gene has a direction" in _words(_signs(summary))
 
 
 class TestOddsRatios:
     def test_zero_infinity_and_undefined(self) -> None:
-        ax = plots.odds_ratios(_concordance((2.0, 0.5, 8.0), (0.0, 0.0, 0.9), (INF, 1.2, INF), (NAN, NAN, NAN)))
+        ax = _odds(_concordance((2.0, 0.5, 8.0), (0.0, 0.0, 0.9), (INF, 1.2, INF), (NAN, NAN, NAN)))
         low, high = ax.get_xlim()
         drawn = [(line.get_marker(), line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines[1:]]
         assert all(low <= x <= high for _, x, _ in drawn)
@@ -329,30 +409,30 @@ class TestOddsRatios:
         _render(ax)
 
     def test_intervals_end_where_the_table_says(self) -> None:
-        ax = plots.odds_ratios(_concordance((2.0, 0.5, 8.0)))
+        ax = _odds(_concordance((2.0, 0.5, 8.0)))
         segment = next(line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_linestyle() == "-")
         np.testing.assert_allclose(segment.get_xdata(), [0.5, 8.0])
 
     def test_takes_the_stratum_that_is_asked_for(self) -> None:
         table = pd.concat([_concordance((2.0, 0.5, 8.0)), _concordance((3.0, 0.5, 8.0)).assign(stratum="linear")])
-        assert "3 [" in _words(plots.odds_ratios(table, stratum="linear"))
-        assert "3 [" not in _words(plots.odds_ratios(table))
+        assert "3 [" in _words(_odds(table, stratum="linear"))
+        assert "3 [" not in _words(_odds(table))
 
     def test_refuses_an_unknown_kind(self) -> None:
         with pytest.raises(SettingError, match="mcnemar, marginal, association"):
-            plots.odds_ratios(_concordance((1.0, 0.5, 2.0)), kind="odd")  # type: ignore[arg-type] # refused on purpose
+            _odds(_concordance((1.0, 0.5, 2.0)), kind="odd")  # type: ignore[arg-type] # refused on purpose
 
 
 EMPTY: dict[str, Callable[[], Axes]] = {
-    "scatter": lambda: plots.scatter_predictors(_per_gene(9, 2).assign(spearman=NAN), "model_0", "model_1"),
-    "distribution": lambda: plots.correlation_distribution(_per_gene(9, 2).assign(spearman=NAN)),
-    "distribution of nothing": lambda: plots.correlation_distribution(_per_gene(9, 2)[:0]),
-    "strata": lambda: plots.strata_comparison(_summary(2).assign(mean_spearman=NAN)),
-    "no strata": lambda: plots.strata_comparison(_summary(2)[:2]),
-    "nobody": lambda: plots.observed_predicted(_individuals(0)),
-    "signs": lambda: plots.sign_concordance(_summary(2).assign(share_right=NAN)),
-    "signs of nothing": lambda: plots.sign_concordance(_summary(2)[:0]),
-    "odds": lambda: plots.odds_ratios(_concordance()),
+    "scatter": lambda: _scatter(_per_gene(9, 2).assign(spearman=NAN), "model_0", "model_1"),
+    "distribution": lambda: _distribution(_per_gene(9, 2).assign(spearman=NAN)),
+    "distribution of nothing": lambda: _distribution(_per_gene(9, 2)[:0]),
+    "strata": lambda: _strata(_summary(2).assign(mean_spearman=NAN)),
+    "no strata": lambda: _strata(_summary(2)[:2]),
+    "no individuals": lambda: plots.observed_predicted(_one_gene(_individuals(0)), "G1", "model"),
+    "signs": lambda: _signs(_summary(2).assign(share_right=NAN)),
+    "signs of nothing": lambda: _signs(_summary(2)[:0]),
+    "odds": lambda: _odds(_concordance()),
 }
 
 
@@ -369,27 +449,10 @@ def test_names_are_never_read_as_mathematics() -> None:
         {"predictor": {"model_0": "$\\frac$", "model_1": "a_model_with_a_very_long$name$indeed"}}
     )
     names = table["predictor"].unique()
-    _render(plots.scatter_predictors(table, *names))
-    ax = plots.correlation_distribution(table)
+    _render(_scatter(table, *names))
+    ax = _distribution(table)
     _render(ax)
     assert ax.get_yticklabels()[1].get_text().startswith("a_model_with_a_very_lon…")
-
-
-@pytest.mark.parametrize(
-    ("draw", "missing"),
-    [
-        (plots.correlation_distribution, "spearman"),
-        (plots.sign_concordance, "share_right"),
-        (plots.strata_comparison, "stratum, mean_spearman"),
-        (plots.odds_ratios, "predictor_a, predictor_b, mcnemar_or"),
-        (plots.observed_predicted, "predicted, observed"),
-    ],
-)
-def test_a_table_that_lacks_columns_is_refused_by_name(draw: Callable[[Any], Axes], missing: str) -> None:
-    with pytest.raises(TableError, match=rf"missing column\(s\) {missing}; it has predictor, gene_id"):
-        draw(pd.DataFrame({"predictor": ["a"], "gene_id": ["g"]}))
-    with pytest.raises(TableError, match="got int"):
-        plots.correlation_distribution(3)
 
 
 # Machado, Oliveira and Fernandes 2009, severity 1: what protan-, deuter- and tritanopes see of linear RGB.

@@ -50,13 +50,13 @@ def _evaluation(genes: int, people: int, replicates: int, seed: int = 0) -> Eval
         for name in ("elastic_net", "random_forest")
     }
     bed = pd.DataFrame(expression, columns=names)
-    place = pd.DataFrame({"#chr": "chr1", "start": np.arange(genes) * 1_000_000, "gene_id": gene_ids})
+    place = pd.DataFrame({"#chr": "chr1", "start": np.arange(genes) * 5_000_000, "gene_id": gene_ids})
     place.insert(2, "end", place["start"] + 1)
     lonely = pd.DataFrame({"LONELY001": random.normal(size=genes)})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PgxevalWarning)
         return Evaluator(pd.concat([place, bed, lonely], axis=1), threads=1).evaluate(
-            Predictions.from_table(pd.concat(tables, ignore_index=True), settings), bootstraps=500
+            Predictions.from_table(pd.concat(tables, ignore_index=True), settings)
         )
 
 

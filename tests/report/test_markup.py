@@ -13,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pgxeval import plots
+from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.tables import SUMMARY
 from pgxeval.report import markup
 
 
@@ -55,9 +57,24 @@ def test_table_refuses_columns_of_different_length() -> None:
         markup.table([markup.Column(title="a", cells=["1", "2"]), markup.Column(title="b", cells=["1"])], "")
 
 
-def _figure(genes: int = 30) -> str:
-    table = pd.DataFrame({"predictor": "a", "gene_id": range(genes), "spearman": [k / genes for k in range(genes)]})
-    return markup.figure(plots.correlation_distribution(table), alt='An "alt" <text>', caption="A caption.")
+def _figure(genes: int = 30, predictor: str = "a") -> str:
+    per_gene = pd.DataFrame(
+        {"predictor": predictor, "gene_id": range(genes), "spearman": [k / genes for k in range(genes)]}
+    )
+    summary = pd.DataFrame(
+        {"predictor": [predictor], "stratum": "all", "share_right": 0.6, "reference_share": 0.5}, columns=list(SUMMARY)
+    )
+    nothing = pd.DataFrame()
+    evaluation = Evaluation(
+        summary=summary,
+        per_gene=per_gene,
+        concordance=nothing,
+        comparison=nothing,
+        strata=nothing,
+        exclusions=nothing,
+        settings={},
+    )
+    return markup.figure(plots.correlation_distribution(evaluation), alt='An "alt" <text>', caption="A caption.")
 
 
 def test_figure_is_an_inline_image_with_alternative_text() -> None:
@@ -82,5 +99,13 @@ def test_equal_figures_are_equal_bytes() -> None:
 
 
 def test_characters_that_the_font_lacks_do_no_harm() -> None:
-    table = pd.DataFrame({"predictor": "模型", "gene_id": ["G1", "G2"], "spearman": [0.1, 0.2]})
-    assert "data:image" in markup.figure(plots.correlation_distribution(table), alt="", caption="")
+    assert "data:image" in _figure(predictor="模型")
+
+
+def test_the_page_is_filled_in_and_nothing_else_is_replaced() -> None:
+    html = markup.page("$title & <b>", "sub `code`", [("answer", "An <answer>", "<p>5 $ of $footer</p>")], "foot")
+    assert html.count("$title &amp; &lt;b&gt;") == 2
+    assert "<p>5 $ of $footer</p>" in html
+    assert '<section id="answer" class="answer" aria-labelledby="answer-h">' in html
+    assert "font-variant-numeric" in html
+    assert html.startswith("<!DOCTYPE html>")

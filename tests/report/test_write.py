@@ -1,4 +1,4 @@
-"""The page: one whole file, safe to open, honest about what it leaves out, and the same bytes each time."""
+"""The page: one complete file, safe to open, clear about what it does not show, and the same bytes each time."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
 from pgxeval.evaluation.evaluator import Evaluation
 from pgxeval.report import SECTIONS, write_report
+from pgxeval.report.wording import probability
 
 NASTY = "<script>alert('gene')</script>"
 VOID = {"meta", "img", "br"}
@@ -108,19 +109,19 @@ def test_shows_no_individual_unless_asked(evaluation: Evaluation, path: Path, pa
     assert "PERSON" not in html
     assert "LONELY" not in html
     assert "names withheld" in page.text
-    assert "one point each, and is left out of this page" in page.text
-    shown = Page(write_report(evaluation, tmp_path / "shown.html", individuals=True))
+    assert "one point each, and is not on this page" in page.text
+    shown = Page(write_report(evaluation, tmp_path / "shown.html", show_individuals_of=True))
     assert "LONELY001" in shown.text
     assert len(shown.all("img")) == len(page.all("img")) + 4
     assert "treat it as you treat the data" in shown.text
-    two = Page(write_report(evaluation, tmp_path / "two.html", individuals=["GENE00001", NASTY]))
+    two = Page(write_report(evaluation, tmp_path / "two.html", show_individuals_of=["GENE00001", NASTY]))
     assert len(two.all("img")) == len(page.all("img")) + 2
 
 
-def test_what_was_left_out_is_counted(evaluation: Evaluation, page: Page) -> None:
+def test_exclusions_are_counted(evaluation: Evaluation, page: Page) -> None:
     assert "undefined: constant prediction" in page.text
     assert "measured, but without any prediction" in page.text
-    assert len(evaluation.left_out) == 2
+    assert len(evaluation.exclusions) == 2
 
 
 def test_says_settings_window_replicates_and_warns(page: Page) -> None:
@@ -150,7 +151,7 @@ def test_numbers_of_the_tables_are_on_the_page(evaluation: Evaluation, page: Pag
 
 
 def test_genes_with_the_smallest_q_stand_first(evaluation: Evaluation, tmp_path: Path) -> None:
-    written = Page(write_report(evaluation, tmp_path / "few.html", sections=["genes"], genes=5))
+    written = Page(write_report(evaluation, tmp_path / "few.html", sections=["genes"], max_genes=5))
     smallest = evaluation.per_gene.groupby("gene_id")["q_value"].min()
     shown = re.findall(r"GENE\d{5}|<script>alert\('gene'\)</script>", written.text)
     assert len(shown) == 5
@@ -189,42 +190,22 @@ def test_twenty_thousand_genes_stay_a_small_page(evaluation: Evaluation, tmp_pat
     assert written.stat().st_size < 3_000_000
 
 
-COLUMNS = [
-    ("summary", column) for column in ("naive", "n_genes", "defined", "undefined", "mean_low", "n_significant",
-                                       "share_right", "reference_share", "difference_low", "replicates", "n_blocks",
-                                       "stratum", "median_spearman", "mean_spearman_undefined_as_0", "mean_spearman")
-] + [
-    ("per_gene", column) for column in ("n", "ci_low", "p_value", "q_value", "direction", "reason", "pearson")
-] + [
-    ("concordance", column) for column in ("n", "both_right", "only_a", "mcnemar_or", "mcnemar_or_low", "reference",
-                                           "mcnemar_over_reference_low", "reference_mcnemar_or", "stratum")
-] + [
-    ("strata", column) for column in ("stratum", "q", "assignment", "reason")
-] + [
-    ("left_out", column) for column in ("predictor", "count", "names", "kind")
-]  # fmt: skip
+def test_strata_on_the_same_individuals_are_labelled(page: Page) -> None:
+    assert "naive: defined with this predictor; not its performance" in page.text
+    assert "same individuals: biased towards the definition of the stratum" in page.text
 
 
-@pytest.mark.parametrize(("table", "column"), COLUMNS)
-def test_a_missing_column_is_shown_as_undefined(
-    evaluation: Evaluation, tmp_path: Path, table: str, column: str
-) -> None:
-    changed = attrs.evolve(evaluation, **{table: getattr(evaluation, table).drop(columns=column)})
-    words = [name for name in SECTIONS if name != "figures"]
-    assert Page(write_report(changed, tmp_path / "report.html", sections=words)).text
+def test_the_paired_p_is_the_one_over_blocks_and_exact_ones_are_labelled(evaluation: Evaluation, page: Page) -> None:
+    pair = evaluation.concordance.iloc[0]
+    assert probability(pair["mcnemar_p"]) in page.text
+    assert "p(block jackknife)" in page.text
+    assert "Exact passumes independent genes" in page.text
+    assert "does not show that either has learned anything" in page.text
 
 
-def test_figures_of_bare_tables(evaluation: Evaluation, tmp_path: Path) -> None:
-    bare = attrs.evolve(
-        evaluation,
-        summary=evaluation.summary[["predictor", "stratum", "mean_spearman"]],
-        per_gene=evaluation.per_gene[["predictor", "gene_id", "spearman"]],
-        concordance=evaluation.concordance[["predictor_a", "predictor_b"]],
-        settings={},
-    )
-    written = Page(write_report(bare, tmp_path / "report.html"))
-    assert "A figure could not be drawn" in written.text
-    assert len(written.all("img")) >= 4
+def test_attenuation_is_next_to_the_first_odds_ratio(page: Page) -> None:
+    concordance = page.text[page.text.index("Genes by which of two predictors point the right way") :]
+    assert 0 < concordance.index("Sampling noise pulls shares") < concordance.index("McNemar odds ratio")
 
 
 def test_an_evaluation_of_which_nothing_is_defined(make_evaluation: Callable[..., Evaluation], tmp_path: Path) -> None:
@@ -265,10 +246,10 @@ def test_to_html_of_an_evaluation(evaluation: Evaluation, path: Path, tmp_path: 
 def test_refuses_what_it_does_not_know(evaluation: Evaluation, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"unknown section\(s\) sumary; allowed are answer"):
         write_report(evaluation, tmp_path / "report.html", sections=["sumary"])
-    with pytest.raises(SettingError, match="genes must be 0 or more, got -1"):
-        write_report(evaluation, tmp_path / "report.html", genes=-1)
+    with pytest.raises(SettingError, match="max_genes must be 0 or more, got -1"):
+        write_report(evaluation, tmp_path / "report.html", max_genes=-1)
     with pytest.raises(UnknownNameError, match="NOPE"):
-        write_report(evaluation, tmp_path / "report.html", individuals=["NOPE"])
+        write_report(evaluation, tmp_path / "report.html", show_individuals_of=["NOPE"])
     with pytest.raises(InputFileError, match="folder that exists"):
         write_report(evaluation, tmp_path / "nowhere" / "report.html", sections=["glossary"])
     assert list(tmp_path.iterdir()) == []

@@ -31,9 +31,8 @@ def default_block_bp(settings: Iterable[Mapping[str, Any]]) -> int:
     ----------
     settings
         Recorded settings of each predictor. A window is read from ``flank_bp`` (twice its value) or from
-        ``context_length_bp``,
-        wherever they occur in the nested settings; a predictor that records neither is taken to have a window of
-        `UNKNOWN_WINDOW_BP`.
+        ``context_length_bp``, wherever they occur in the nested settings; a predictor that records neither is taken
+        to have a window of `UNKNOWN_WINDOW_BP`.
 
     Returns
     -------
@@ -96,9 +95,10 @@ def assign_blocks(contigs: Sequence[str], starts: npt.ArrayLike, block_bp: int) 
     return np.array([number[key] for key in keys], dtype=np.int64)
 
 
-def block_sums(values: Floats, blocks: npt.NDArray[np.int64]) -> Floats:
-    """Add up rows of genes within blocks: (n_genes, m) -> (n_blocks in use, m), blocks ascending."""
-    _, inverse = np.unique(blocks, return_inverse=True)
-    total = np.zeros((int(inverse.max()) + 1 if len(inverse) else 0, values.shape[1]))
-    np.add.at(total, inverse, values)
-    return total
+def block_sums(values: npt.NDArray[np.generic], blocks: npt.NDArray[np.int64]) -> Floats:
+    """Add up rows of genes within blocks: (n_genes, m) -> float64 (n_blocks in use, m), blocks ascending."""
+    if not len(blocks):
+        return np.zeros((0, values.shape[1]))
+    order = np.argsort(blocks, kind="stable")
+    first = np.flatnonzero(np.r_[True, np.diff(blocks[order]) != 0])
+    return np.add.reduceat(np.asarray(values, dtype=np.float64)[order], first, axis=0)

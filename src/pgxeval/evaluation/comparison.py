@@ -12,7 +12,8 @@ from scipy import stats
 
 from pgxeval.errors import SettingError
 from pgxeval.evaluation.blocks import block_sums
-from pgxeval.evaluation.jackknife import BlockEstimate, between_replicates
+from pgxeval.evaluation.jackknife import BlockEstimate, replicate_variance
+from pgxeval.evaluation.per_gene import Judged
 
 Floats = npt.NDArray[np.float64]
 Equivalence = Literal["yes", "no", "undecided", ""]
@@ -182,9 +183,9 @@ def _over_reference(
     null = null - np.nan_to_num(np.asarray(null_b, dtype=np.float64), nan=0.0)
     ones = np.ones(len(gains))
     sums = block_sums(np.column_stack([gains - null.mean(axis=0), ones, *null]), blocks)
-    spread = between_replicates([BlockEstimate.ratio(column, sums[:, 1]) for column in sums[:, 2:].T])
-    # the observed data share one permutation (the identity) as well, hence 1 + 1 / replicates
-    estimate = BlockEstimate.ratio(sums[:, 0], sums[:, 1]).with_extra_variance(spread * (1 + 1 / len(null)))
+    replicates = [BlockEstimate.ratio(column, sums[:, 1]) for column in sums[:, 2:].T]
+    spread = replicate_variance([one.value for one in replicates], [one.block_variance for one in replicates])
+    estimate = BlockEstimate.ratio(sums[:, 0], sums[:, 1]).with_extra_variance(spread)
     return estimate, float(null.mean())
 
 
@@ -205,3 +206,21 @@ def _wilcoxon(differences: Floats) -> float:
     """Return the p-value of the signed-rank test; NaN with fewer than six blocks, which cannot reach 0.05."""
     moved = differences[differences != 0]
     return float(stats.wilcoxon(moved).pvalue) if len(moved) >= 6 else math.nan
+
+
+def joint_replicates(a: Judged, b: Judged) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], str]:
+    """Return the rows of the two nulls that come from the same permutations, and their origin.
+
+    Two predictors respond to the same permuted expression in similar ways, so the reference of a pair needs replicates
+    that both went through.
+    """
+    nothing = np.empty(0, dtype=np.intp)
+    if a.null_key is None or b.null_key is None:
+        lacking = " and ".join(one.predictor for one in (a, b) if one.null_key is None)
+        return nothing, nothing, f"none: no permuted replicates of {lacking}"
+    if a.null_key != b.null_key:
+        return nothing, nothing, "none: the two were permuted with different seeds or among different individuals"
+    common, rows_a, rows_b = np.intersect1d(a.null_replicates, b.null_replicates, return_indices=True)
+    if len(common) == 0:
+        return nothing, nothing, "none: the two have no replicate in common"
+    return rows_a, rows_b, f"{len(common)} joint replicates on permuted expression"

@@ -7,41 +7,62 @@ correlation that is undefined or exactly zero has no direction.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
+from typing import Literal
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special, stats
 
+from pgxeval.errors import SettingError
+from pgxeval.evaluation.jackknife import BlockEstimate
+
 Floats = npt.NDArray[np.float64]
 Directions = npt.NDArray[np.int8]
+Zero = Literal["undefined", "wrong"]
+OddsRatioKind = Literal["mcnemar", "marginal", "association"]
+ODDS_RATIO_KINDS: tuple[OddsRatioKind, ...] = ("mcnemar", "marginal", "association")
 _NEGLIGIBLE = -60.0
 
 
-def directions_of(correlations: npt.ArrayLike) -> Directions:
-    """Return +1, -1, or 0 where the correlation is undefined or exactly zero, as int8.
+def directions_of(correlations: npt.ArrayLike, zero: Zero = "undefined") -> Directions:
+    """Return +1, -1, or 0 where there is no direction, as int8.
+
+    Parameters
+    ----------
+    correlations
+        Correlations of any shape; NaN has no direction.
+    zero
+        How a correlation of exactly 0 counts: as undefined, or as wrong (-1), which suits published tables in which
+        small correlations are printed as 0.000.
 
     Examples
     --------
     >>> directions_of([0.3, -0.1, float("nan"), 0.0]).tolist()
     [1, -1, 0, 0]
+    >>> directions_of([0.3, -0.1, float("nan"), 0.0], zero="wrong").tolist()
+    [1, -1, 0, -1]
     """
+    if zero not in ("undefined", "wrong"):
+        raise SettingError(f'zero must be "undefined" or "wrong", got {zero!r}')
     r = np.asarray(correlations, dtype=np.float64)
-    return np.sign(np.nan_to_num(r, nan=0.0)).astype(np.int8)
+    direction = np.sign(np.nan_to_num(r, nan=0.0)).astype(np.int8)
+    if zero == "wrong":
+        direction[r == 0] = -1
+    return direction
 
 
 def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the exact binomial interval of a share; NaN without trials.
 
-    Source: Clopper and Pearson 1934, Biometrika 26:404.
+    Source: Clopper and Pearson 1934, Biometrika 26:404, as in `scipy.stats.binomtest`.
     """
     if trials == 0:
-        return float("nan"), float("nan")
-    tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, trials - successes + 1))
-    high = 1.0 if successes == trials else float(stats.beta.isf(tail, successes + 1, trials - successes))
-    return low, high
+        return math.nan, math.nan
+    limits = stats.binomtest(successes, trials).proportion_ci(confidence, method="exact")
+    return float(limits.low), float(limits.high)
 
 
 @attrs.frozen(kw_only=True)
@@ -65,15 +86,26 @@ class Share:
     high: float
 
     @classmethod
-    def of(cls, correlations: npt.ArrayLike, confidence: float = 0.95) -> Share:
+    def of(cls, correlations: npt.ArrayLike, confidence: float = 0.95, *, zero: Zero = "undefined") -> Share:
         """Count the directions of correlations.
+
+        Parameters
+        ----------
+        correlations
+            float64 (n_genes,); NaN is undefined.
+        confidence
+            Level of the interval.
+        zero
+            How a correlation of exactly 0 counts: ``"undefined"`` or ``"wrong"``.
 
         Examples
         --------
-        >>> Share.of([0.3, 0.1, -0.2, float("nan")]).share.__round__(3)
+        >>> round(Share.of([0.3, 0.1, -0.2, 0.0, float("nan")]).share, 3)
         0.667
+        >>> Share.of([0.3, 0.1, -0.2, 0.0, float("nan")], zero="wrong").share
+        0.5
         """
-        direction = directions_of(correlations)
+        direction = directions_of(correlations, zero)
         right, defined = int((direction > 0).sum()), int((direction != 0).sum())
         low, high = clopper_pearson(right, defined, confidence)
         return cls(right=right, defined=defined, share=ratio(right, defined), low=low, high=high)
@@ -116,9 +148,14 @@ class PairedTable:
     undefined: int = 0
 
     @classmethod
-    def of(cls, correlations_a: npt.ArrayLike, correlations_b: npt.ArrayLike) -> PairedTable:
-        """Count the genes of two vectors of correlations (or directions), gene by gene."""
-        counts = paired_indicators(directions_of(correlations_a), directions_of(correlations_b)).sum(axis=0)
+    def of(
+        cls, correlations_a: npt.ArrayLike, correlations_b: npt.ArrayLike, *, zero: Zero = "undefined"
+    ) -> PairedTable:
+        """Count the genes of two vectors of correlations (or directions), gene by gene.
+
+        `zero` states how a correlation of exactly 0 counts: ``"undefined"`` or ``"wrong"``.
+        """
+        counts = paired_indicators(directions_of(correlations_a, zero), directions_of(correlations_b, zero)).sum(axis=0)
         return cls(
             both_right=int(counts[0]),
             only_a=int(counts[1]),
@@ -141,14 +178,15 @@ class PairedTable:
         """Return ``only_a / only_b``: given that the two disagree, the odds that a is right.
 
         The interval is Clopper and Pearson's for ``only_a`` of the discordant genes, as odds; the p-value is
-        the exact two-sided binomial one. Where a cell is zero one limit is 0 or infinity.
+        the exact two-sided binomial one. Both assume independent genes. Where a cell is zero one limit is 0 or
+        infinity.
         Source: McNemar 1947, Psychometrika 12:153.
         """
         discordant = self.only_a + self.only_b
         if discordant == 0:
             return OddsRatio(value=float("nan"), low=0.0, high=float("inf"), p_value=1.0)
         low, high = clopper_pearson(self.only_a, discordant, confidence)
-        p_value = min(1.0, 2 * float(stats.binom.cdf(min(self.only_a, self.only_b), discordant, 0.5)))
+        p_value = float(stats.binomtest(self.only_a, discordant).pvalue)
         return OddsRatio(
             value=ratio(self.only_a, self.only_b),
             low=ratio(low, 1 - low),
@@ -160,11 +198,11 @@ class PairedTable:
         """Return the odds of right in a over the odds of right in b.
 
         The two shares come from the same genes, so no textbook interval fits: the evaluator gives a paired
-        block-bootstrap one. Only where a share is 0 or 1, so that the bootstrap cannot move, are limits given
-        here, from the Clopper-Pearson limits of the two shares, each at half the error: one-sided and wide.
+        block-jackknife interval. Limits are given here only where a share is 0 or 1, so that no block can change it:
+        one-sided and wide, from the Clopper-Pearson limits of the two shares, each at half the error.
         """
         right_a, right_b = self.both_right + self.only_a, self.both_right + self.only_b
-        value = float(marginal_odds_ratio(np.array([self.counts], dtype=np.float64))[0])
+        value = ratio(right_a * (self.n - right_b), (self.n - right_a) * right_b)
         low = high = float("nan")
         if value == 0 or np.isinf(value):
             each = (1 + confidence) / 2
@@ -246,28 +284,35 @@ def paired_indicators(direction_a: Directions, direction_b: Directions) -> npt.N
     )
 
 
-def mcnemar_odds_ratio(counts: Floats) -> Floats:
-    """Return ``only_a / only_b`` of tables (n_tables, 4): both_right, only_a, only_b, neither."""
-    return _divide(counts[:, 1], counts[:, 2])
+def log_odds_ratio(sums: Floats, kind: OddsRatioKind) -> BlockEstimate:
+    """Return the logarithm of an odds ratio as a statistic over genomic blocks.
 
+    Parameters
+    ----------
+    sums
+        float64 (n_blocks, 4): both_right, only_a, only_b and neither in each block.
+    kind
+        Which odds ratio. ``"association"`` is the cross-product ratio, of which the conditional estimate of
+        `PairedTable.association` is a close relative.
 
-def marginal_odds_ratio(counts: Floats) -> Floats:
-    """Return the odds of right in a over those in b, of tables (n_tables, 4)."""
-    both, only_a, only_b, neither = counts.T
-    return _divide((both + only_a) * (only_a + neither), (only_b + neither) * (both + only_b))
-
-
-def association_odds_ratio(counts: Floats) -> Floats:
-    """Return the cross-product ratio of tables (n_tables, 4), which the block bootstrap uses."""
-    both, only_a, only_b, neither = counts.T
-    return _divide(both * neither, only_a * only_b)
-
-
-def _divide(top: Floats, bottom: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(top / bottom)
+    Returns
+    -------
+    BlockEstimate
+        Infinite or NaN, with undefined changes, where a cell or a share that it needs is 0.
+    """
+    both, only_a, only_b, neither = sums.T
+    whole = sums.sum(axis=1)
+    if kind == "mcnemar":
+        return BlockEstimate.ratio(only_a, only_a + only_b).log_odds()
+    if kind == "marginal":
+        right_a, right_b = BlockEstimate.ratio(both + only_a, whole), BlockEstimate.ratio(both + only_b, whole)
+        return right_a.log_odds().minus(right_b.log_odds())
+    cells = [BlockEstimate.ratio(cell, whole).log() for cell in (both, only_a, only_b, neither)]
+    return cells[0].minus(cells[1]).minus(cells[2].minus(cells[3]))
 
 
 def ratio(top: float, bottom: float) -> float:
     """Return ``top / bottom``: infinity over a zero, NaN for 0/0 or NaN."""
-    return float(_divide(np.array([float(top)]), np.array([float(bottom)]))[0])
+    if bottom == 0:
+        return math.copysign(math.inf, top) if top and not math.isnan(top) else math.nan
+    return float(top / bottom)

@@ -1,82 +1,91 @@
-"""What an evaluation hands back: four tables, what was left out, and how it was done."""
+"""Evaluation: the tables of judged predictions, what was excluded, and how they were made."""
 
 from __future__ import annotations
 
 import html
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 import pandas as pd
 
-from pgxeval.errors import UnknownNameError
+from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.measured import MeasuredExpression
+from pgxeval.evaluation.tables import TABLES, read_folder, write_folder
 from pgxeval.tables.predictions import Predictions
+
+if TYPE_CHECKING:
+    from pgxeval.report import Content
+
+UNDEFINED = "–"
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Evaluation:
-    """Judged predictions. Undefined is NaN (or NA) with a reason; what was dropped is counted in `left_out`.
+    """Judged predictions. Undefined is NaN (or NA) with a reason; what was dropped is counted in `exclusions`.
 
     Parameters
     ----------
     summary
-        One row a predictor and stratum (``"all"`` first):
+        One row per predictor and stratum (``"all"`` first). Columns: `pgxeval.evaluation.tables.SUMMARY`.
 
-        - predictor, stratum; assignment (``"all genes"``; ``"naive"``: the stratum was defined with this very
-          predictor; ``"same individuals"``: with others on the same individuals; ``"independent"``: given by
-          the user); naive (bool)
+        - predictor, stratum, assignment (how to read the row), naive
         - n_genes, defined, undefined: genes, by whether the Spearman correlation is defined
-        - mean_spearman, mean_low, mean_high (block bootstrap), median_spearman: over defined genes;
-          mean_spearman_undefined_as_0: over all; reference_mean_spearman: of the defined null correlations
-        - n_significant (q below the level), n_significant_wrong (of these, with a negative correlation); NA
-          where no p-value is to be had
-        - n_directed (genes with a direction), n_right, share_right; share_low, share_high (block bootstrap;
-          binomial where the share is 0 or 1, which a bootstrap cannot move); binomial_low, binomial_high
-          (Clopper-Pearson: assumes independent genes)
-        - reference_share (the share that the same predictor reaches on permuted expression), reference_sd
-          (standard deviation of that share between replicates), difference (share_right - reference_share),
-          difference_low, difference_high (block bootstrap, joint), replicates, reference (where it is from)
-        - n_blocks: genomic blocks of the bootstrap; with fewer than 30 its intervals are too narrow, with one
-          they are NaN
+        - mean_spearman, mean_low, mean_high (block jackknife), median_spearman, reference_mean_spearman (on permuted
+          expression): over defined genes; mean_spearman_undefined_as_0, reference_mean_spearman_undefined_as_0: over
+          all genes
+        - n_significant (q below the level), n_significant_wrong (of these, with a negative correlation);
+          share_right_significant with exact limits: the share of right directions among them, which sampling noise
+          does not attenuate
+        - n_directed (genes with a direction), n_right, share_right; share_low, share_high (block jackknife);
+          binomial_low, binomial_high (Clopper-Pearson: assumes independent genes)
+        - reference_share (the share that the same predictor reaches on permuted expression), reference_sd (standard
+          deviation between replicates), difference (share_right - reference_share), difference_low, difference_high,
+          difference_p (block jackknife and variance between replicates), replicates, reference (origin)
+        - n_blocks, effective_blocks: genomic blocks of the jackknife; below 2 effective blocks there is no interval
     per_gene
-        One row a predictor and gene: predictor, gene_id, n (individuals with both values), spearman, ci_low,
-        ci_high, p_value, q_value (Benjamini-Hochberg within the predictor), inference (how the p-value was
-        found), pearson, direction (Int8: 1, -1, NA), reason (why undefined). With covariates both
+        One row per predictor and gene: predictor, gene_id, gene_name (symbol, or the identifier), n (individuals with
+        both values), spearman, ci_low, ci_high, p_value, q_value (Benjamini-Hochberg within the predictor), inference
+        (how the p-value was found), pearson, direction (Int8: 1, -1, NA), reason (why undefined). With covariates both
         correlations are partial ones. For cross-fitted predictors they are those of centred predictions.
     concordance
-        One row a pair of predictors and stratum:
+        One row per pair of predictors and stratum. Columns: `pgxeval.evaluation.tables.CONCORDANCE`.
 
         - predictor_a, predictor_b, stratum, assignment, naive
         - n (genes with a direction for both), both_right, only_a, only_b, neither, undefined
-        - for each of mcnemar, marginal and association: ``*_or``, ``*_or_low``, ``*_or_high`` (block
-          bootstrap; see intervals), ``*_p`` (exact and assuming independent genes for mcnemar and
-          association, block bootstrap for marginal), ``reference_*_or`` (the same on permuted expression),
-          ``*_over_reference``, ``*_over_reference_low``, ``*_over_reference_high`` (ratio of the two, block
-          bootstrap, joint); mcnemar_exact_low/high and association_exact_low/high (assume independent genes)
-        - replicates, reference (where it is from, or why there is none), intervals, n_blocks
+        - for each of mcnemar, marginal and association: ``*_or``, ``*_or_low``, ``*_or_high``, ``*_p`` (block
+          jackknife), ``reference_*_or`` (the same on permuted expression), ``*_over_reference`` with ``_low``,
+          ``_high`` and ``_p`` (block jackknife and variance between replicates); for mcnemar and association
+          also ``*_exact_low``, ``*_exact_high`` and ``*_exact_p``, which assume independent genes
+        - replicates, reference (origin, or why there is none), intervals, n_blocks, effective_blocks
+    comparison
+        One row per pair of predictors and stratum: the difference of their mean correlations. Columns:
+        `pgxeval.evaluation.tables.COMPARISON`. A reference that is unknown is NaN.
     strata
-        One row a gene: gene_id, spearman_en, spearman_rf, gain (undefined counted as 0), p, q (of the gain,
+        One row per gene: gene_id, spearman_en, spearman_rf, gain (undefined counted as 0), p, q (of the gain,
         one-sided, against permuted expression), q_en, q_rf, stratum (linear, nonlinear, unpredictable,
         untested, or a name given by the user), assignment (how it was assigned), reason.
-    left_out
-        What was dropped or is undefined: kind (individual, gene, prediction, covariate), predictor ("" for
-        all), reason, count, names (the first five).
+    exclusions
+        What was excluded or is undefined: kind (individual, gene, prediction, covariate), predictor ("" for
+        all), reason, count, name (the first five).
     settings
         JSON-able: arguments, sizes, and the settings of each predictor.
+    target, predictions
+        What was judged against what; None in an evaluation that was read from a folder.
     """
 
     summary: pd.DataFrame
     per_gene: pd.DataFrame
     concordance: pd.DataFrame
+    comparison: pd.DataFrame
     strata: pd.DataFrame
-    left_out: pd.DataFrame
+    exclusions: pd.DataFrame
     settings: Mapping[str, Any]
-    target: MeasuredExpression
-    predictions: Predictions
+    target: MeasuredExpression | None = None
+    predictions: Predictions | None = None
 
     def observed_predicted(self, gene_id: str, predictor: str) -> pd.DataFrame:
         """Return measured and predicted expression of one gene, as they were judged.
@@ -89,15 +98,22 @@ class Evaluation:
         Returns
         -------
         pandas.DataFrame
-            One row an individual with a row in the predictions table: individual, observed (as measured, in the
-            unit of the expression table), predicted (a cross-fitted one less the mean training expression of its
-            fold), fold (Int16, NA for a zero-shot predictor), prediction (as in the predictions table).
+            One row per individual with a row in the predictions table: individual, observed (as measured, in the
+            unit of the expression table), predicted (for a cross-fitted predictor, less the mean training expression
+            of its fold), fold (Int16, NA for a zero-shot predictor), prediction (as in the predictions table).
 
         Raises
         ------
         UnknownNameError
             If the gene or the predictor is not in the tables.
+        SettingError
+            If the evaluation was read from a folder, where values of individuals are not kept.
         """
+        if self.predictions is None or self.target is None:
+            raise SettingError(
+                f"gene {gene_id}: this evaluation was read from a folder, which holds no values of individuals; "
+                "evaluate the predictions again to see them"
+            )
         table = self.predictions.table
         row = self.target.row(gene_id)
         names = table["predictor"].cat.categories
@@ -124,14 +140,74 @@ class Evaluation:
             }
         )
 
-    def to_html(self, path: str | os.PathLike[str], **options: Any) -> Path:
+    def write(self, folder: str | os.PathLike[str]) -> Path:
+        """Write every table as Parquet and as TSV, and the settings as JSON.
+
+        Values of individuals are not written. Identifiers of excluded individuals are, in the exclusions table.
+
+        Parameters
+        ----------
+        folder
+            A folder that does not exist yet, is empty, or holds an evaluation, which is replaced.
+
+        Returns
+        -------
+        pathlib.Path
+            `folder`.
+
+        Raises
+        ------
+        InputFileError
+            If the folder holds other files or cannot be written.
+        """
+        return write_folder(Path(folder), {name: getattr(self, name) for name in TABLES}, self.settings)
+
+    @classmethod
+    def read(cls, folder: str | os.PathLike[str]) -> Evaluation:
+        """Read an evaluation that `write` wrote: tables and settings, without values of individuals.
+
+        Raises
+        ------
+        InputFileError
+            If the folder is not a complete evaluation.
+        """
+        tables, settings = read_folder(Path(folder))
+        summary, per_gene, concordance, comparison, strata, exclusions = (tables[name] for name in TABLES)
+        return cls(
+            summary=summary,
+            per_gene=per_gene,
+            concordance=concordance,
+            comparison=comparison,
+            strata=strata,
+            exclusions=exclusions,
+            settings=settings,
+        )
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        sections: Sequence[str] | None = None,
+        extra: Mapping[str, Content] | None = None,
+        show_individuals_of: bool | Sequence[str] = False,
+        max_genes: int = 50,
+    ) -> Path:
         """Write one self-contained HTML page with figures and tables; return its path.
 
-        `options` are those of `pgxeval.report.write_report`: title, sections, extra, individuals, genes.
+        The arguments are those of `pgxeval.report.write_report`.
         """
         from pgxeval.report import write_report
 
-        return write_report(self, path, **options)
+        return write_report(
+            self,
+            path,
+            title=title,
+            sections=sections,
+            extra=extra,
+            show_individuals_of=show_individuals_of,
+            max_genes=max_genes,
+        )
 
     def __repr__(self) -> str:
         predictors = ", ".join(self.summary["predictor"].drop_duplicates())
@@ -141,8 +217,25 @@ class Evaluation:
         )
 
     def _repr_html_(self) -> str:
-        shown = self.summary[
-            ["predictor", "stratum", "n_genes", "defined", "mean_spearman", "n_significant", "share_right",
-             "share_low", "share_high", "reference_share", "difference_low", "difference_high", "assignment"]
-        ]  # fmt: skip
-        return f"<p><b>{html.escape(repr(self))}</b></p>{shown.to_html(index=False, float_format='{:.3f}'.format)}"
+        rows = self.summary
+        significant = rows["n_significant"].astype("object").where(rows["n_significant"].notna(), UNDEFINED)
+        shown = pd.DataFrame(
+            {
+                "predictor": rows["predictor"],
+                "stratum": rows["stratum"],
+                "genes": rows["n_genes"],
+                "mean ρ": _limits(rows, ("mean_spearman", "mean_low", "mean_high"), "{:.3f}"),
+                "significant": significant,
+                "right": _limits(rows, ("share_right", "share_low", "share_high"), "{:.1%}"),
+                "permuted": _limits(rows, ("reference_share",), "{:.1%}"),
+                "difference": _limits(rows, ("difference", "difference_low", "difference_high"), "{:+.1%}"),
+                "read as": rows["assignment"],
+            }
+        )
+        return f"<p><b>{html.escape(repr(self))}</b></p>{shown.to_html(index=False, escape=True)}"
+
+
+def _limits(rows: pd.DataFrame, columns: Sequence[str], form: str) -> list[str]:
+    """Write a value and its limits in one cell each."""
+    cells = [[UNDEFINED if np.isnan(value) else form.format(value) for value in rows[column]] for column in columns]
+    return [f"{value} ({' to '.join(limits)})" if limits else value for value, *limits in zip(*cells, strict=True)]

@@ -7,7 +7,7 @@ differences. With :math:`\theta_{-b}` the value without block b of B,
 .. math:: \hat V = \frac{B-1}{B} \sum_b (\theta_{-b} - \theta)^2 .
 
 Intervals and p-values use Student's t on :math:`B^* - 1` degrees of freedom, where
-:math:`B^* = (\sum_b m_b)^2 / \\sum_b m_b^2` is the effective number of blocks and :math:`m_b` the denominator that
+:math:`B^* = (\sum_b m_b)^2 / \sum_b m_b^2` is the effective number of blocks and :math:`m_b` the denominator that
 block b contributes.
 
 Sources: the cluster jackknife of MacKinnon, Nielsen and Webb 2023, J Appl Econometrics 38:671; the effective number of
@@ -162,20 +162,31 @@ class BlockEstimate:
         return float(stats.t.ppf(probability, self.effective_blocks - 1)) if enough else math.nan
 
 
-def between_replicates(replicates: list[BlockEstimate]) -> float:
-    """Return the variance between replicates that the blocks do not explain.
+def replicate_variance(values: npt.ArrayLike, within: npt.ArrayLike) -> float:
+    """Return the variance that a difference to the mean over replicates has in addition to that of its blocks.
 
-    All genes of a replicate go through the same permutation of individuals, so the statistics of replicates can vary
-    more than blocks that are independent of each other would. The result is the variance between replicates less the
-    mean jackknife variance of one replicate, at least 0; 0 with fewer than two replicates, from which it cannot be
-    estimated.
+    All genes of a replicate go through the same permutation of the individuals, so the statistics of replicates can
+    vary more than independent blocks would. The observed data share one arrangement of the individuals as well, which
+    makes the excess variance count ``1 + 1 / n_replicates`` times.
+
+    Parameters
+    ----------
+    values
+        float64 (n_replicates,): the statistic in each replicate.
+    within
+        float64 (m,): jackknife variance of the statistic in some or all of the replicates.
+
+    Returns
+    -------
+    float
+        At least 0; 0 with fewer than two replicates, from which it cannot be estimated.
     """
-    values = np.array([one.value for one in replicates])
-    within = np.array([one.block_variance for one in replicates])
-    used = np.isfinite(values) & np.isfinite(within)
-    if used.sum() < 2:
+    statistic, variance = np.asarray(values, dtype=np.float64), np.asarray(within, dtype=np.float64)
+    statistic, variance = statistic[np.isfinite(statistic)], variance[np.isfinite(variance)]
+    if len(statistic) < 2 or not len(variance):
         return 0.0
-    return max(0.0, float(values[used].var(ddof=1) - within[used].mean()))
+    excess = max(0.0, float(statistic.var(ddof=1) - variance.mean()))
+    return excess * (1 + 1 / len(statistic))
 
 
 def _or_nan(value: float) -> float:

@@ -44,6 +44,8 @@ class MeasuredExpression:
         Columns kind, name, reason: what the cohort and incomplete covariates excluded.
     notes
         What a reader should know of how the tables were read.
+    gene_names
+        Symbols of the genes; the identifier of a gene without one.
     """
 
     gene_ids: tuple[str, ...] = attrs.field(repr=False)
@@ -58,6 +60,9 @@ class MeasuredExpression:
     relationship: npt.NDArray[np.float64] | None = attrs.field(default=None, repr=False)
     exclusions: pd.DataFrame = attrs.field(repr=False)
     notes: tuple[str, ...] = attrs.field(default=(), repr=False)
+    gene_names: tuple[str, ...] = attrs.field(
+        default=attrs.Factory(lambda self: self.gene_ids, takes_self=True), repr=False
+    )
 
     @classmethod
     def of(
@@ -132,6 +137,7 @@ class MeasuredExpression:
             relationship=None if relationship is None else relationship.to_numpy()[np.ix_(order, order)],
             exclusions=exclusions,
             notes=tuple(notes),
+            gene_names=tuple(gene.name for gene in source.genes),
         )
 
     def row(self, gene_id: str) -> int:

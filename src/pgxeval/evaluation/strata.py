@@ -2,17 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from pgxeval.errors import TableError
+from pgxeval.evaluation.comparison import joint_replicates
 from pgxeval.evaluation.inference import FEWEST_DRAWS, pooled_p
+from pgxeval.evaluation.per_gene import Judged
 from pgxeval.evaluation.resampling import benjamini_hochberg
 
 Floats = npt.NDArray[np.float64]
 
+ALL = "all"
 LINEAR, NONLINEAR, UNPREDICTABLE, UNTESTED = "linear", "nonlinear", "unpredictable", "untested"
 STRATA = (LINEAR, NONLINEAR, UNPREDICTABLE)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Stratum:
+    """Genes that are summarised together.
+
+    Parameters
+    ----------
+    name
+        ``"all"`` or the stratum's name.
+    genes
+        bool (n_genes,).
+    definers
+        Predictors that defined the stratum on the same individuals.
+    given
+        Whether the user gave the stratum, from other individuals.
+    """
+
+    name: str
+    genes: npt.NDArray[np.bool_]
+    definers: frozenset[str]
+    given: bool
+
+    def assignment(self, *predictors: str) -> str:
+        """Return how to read results of these predictors in this stratum.
+
+        ``"naive"``: the stratum was defined with one of these predictors. ``"same individuals"``: it was defined with
+        others on the same individuals, which biases these predictors as well, in the same direction and less.
+        """
+        if self.name == ALL:
+            return "all genes"
+        if self.given:
+            return "independent"
+        return "naive" if self.definers & set(predictors) else "same individuals"
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -129,3 +170,113 @@ def assign_strata(
         default="neither elastic net nor random forest significant",
     ).astype(object)
     return stratum, reason
+
+
+def strata_table(
+    judged: Sequence[Judged],
+    gene_ids: tuple[str, ...],
+    given: pd.DataFrame | None,
+    *,
+    elastic_net: str,
+    random_forest: str,
+    level: float,
+) -> pd.DataFrame:
+    """Return the strata table, one row per gene; its columns are described in `pgxeval.Evaluation`.
+
+    Parameters
+    ----------
+    judged
+        All predictors of the evaluation.
+    gene_ids
+        Identifiers of the genes.
+    given
+        Strata from other individuals (columns gene_id, stratum), or None.
+    elastic_net, random_forest
+        Names of the predictors that define strata where none are given.
+    level
+        Level of significance of q-values.
+    """
+    by_name = {one.predictor: one for one in judged}
+    en, rf = by_name.get(elastic_net), by_name.get(random_forest)
+    undefined = np.full(len(gene_ids), np.nan)
+    table = pd.DataFrame(
+        {
+            "gene_id": list(gene_ids),
+            "spearman_en": undefined if en is None else en.spearman,
+            "spearman_rf": undefined if rf is None else rf.spearman,
+            "gain": undefined if en is None or rf is None else gain_of(rf.spearman, en.spearman),
+            "p": undefined,
+            "q": undefined,
+            "q_en": undefined if en is None else en.q_value,
+            "q_rf": undefined if rf is None else rf.q_value,
+        }
+    )
+    stratum, assignment = np.full(len(gene_ids), UNTESTED, dtype=object), UNTESTED
+    if en is None or rf is None:
+        reason = np.full(len(gene_ids), f"the table lacks {elastic_net} or {random_forest}", dtype=object)
+    else:
+        rows_en, rows_rf, source = joint_replicates(en, rf)
+        reason = np.full(len(gene_ids), source, dtype=object)
+        if len(rows_en):
+            test = gain_test(
+                rf.spearman,
+                en.spearman,
+                np.where(rf.df > 0, rf.df, en.df),
+                null_better=rf.null[rows_rf],
+                null_base=en.null[rows_en],
+                null_df=np.maximum(rf.null_df[rows_rf], en.null_df[rows_en]),
+            )
+            table["p"], table["q"] = test.p, test.q
+            stratum, reason = assign_strata(test.q, _q_if_right(en), _q_if_right(rf), level)
+            assignment = f"gain against {source}, {test.draws} null draws; q < {level:g}"
+    if given is not None:
+        stratum, reason = _given(given, gene_ids)
+        assignment = "given: independent of these predictions"
+    table["stratum"] = pd.Series(stratum, dtype="str")
+    table["assignment"] = assignment
+    table["reason"] = pd.Series(reason, dtype="str")
+    return table
+
+
+def _q_if_right(judged: Judged) -> Floats:
+    """Return q-values where the predictor points the right way: a negative correlation is no evidence of skill."""
+    return np.where(judged.directions > 0, judged.q_value, np.nan)
+
+
+def _given(given: pd.DataFrame, gene_ids: tuple[str, ...]) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    if missing := {"gene_id", "stratum"} - set(given.columns):
+        raise TableError(
+            f"strata table: missing column(s) {', '.join(sorted(missing))}; expected the columns gene_id and stratum"
+        )
+    names = given["gene_id"].astype(str)
+    if names.duplicated().any():
+        raise TableError(
+            f"strata table: gene {names[names.duplicated()].iloc[0]} occurs more than once; expected one row per gene"
+        )
+    if (given["stratum"] == ALL).any():
+        raise TableError(f'strata table: "{ALL}" denotes all genes; rename the stratum of that name')
+    by_gene = dict(zip(names, given["stratum"], strict=True))
+    values = [by_gene.get(gene) for gene in gene_ids]
+    known = np.array([value is not None and not pd.isna(value) for value in values], dtype=bool)
+    stratum = np.array([str(name) if ok else UNTESTED for name, ok in zip(values, known, strict=True)], dtype=object)
+    return stratum, np.where(known, "given", "not in the given strata").astype(object)
+
+
+def strata_of(table: pd.DataFrame, definers: frozenset[str]) -> list[Stratum]:
+    """Return the strata to summarise: all genes first, then those of the strata table.
+
+    Parameters
+    ----------
+    table
+        A strata table.
+    definers
+        Predictors that defined the strata; empty if the user gave them.
+    """
+    names = table["stratum"].to_numpy(dtype=object)
+    everything = Stratum(name=ALL, genes=np.ones(len(names), dtype=bool), definers=frozenset(), given=False)
+    present = sorted(set(names) - {UNTESTED})
+    shown: Sequence[str] = present if not definers else STRATA if present else ()
+    return [
+        everything,
+        *(Stratum(name=name, genes=names == name, definers=definers, given=not definers) for name in shown),
+    ]

@@ -1,72 +1,44 @@
-"""The summary and concordance tables: shares and odds ratios, by stratum, beside their permuted references."""
+"""The summary, concordance and comparison tables, by stratum, next to their permuted references."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import special
 
+from pgxeval.evaluation.blocks import block_sums
+from pgxeval.evaluation.comparison import joint_replicates, mean_difference
 from pgxeval.evaluation.concordance import (
+    ODDS_RATIO_KINDS,
     OddsRatio,
+    OddsRatioKind,
     PairedTable,
-    association_odds_ratio,
     clopper_pearson,
-    marginal_odds_ratio,
-    mcnemar_odds_ratio,
+    log_odds_ratio,
     paired_indicators,
     ratio,
 )
-from pgxeval.evaluation.per_gene import Judged
-from pgxeval.evaluation.resampling import block_sums, block_weights, percentile_interval
+from pgxeval.evaluation.jackknife import BlockEstimate, replicate_variance
+from pgxeval.evaluation.per_gene import NOT_IN_TABLE, Judged
+from pgxeval.evaluation.strata import Stratum
+from pgxeval.evaluation.tables import COMPARISON, CONCORDANCE, SUMMARY
 
 Floats = npt.NDArray[np.float64]
-ALL = "all"
+Blocks = npt.NDArray[np.int64]
 
-_KINDS: Mapping[str, Callable[[Floats], Floats]] = {
-    "mcnemar": mcnemar_odds_ratio,
-    "marginal": marginal_odds_ratio,
-    "association": association_odds_ratio,
-}
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Stratum:
-    """Genes that are summed up together.
-
-    Parameters
-    ----------
-    name
-        ``"all"`` or the stratum's name.
-    genes
-        bool (n_genes,).
-    definers
-        Predictors that defined the stratum on the same individuals.
-    given
-        Whether the stratum was given by the user, from other individuals.
-    """
-
-    name: str
-    genes: npt.NDArray[np.bool_]
-    definers: frozenset[str]
-    given: bool
-
-    def assignment(self, *predictors: str) -> str:
-        """Say how results of these predictors in this stratum are to be taken."""
-        if self.name == ALL:
-            return "all genes"
-        if self.given:
-            return "independent"
-        return "naive" if self.definers & set(predictors) else "same individuals"
+_WITHIN = 20  # replicates whose jackknife variance is averaged: enough for a mean, and the rest cost time
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Summariser:
-    """Sums up judged predictors over genes, with block-bootstrap intervals.
+    """Summarises judged predictors over genes.
 
     Parameters
     ----------
@@ -74,73 +46,72 @@ class Summariser:
         The predictors, in the order of the tables.
     blocks
         int64 (n_genes,): genomic block of each gene.
-    confidence, bootstraps, seed, level
-        Of the intervals, of the bootstrap and of significance.
+    confidence
+        Level of the intervals.
+    level
+        Level of significance of q-values.
+    margin
+        Equivalence margin for differences of mean correlations, or None.
     """
 
     judged: Sequence[Judged]
-    blocks: npt.NDArray[np.int64]
+    blocks: Blocks
     confidence: float
-    bootstraps: int
-    seed: int
     level: float
+    margin: float | None = None
 
-    def tables(self, strata: Sequence[Stratum]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return the summary and the concordance table, strata in their order."""
+    def tables(self, strata: Sequence[Stratum]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Return the summary, concordance and comparison tables, strata in their order."""
         summary: list[dict[str, Any]] = []
         concordance: list[dict[str, Any]] = []
+        comparison: list[dict[str, Any]] = []
         for stratum in strata:
             blocks = self.blocks[stratum.genes]
-            n_blocks = len(np.unique(blocks))
-            # a single block is the same in every draw, and says nothing about the spread
-            weights = block_weights(n_blocks, self.bootstraps if n_blocks > 1 else 0, self.seed)
-            summary += [self._share(judged, stratum, blocks, weights) for judged in self.judged]
-            concordance += [
-                self._pair(a, b, stratum, blocks, weights) for a, b in itertools.combinations(self.judged, 2)
-            ]
+            summary += [self._share(judged, stratum, blocks) for judged in self.judged]
+            for a, b in itertools.combinations(self.judged, 2):
+                concordance.append(self._pair(a, b, stratum, blocks))
+                comparison.append(self._compare(a, b, stratum))
         by_predictor = pd.DataFrame(summary, columns=list(SUMMARY))
-        # whole numbers, NA where no p-value is to be had
+        # whole numbers, NA where there are no p-values
         by_predictor = by_predictor.astype({"n_significant": "Int64", "n_significant_wrong": "Int64"})
-        return by_predictor, pd.DataFrame(concordance, columns=list(CONCORDANCE))
+        return (
+            by_predictor,
+            pd.DataFrame(concordance, columns=list(CONCORDANCE)),
+            pd.DataFrame(comparison, columns=list(COMPARISON)),
+        )
 
-    def _interval(self, draws: Floats) -> tuple[float, float]:
-        return percentile_interval(draws, self.confidence)
-
-    def _share(
-        self, judged: Judged, stratum: Stratum, blocks: npt.NDArray[np.int64], weights: Floats
-    ) -> dict[str, Any]:
+    def _share(self, judged: Judged, stratum: Stratum, blocks: Blocks) -> dict[str, Any]:
         r, direction = judged.spearman[stratum.genes], judged.directions[stratum.genes]
-        null_direction = judged.null_directions[:, stratum.genes]
+        null, null_direction = judged.null[:, stratum.genes], judged.null_directions[:, stratum.genes]
         defined = ~np.isnan(r)
-        counts = np.column_stack(
-            [
-                direction > 0,
-                direction != 0,
-                np.nan_to_num(r),
-                defined,
-                (null_direction > 0).sum(axis=0),
-                (null_direction != 0).sum(axis=0),
-            ]
-        ).astype(np.float64)
-        draws = weights @ block_sums(counts, blocks)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share, mean, reference = (draws[:, k] / draws[:, k + 1] for k in (0, 2, 4))
-            by_replicate = (null_direction > 0).sum(axis=1) / (null_direction != 0).sum(axis=1)
-        total = counts.sum(axis=0)
-        observed, expected = ratio(total[0], total[1]), ratio(total[4], total[5])
-        null = judged.null[:, stratum.genes]
-        share_low, share_high = self._interval(share)
-        difference_low, difference_high = self._interval(share - reference)
-        mean_low, mean_high = self._interval(mean)
-        binomial_low, binomial_high = clopper_pearson(int(total[0]), int(total[1]), self.confidence)
-        if observed in (0, 1) and len(draws):
-            # all genes agree, and so they do in every bootstrap draw
-            share_low, share_high = binomial_low, binomial_high
-            reference_low, reference_high = self._interval(reference)
-            difference_low, difference_high = share_low - reference_high, share_high - reference_low
+        right, directed, null_right, null_directed = (
+            direction > 0, direction != 0, null_direction > 0, null_direction != 0
+        )  # fmt: skip
+        counts = [right, directed, np.nan_to_num(r), defined, null_right.sum(axis=0), null_directed.sum(axis=0)]
+        sums = block_sums(np.column_stack(counts).astype(np.float64), blocks)
+        share, mean, reference = (BlockEstimate.ratio(sums[:, k], sums[:, k + 1]) for k in (0, 2, 4))
+        n_right, n_directed = int(right.sum()), int(directed.sum())
+        binomial = clopper_pearson(n_right, n_directed, self.confidence)
+        # every gene agrees, and so it does whichever block is left out
+        unanimous = n_directed > 0 and n_right in (0, n_directed)
+        share_low, share_high = (
+            binomial if unanimous else share.log_odds().interval(self.confidence, inverse=special.expit)
+        )
+        replicate_shares = _ratios(null_right.sum(axis=1), null_directed.sum(axis=1))
+        difference = share.minus(reference).with_extra_variance(
+            replicate_variance(replicate_shares, _shares_within(null_right, null_directed, blocks))
+        )
+        difference_low, difference_high = difference.interval(self.confidence)
+        if unanimous and not math.isnan(reference.value):
+            reference_low, reference_high = reference.interval(self.confidence)
+            difference_low, difference_high = binomial[0] - reference_high, binomial[1] - reference_low
+        mean_low, mean_high = mean.interval(self.confidence)
         with np.errstate(invalid="ignore"):
             significant = judged.q_value[stratum.genes] < self.level
         tested = not np.isnan(judged.p_value).all()
+        n_significant, n_wrong = int(significant.sum()), int((significant & (direction < 0)).sum())
+        significant_low, significant_high = clopper_pearson(n_significant - n_wrong, n_significant, self.confidence)
+        asked = (judged.reason != NOT_IN_TABLE)[stratum.genes]
         return {
             "predictor": judged.predictor,
             "stratum": stratum.name,
@@ -149,42 +120,50 @@ class Summariser:
             "n_genes": len(r),
             "defined": int(defined.sum()),
             "undefined": int((~defined).sum()),
-            "mean_spearman": float(r[defined].mean()) if defined.any() else np.nan,
+            "mean_spearman": mean.value,
             "mean_low": mean_low,
             "mean_high": mean_high,
             "median_spearman": float(np.median(r[defined])) if defined.any() else np.nan,
-            "mean_spearman_undefined_as_0": float(np.nan_to_num(r).mean()) if len(r) else np.nan,
             "reference_mean_spearman": float(np.nanmean(null)) if (~np.isnan(null)).any() else np.nan,
-            "n_significant": int(significant.sum()) if tested else pd.NA,
-            "n_significant_wrong": int((significant & (direction < 0)).sum()) if tested else pd.NA,
-            "n_directed": int(total[1]),
-            "n_right": int(total[0]),
-            "share_right": observed,
+            "mean_spearman_undefined_as_0": float(np.nan_to_num(r[asked]).mean()) if asked.any() else np.nan,
+            "reference_mean_spearman_undefined_as_0": (
+                float(np.nan_to_num(null[:, asked]).mean()) if len(null) and asked.any() else np.nan
+            ),
+            "n_significant": n_significant if tested else pd.NA,
+            "n_significant_wrong": n_wrong if tested else pd.NA,
+            "share_right_significant": ratio(n_significant - n_wrong, n_significant),
+            "share_right_significant_low": significant_low,
+            "share_right_significant_high": significant_high,
+            "n_directed": n_directed,
+            "n_right": n_right,
+            "share_right": ratio(n_right, n_directed),
             "share_low": share_low,
             "share_high": share_high,
-            "binomial_low": binomial_low,
-            "binomial_high": binomial_high,
-            "reference_share": expected,
-            "reference_sd": float(np.nanstd(by_replicate, ddof=1)) if (~np.isnan(by_replicate)).sum() > 1 else np.nan,
-            "difference": observed - expected,
+            "binomial_low": binomial[0],
+            "binomial_high": binomial[1],
+            "reference_share": reference.value,
+            "reference_sd": _sd(replicate_shares),
+            "difference": difference.value,
             "difference_low": difference_low,
             "difference_high": difference_high,
+            "difference_p": math.nan if unanimous else difference.p_value(),
             "replicates": len(judged.null_replicates),
             "reference": judged.reference,
-            "n_blocks": weights.shape[1],
+            "n_blocks": len(sums),
+            "effective_blocks": share.effective_blocks,
         }
 
-    def _pair(
-        self, a: Judged, b: Judged, stratum: Stratum, blocks: npt.NDArray[np.int64], weights: Floats
-    ) -> dict[str, Any]:
+    def _pair(self, a: Judged, b: Judged, stratum: Stratum, blocks: Blocks) -> dict[str, Any]:
         observed = paired_indicators(a.directions[stratum.genes], b.directions[stratum.genes])
         rows_a, rows_b, reference = joint_replicates(a, b)
         null = paired_indicators(
             a.null_directions[rows_a][:, stratum.genes], b.null_directions[rows_b][:, stratum.genes]
-        ).sum(axis=0)
+        )
         table = _table(observed.sum(axis=0), undefined=int((~observed.any(axis=1)).sum()))
-        expected = _table(null.sum(axis=0)) if len(rows_a) else None
-        draws = weights @ block_sums(np.column_stack([observed, null]).astype(np.float64), blocks)
+        expected = _table(null.sum(axis=(0, 1))) if len(rows_a) else None
+        sums = block_sums(np.column_stack([observed, null.sum(axis=0)]), blocks)
+        within = [block_sums(one, blocks) for one in null[:_WITHIN]]
+        totals = null.sum(axis=1).astype(np.float64)
         row: dict[str, Any] = {
             "predictor_a": a.predictor,
             "predictor_b": b.predictor,
@@ -199,55 +178,90 @@ class Summariser:
             "undefined": table.undefined,
         }
         exact_only = []
-        for kind, odds_of in _KINDS.items():
+        for kind in ODDS_RATIO_KINDS:
             exact = _odds_ratio(table, kind, self.confidence)
             null_value = _odds_ratio(expected, kind, self.confidence).value if expected else np.nan
-            bootstrap = odds_of(draws[:, :4])
-            low, high = self._interval(bootstrap)
+            estimate = log_odds_ratio(sums[:, :4], kind)
+            low, high = estimate.interval(self.confidence, inverse=_exp)
             if not 0 < exact.value < np.inf:
-                # a cell that is empty stays empty in every bootstrap draw
+                # an empty cell is empty whichever block is left out
                 low, high = exact.low, exact.high
                 exact_only.append(kind)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                over = bootstrap / odds_of(draws[:, 4:])
-            over_low, over_high = self._interval(over)
+            values = [log_odds_ratio(total[None], kind).value for total in totals]
+            spread = replicate_variance(values, [log_odds_ratio(one, kind).block_variance for one in within])
+            over = estimate.minus(log_odds_ratio(sums[:, 4:], kind)).with_extra_variance(spread)
+            over_low, over_high = over.interval(self.confidence, inverse=_exp)
             row |= {
                 f"{kind}_or": exact.value,
                 f"{kind}_or_low": low,
                 f"{kind}_or_high": high,
-                f"{kind}_p": _bootstrap_p(bootstrap) if kind == "marginal" else exact.p_value,
+                f"{kind}_p": estimate.p_value(),
                 f"reference_{kind}_or": null_value,
                 f"{kind}_over_reference": ratio(exact.value, null_value),
                 f"{kind}_over_reference_low": over_low,
                 f"{kind}_over_reference_high": over_high,
+                f"{kind}_over_reference_p": over.p_value(),
             }
             if kind != "marginal":
-                row |= {f"{kind}_exact_low": exact.low, f"{kind}_exact_high": exact.high}
+                row |= {
+                    f"{kind}_exact_low": exact.low,
+                    f"{kind}_exact_high": exact.high,
+                    f"{kind}_exact_p": exact.p_value,
+                }
+        effective = BlockEstimate.ratio(sums[:, 1], sums[:, 1] + sums[:, 2]).effective_blocks
         return row | {
             "replicates": len(rows_a),
             "reference": reference,
-            "intervals": ("block bootstrap" if len(draws) else "none: fewer than two blocks")
+            "intervals": ("block jackknife" if len(sums) > 1 else "none: fewer than two blocks")
             + (f"; exact, one-sided, for {', '.join(exact_only)} (zero cell)" if exact_only else ""),
-            "n_blocks": weights.shape[1],
+            "n_blocks": len(sums),
+            "effective_blocks": effective,
+        }
+
+    def _compare(self, a: Judged, b: Judged, stratum: Stratum) -> dict[str, Any]:
+        genes = stratum.genes & (a.reason != NOT_IN_TABLE) & (b.reason != NOT_IN_TABLE)
+        rows_a, rows_b, reference = joint_replicates(a, b)
+        result = mean_difference(
+            a.spearman[genes],
+            b.spearman[genes],
+            self.blocks[genes],
+            null_a=a.null[rows_a][:, genes],
+            null_b=b.null[rows_b][:, genes],
+            confidence=self.confidence,
+            margin=self.margin,
+        )
+        return {
+            "predictor_a": a.predictor,
+            "predictor_b": b.predictor,
+            "stratum": stratum.name,
+            "assignment": stratum.assignment(a.predictor, b.predictor),
+            "naive": bool({a.predictor, b.predictor} & stratum.definers),
+            **result.row(),
+            "replicates": len(rows_a),
+            "reference": reference,
         }
 
 
-def joint_replicates(a: Judged, b: Judged) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], str]:
-    """Return the rows of the two nulls that come from the same permutations, and where they are from.
+def _ratios(top: npt.NDArray[np.integer], bottom: npt.NDArray[np.integer]) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(top / bottom, dtype=np.float64)
 
-    Two predictors answer the same permuted expression alike, so the reference of a pair is only to be had from
-    replicates that both went through.
-    """
-    nothing = np.empty(0, dtype=np.intp)
-    if a.null_key is None or b.null_key is None:
-        lacking = " and ".join(one.predictor for one in (a, b) if one.null_key is None)
-        return nothing, nothing, f"none: no permuted replicates of {lacking}"
-    if a.null_key != b.null_key:
-        return nothing, nothing, "none: the two were permuted with different seeds or among different individuals"
-    common, rows_a, rows_b = np.intersect1d(a.null_replicates, b.null_replicates, return_indices=True)
-    if len(common) == 0:
-        return nothing, nothing, "none: the two have no replicate in common"
-    return rows_a, rows_b, f"{len(common)} joint replicates on permuted expression"
+
+def _shares_within(right: npt.NDArray[np.bool_], directed: npt.NDArray[np.bool_], blocks: Blocks) -> list[float]:
+    """Return the jackknife variance of the share in each of the first replicates."""
+    pairs = zip(right[:_WITHIN], directed[:_WITHIN], strict=True)
+    sums = [block_sums(np.column_stack(pair), blocks) for pair in pairs]
+    return [BlockEstimate.ratio(one[:, 0], one[:, 1]).block_variance for one in sums]
+
+
+def _sd(values: Floats) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.std(ddof=1)) if len(known) > 1 else math.nan
+
+
+def _exp(value: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.exp(value))
 
 
 def _table(counts: npt.NDArray[np.integer], undefined: int = 0) -> PairedTable:
@@ -255,42 +269,7 @@ def _table(counts: npt.NDArray[np.integer], undefined: int = 0) -> PairedTable:
     return PairedTable(both_right=both, only_a=only_a, only_b=only_b, neither=neither, undefined=undefined)
 
 
-def _odds_ratio(table: PairedTable, kind: str, confidence: float) -> OddsRatio:
+def _odds_ratio(table: PairedTable, kind: OddsRatioKind, confidence: float) -> OddsRatio:
     if kind == "mcnemar":
         return table.mcnemar(confidence)
     return table.marginal(confidence) if kind == "marginal" else table.association(confidence)
-
-
-def _bootstrap_p(draws: Floats) -> float:
-    """Return twice the smaller share of bootstrap draws on either side of 1, one draw added."""
-    draws = draws[~np.isnan(draws)]
-    if len(draws) == 0:
-        return float("nan")
-    smaller = min(int((draws <= 1).sum()), int((draws >= 1).sum()))
-    return min(1.0, 2 * (1 + smaller) / (1 + len(draws)))
-
-
-SUMMARY = (
-    "predictor", "stratum", "assignment", "naive", "n_genes", "defined", "undefined",
-    "mean_spearman", "mean_low", "mean_high", "median_spearman", "mean_spearman_undefined_as_0",
-    "reference_mean_spearman", "n_significant", "n_significant_wrong", "n_directed", "n_right",
-    "share_right", "share_low", "share_high", "binomial_low", "binomial_high",
-    "reference_share", "reference_sd", "difference", "difference_low", "difference_high",
-    "replicates", "reference", "n_blocks",
-)  # fmt: skip
-
-CONCORDANCE = (
-    "predictor_a", "predictor_b", "stratum", "assignment", "naive",
-    "n", "both_right", "only_a", "only_b", "neither", "undefined",
-    *(
-        name
-        for kind in _KINDS
-        for name in (
-            f"{kind}_or", f"{kind}_or_low", f"{kind}_or_high",
-            *((f"{kind}_exact_low", f"{kind}_exact_high") if kind != "marginal" else ()),
-            f"{kind}_p", f"reference_{kind}_or",
-            f"{kind}_over_reference", f"{kind}_over_reference_low", f"{kind}_over_reference_high",
-        )
-    ),
-    "replicates", "reference", "intervals", "n_blocks",
-)  # fmt: skip

@@ -1,21 +1,20 @@
 """Figures from evaluation tables: each function draws on one matplotlib Axes and returns it.
 
-Every function takes an `Evaluation`, or the one table of it that it needs, and an Axes to draw on. Without
-one it makes a new `matplotlib.figure.Figure` (never through pyplot, so nothing is kept open and nothing
-global changes); the figure of an Axes is ``ax.figure``, and ``ax.figure.savefig("name.pdf")`` writes it.
-Genes whose correlation is undefined are never drawn as zero: they are counted in a note.
+Every function takes an `Evaluation` and an Axes to draw on. Without an Axes it makes a new `matplotlib.figure.Figure`
+(never through pyplot, so nothing is kept open and no global state changes). The figure of an Axes is ``ax.figure``;
+``ax.figure.savefig("name.pdf")`` writes it, and an Axes as the last line of a notebook cell is displayed. Genes whose
+correlation is undefined are never drawn as zero: they are counted in a note.
 """
 
 from pgxeval.plots.direction import sign_concordance
 from pgxeval.plots.distribution import correlation_distribution
 from pgxeval.plots.individuals import observed_predicted
-from pgxeval.plots.odds import OddsRatio, odds_ratios
+from pgxeval.plots.odds import odds_ratios
 from pgxeval.plots.scatter import MANY_POINTS, scatter_predictors
 from pgxeval.plots.strata import strata_comparison
 
 __all__ = [
     "MANY_POINTS",
-    "OddsRatio",
     "correlation_distribution",
     "observed_predicted",
     "odds_ratios",

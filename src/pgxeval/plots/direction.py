@@ -1,13 +1,13 @@
-"""The share of right directions beside its permuted reference."""
+"""The share of right directions next to its permuted reference."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pgxeval.evaluation.strata import ALL
 from pgxeval.plots.drawing import (
-    ALL,
     GREY,
     PALETTE,
     REFERENCE_MARK,
@@ -20,31 +20,32 @@ from pgxeval.plots.drawing import (
     predictor_names,
     say,
     short,
-    table_of,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from pgxeval.evaluation.evaluation import Evaluation
 
-def sign_concordance(summary: Any, *, ax: Axes | None = None) -> Axes:
-    """Draw the share of genes that each predictor points the right way, beside its permuted reference.
+
+def sign_concordance(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
+    """Draw the share of genes in the right direction for each predictor, next to its permuted reference.
 
     Parameters
     ----------
-    summary
-        An `Evaluation`, or its ``summary`` table.
+    evaluation
+        The `Evaluation` to draw.
     ax
-        Axes to draw on; a new figure without.
+        Axes to draw on; None makes a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        One row a predictor, shares in percent of the genes with a direction: observed with its
-        block-bootstrap interval, and the share that the same procedure reaches on permuted expression.
+        One row per predictor, shares in percent of the genes with a direction: observed with its
+        block-jackknife interval, and the share that the same procedure reaches on permuted expression.
         The line at 50 % is the reference of a zero-shot predictor only.
     """
-    table = of_stratum(table_of(summary, "summary", ("predictor", "share_right")), ALL)
+    table = of_stratum(evaluation.summary, ALL)
     names = predictor_names(table, None)
     ax = axes_or_new(ax, (7.2, 1.5 + 0.6 * max(len(names), 1)))
     table = table.drop_duplicates("predictor").set_index("predictor").loc[names]

@@ -1,4 +1,4 @@
-"""What all figures share: an Axes to draw on, colours and markers, and columns of evaluation tables."""
+"""Shared parts of the figures: an Axes to draw on, colours and markers, and columns of evaluation tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.errors import TableError, UnknownNameError
+from pgxeval.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,27 +26,6 @@ REFERENCE_MARK: dict[str, Any] = {
     "linestyle": "none",
 }
 NAIVE_GROUND: dict[str, Any] = {"facecolor": "none", "edgecolor": "#C4C4C4", "hatch": "///", "linewidth": 0}
-ALL = "all"
-"""Name of the stratum of all genes."""
-
-
-def table_of(source: Any, name: str, needed: Sequence[str]) -> pd.DataFrame:
-    """Return the table `name` of an evaluation, or `source` itself if it is a table.
-
-    Raises
-    ------
-    TableError
-        If there is no such table, or it lacks a column of `needed`.
-    """
-    table = source if isinstance(source, pd.DataFrame) else getattr(source, name, None)
-    if not isinstance(table, pd.DataFrame):
-        raise TableError(f"an Evaluation or its `{name}` table is needed, got {type(source).__name__}")
-    missing = [column for column in needed if column not in table]
-    if missing:
-        raise TableError(
-            f"{name} table: missing column(s) {', '.join(missing)}; it has {', '.join(map(str, table.columns))}"
-        )
-    return table
 
 
 def predictor_names(table: pd.DataFrame, wanted: Sequence[str] | None) -> list[str]:
@@ -65,8 +44,15 @@ def predictor_names(table: pd.DataFrame, wanted: Sequence[str] | None) -> list[s
 
 
 def of_stratum(table: pd.DataFrame, stratum: str) -> pd.DataFrame:
-    """Return the rows of one stratum; all rows of a table that has no strata."""
-    return table[table["stratum"].astype(str) == stratum] if "stratum" in table else table
+    """Return the rows of one stratum."""
+    return table[table["stratum"].astype(str) == stratum]
+
+
+def gene_label(per_gene: pd.DataFrame, gene_id: str) -> str:
+    """Return the symbol of a gene with its identifier in brackets, or the identifier if it has no symbol."""
+    names = per_gene.loc[per_gene["gene_id"].astype(str) == gene_id, "gene_name"]
+    name = str(names.iloc[0]) if len(names) else gene_id
+    return gene_id if name == gene_id else f"{name} ({gene_id})"
 
 
 def in_order(groups: Iterable[str]) -> list[str]:
@@ -77,17 +63,8 @@ def in_order(groups: Iterable[str]) -> list[str]:
 
 
 def numbers(table: pd.DataFrame, column: str) -> npt.NDArray[np.float64]:
-    """Return a column as float64 (n_rows,); NaN where it is missing, not a number, or not there at all."""
-    if column not in table:
-        return np.full(len(table), np.nan)
-    return pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def flags(table: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
-    """Return a column as bool (n_rows,); False where it is missing or not there at all."""
-    if column not in table:
-        return np.zeros(len(table), dtype=bool)
-    return table[column].fillna(value=False).to_numpy(dtype=bool)
+    """Return a column as float64 (n_rows,), NaN where it is missing."""
+    return table[column].to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def symmetric_limit(values: npt.NDArray[np.float64]) -> float:
@@ -96,12 +73,12 @@ def symmetric_limit(values: npt.NDArray[np.float64]) -> float:
 
 
 def axes_or_new(ax: Axes | None, size: tuple[float, float]) -> Axes:
-    """Return `ax`, or the Axes of a new figure of `size` inches that no global state knows of."""
+    """Return `ax`, or the Axes of a new figure of `size` inches that pyplot does not know."""
     if ax is not None:
         return ax
-    from matplotlib.figure import Figure
+    from pgxeval.plots.axes import new_axes
 
-    return Figure(figsize=size, layout="constrained").add_subplot()
+    return new_axes(*size)
 
 
 def say(ax: Axes, words: str) -> Axes:

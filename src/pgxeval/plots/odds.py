@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pgxeval.errors import SettingError
+from pgxeval.evaluation.concordance import OddsRatioKind
+from pgxeval.evaluation.strata import ALL
 from pgxeval.plots.drawing import (
-    ALL,
     GREY,
     PALETTE,
     REFERENCE_MARK,
@@ -19,13 +20,13 @@ from pgxeval.plots.drawing import (
     of_stratum,
     say,
     short,
-    table_of,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-OddsRatio = Literal["mcnemar", "marginal", "association"]
+    from pgxeval.evaluation.evaluation import Evaluation
+
 _ODDS_RATIO_NAMES = {
     "mcnemar": "McNemar odds ratio (genes that only A gets right / only B)",
     "marginal": "Marginal odds ratio (odds of right in A / odds in B)",
@@ -33,30 +34,32 @@ _ODDS_RATIO_NAMES = {
 }
 
 
-def odds_ratios(concordance: Any, *, kind: OddsRatio = "mcnemar", stratum: str = ALL, ax: Axes | None = None) -> Axes:
+def odds_ratios(
+    evaluation: Evaluation, *, kind: OddsRatioKind = "mcnemar", stratum: str = ALL, ax: Axes | None = None
+) -> Axes:
     """Draw a forest plot of the odds ratios of every pair of predictors.
 
     Parameters
     ----------
-    concordance
-        An `Evaluation`, or its ``concordance`` table.
+    evaluation
+        The `Evaluation` to draw.
     kind
-        Which of the three odds ratios.
+        Which of the three odds ratios to draw.
     stratum
-        Which stratum's rows; by default those over all genes.
+        The stratum to draw; all genes by default.
     ax
-        Axes to draw on; a new figure without.
+        Axes to draw on; None makes a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        One row a pair, on a log axis (no unit): the odds ratio with its interval, the same under permuted
-        expression as a hollow diamond, the numbers in words at the right. An odds ratio or an end of an
+        One row per pair, on a log axis (no unit): the odds ratio with its interval, the same under permuted
+        expression as a hollow diamond, the numbers as text at the right. An odds ratio or an end of an
         interval that is 0 or infinite is an arrow at the edge; 0/0 is written as undefined.
     """
     if kind not in _ODDS_RATIO_NAMES:
         raise SettingError(f"kind must be one of {', '.join(_ODDS_RATIO_NAMES)}, got {kind!r}")
-    table = of_stratum(table_of(concordance, "concordance", ("predictor_a", "predictor_b", f"{kind}_or")), stratum)
+    table = of_stratum(evaluation.concordance, stratum)
     ax = axes_or_new(ax, (8.2, 1.5 + 0.62 * max(len(table), 1)))
     if table.empty:
         return say(ax, "There is no pair of predictors to compare.")

@@ -2,65 +2,57 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from pgxeval.plots.drawing import GREY, PALETTE, axes_or_new, plain, predictor_names, say, symmetric_limit, table_of
+from pgxeval.plots.drawing import GREY, PALETTE, axes_or_new, plain, predictor_names, say, symmetric_limit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from pgxeval.evaluation.evaluation import Evaluation
 
 MANY_POINTS = 3000
 """Above this number of genes a scatter becomes a hexagonal density."""
 
 
 def scatter_predictors(
-    per_gene: Any,
+    evaluation: Evaluation,
     predictor_a: str,
     predictor_b: str,
     *,
-    strata: pd.DataFrame | None = None,
+    mark_nonlinear: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw each gene's Spearman correlation under two predictors, with the quadrants counted.
 
     Parameters
     ----------
-    per_gene
-        An `Evaluation`, or its ``per_gene`` table (columns predictor, gene_id, spearman; direction where
-        there is one).
+    evaluation
+        The `Evaluation` to draw.
     predictor_a, predictor_b
         Names of the predictors on the x and y axis.
-    strata
-        The ``strata`` table (gene_id, stratum): its nonlinear genes are marked. Left out where the genes
-        are so many that a density is drawn.
+    mark_nonlinear
+        Whether genes of the nonlinear stratum have a colour and a marker of their own. They are not marked if there
+        are so many genes that a density is drawn.
     ax
-        Axes to draw on; a new figure without.
+        Axes to draw on; None makes a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
         Both axes run over Spearman's rho (no unit). Above `MANY_POINTS` genes, hexagons coloured by
-        number of genes. A note counts genes undefined under either predictor. Counts are taken from
-        ``direction``, so that they agree with the concordance table.
+        number of genes. A note counts genes undefined under either predictor. Quadrants are counted from
+        ``direction``, so they agree with the concordance table.
 
     Raises
     ------
     UnknownNameError
         If a predictor is not in the table.
-
-    Examples
-    --------
-    >>> table = pd.DataFrame({"predictor": ["a", "a", "b", "b"], "gene_id": ["G1", "G2", "G1", "G2"],
-    ...                       "spearman": [0.2, -0.1, 0.3, 0.4]})
-    >>> ax = scatter_predictors(table, "a", "b")
-    >>> ax.get_xlabel()
-    'Spearman ρ, a'
     """
-    table = table_of(per_gene, "per_gene", ("predictor", "gene_id", "spearman"))
-    pair = _pair(table, predictor_a, predictor_b)
+    pair = _pair(evaluation.per_gene, predictor_a, predictor_b)
     ax = axes_or_new(ax, (5.6, 5.6))
     defined = pair["a"].notna() & pair["b"].notna()
     note = _undefined_note(pair)
@@ -86,7 +78,7 @@ def scatter_predictors(
         )
         ax.figure.colorbar(hexagons, ax=ax, shrink=0.75, label="genes per hexagon (log scale)")
     else:
-        _scatter_genes(ax, shown, strata)
+        _scatter_genes(ax, shown, evaluation.strata if mark_nonlinear else None)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     ax.set_xlabel(f"Spearman ρ, {plain(predictor_a)}")
     ax.set_ylabel(f"Spearman ρ, {plain(predictor_b)}")
@@ -104,8 +96,7 @@ def _pair(table: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     for side, name in (("a", a), ("b", b)):
         rows = table[names == name].set_index("gene_id")
         sides[side] = pd.to_numeric(rows["spearman"]).astype("float64")
-        given = rows["direction"].astype("Float64").fillna(0.0) if "direction" in rows else sides[side]
-        sides[f"direction_{side}"] = given.astype("float64")
+        sides[f"direction_{side}"] = rows["direction"].astype("Float64").fillna(0.0).astype("float64")
     return pd.concat(sides, axis=1)
 
 
@@ -118,7 +109,7 @@ def _undefined_note(pair: pd.DataFrame) -> str:
 
 def _scatter_genes(ax: Axes, shown: pd.DataFrame, strata: pd.DataFrame | None) -> None:
     nonlinear = np.zeros(len(shown), dtype=bool)
-    if strata is not None and {"gene_id", "stratum"} <= set(strata.columns):
+    if strata is not None:
         stratum = strata.drop_duplicates("gene_id").set_index("gene_id")["stratum"].astype(str)
         nonlinear = (stratum.reindex(shown.index) == "nonlinear").to_numpy()
     size = 34 if len(shown) <= 200 else 14 if len(shown) <= 1000 else 7

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pgxeval.evaluation.strata import ALL
 from pgxeval.plots.drawing import (
-    ALL,
     GREY,
     NAIVE_GROUND,
     PALETTE,
     axes_or_new,
     despine,
-    flags,
     in_order,
     name_predictors,
     numbers,
@@ -21,31 +20,33 @@ from pgxeval.plots.drawing import (
     predictor_mark,
     predictor_names,
     say,
-    table_of,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from pgxeval.evaluation.evaluation import Evaluation
 
-def strata_comparison(summary: Any, *, ax: Axes | None = None) -> Axes:
+
+def strata_comparison(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     """Draw each predictor's mean Spearman correlation in each stratum of genes.
 
     Parameters
     ----------
-    summary
-        An `Evaluation`, or its ``summary`` table, whose rows of single strata are drawn.
+    evaluation
+        The `Evaluation` to draw.
     ax
-        Axes to draw on; a new figure without.
+        Axes to draw on; None makes a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        One group a stratum, one point a predictor: the mean over genes of Spearman's rho (no unit) with its
-        block-bootstrap interval. Naive results, where the stratum was defined with the very predictor that
-        is judged in it, are hollow on a hatched ground, and named in the legend.
+        One group per stratum, one point per predictor: the mean over genes of Spearman's rho (no unit) with its
+        block-jackknife interval. Naive results (the stratum was defined with this predictor) are hollow on a hatched
+        background and named in the legend. All other results on the same individuals are biased in the same direction,
+        and less; the axis label says so.
     """
-    table = table_of(summary, "summary", ("predictor", "stratum", "mean_spearman"))
+    table = evaluation.summary
     names = predictor_names(table, None)
     table = table[table["stratum"].astype(str) != ALL].reset_index(drop=True)
     ax = axes_or_new(ax, (7.6, 4.2))
@@ -53,7 +54,7 @@ def strata_comparison(summary: Any, *, ax: Axes | None = None) -> Axes:
     if not np.isfinite(mean).any():
         return say(ax, "No stratum has a gene with a defined correlation.")
     low, high, genes = (numbers(table, name) for name in ("mean_low", "mean_high", "n_genes"))
-    naive = flags(table, "naive")
+    naive = table["naive"].to_numpy(dtype=bool)
     groups = table["stratum"].astype(str).to_numpy(dtype=object)
     strata = in_order(groups)
     step = min(0.8 / max(len(names), 1), 0.22)
@@ -76,7 +77,8 @@ def strata_comparison(summary: Any, *, ax: Axes | None = None) -> Axes:
     ]
     ax.set_xticks(range(len(strata)), labels)
     ax.set_xlim(-0.6, len(strata) - 0.4)
-    ax.set_xlabel("stratum of genes")
+    same = bool((table["assignment"] == "same individuals").any())
+    ax.set_xlabel("stratum of genes" + (", defined on the same individuals" if same or naive.any() else ""))
     ax.set_ylabel("mean Spearman ρ over genes")
     despine(ax)
     return ax

@@ -1,8 +1,8 @@
-"""The report: one HTML page from an evaluation, for a reader who was not there when it ran."""
+"""The report: an evaluation as one HTML page for a reader who did not run it."""
 
-from pgxeval.report.write import SECTIONS, write_report
+from pgxeval.report.write import SECTIONS, Content, write_report
 
-__all__ = ["SECTIONS", "write_report"]
+__all__ = ["SECTIONS", "Content", "write_report"]
 
 
 def __dir__() -> list[str]:

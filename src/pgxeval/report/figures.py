@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pgxeval import plots
-from pgxeval.errors import TableError
-from pgxeval.plots.drawing import ALL, numbers, of_stratum
+from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.strata import ALL
+from pgxeval.plots.drawing import gene_label, numbers, of_stratum
 from pgxeval.report.markup import figure, paragraph
 from pgxeval.report.sections import Options
 from pgxeval.report.wording import correlation, counted, listed, number, percent
@@ -19,26 +19,13 @@ MOST_PAIRS = 6
 """More pairs of predictors than this are not drawn against each other."""
 
 
-def figures(evaluation: Any, options: Options) -> str:
-    """Return all figures that the tables allow; one that cannot be drawn is replaced by the reason."""
-    parts = [
-        _safely(_distribution, evaluation),
-        _safely(_directions, evaluation),
-        _safely(_odds_ratios, evaluation),
-        _safely(_scatters, evaluation),
-        _safely(_strata, evaluation),
-    ]
-    return "".join(parts) + _individuals(evaluation, options)
+def figures(evaluation: Evaluation, options: Options) -> str:
+    """Return all figures that the tables allow."""
+    draw = (_distribution, _directions, _odds_ratios, _scatters, _strata)
+    return "".join(one(evaluation) for one in draw) + _individuals(evaluation, options)
 
 
-def _safely(draw: Any, evaluation: Any) -> str:
-    try:
-        return str(draw(evaluation))
-    except TableError as error:
-        return paragraph(f"A figure could not be drawn: {error}.", "note")
-
-
-def _distribution(evaluation: Any) -> str:
+def _distribution(evaluation: Evaluation) -> str:
     rows = of_stratum(evaluation.summary, ALL)
     medians = [
         f"{name} {correlation(median)}"
@@ -46,13 +33,13 @@ def _distribution(evaluation: Any) -> str:
     ]
     return figure(
         plots.correlation_distribution(evaluation),
-        alt=f"Histograms over genes of the Spearman correlation, one a predictor. Medians: {listed(medians)}.",
+        alt=f"Histograms over genes of the Spearman correlation, one per predictor. Medians: {listed(medians)}.",
         caption="Distribution over genes of each predictor's Spearman correlation across individuals. At the right: "
         "median, share of genes in the right direction, and the same share on permuted expression.",
     )
 
 
-def _directions(evaluation: Any) -> str:
+def _directions(evaluation: Evaluation) -> str:
     rows = of_stratum(evaluation.summary, ALL)
     shares = [
         f"{name} {percent(share)}, permuted {percent(reference)}"
@@ -63,13 +50,13 @@ def _directions(evaluation: Any) -> str:
     return figure(
         plots.sign_concordance(evaluation),
         alt=f"Share of genes predicted in the right direction, with interval: {'; '.join(shares)}.",
-        caption="Share of genes in the right direction with its block-bootstrap interval, and the share that the same "
+        caption="Share of genes in the right direction with its block-jackknife interval, and the share that the same "
         "procedure reaches on permuted expression (diamond). The dashed line at 50 % is the reference of zero-shot "
         "predictors only.",
     )
 
 
-def _odds_ratios(evaluation: Any) -> str:
+def _odds_ratios(evaluation: Evaluation) -> str:
     rows = of_stratum(evaluation.concordance, ALL)
     if rows.empty:
         return ""
@@ -85,15 +72,14 @@ def _odds_ratios(evaluation: Any) -> str:
     )
 
 
-def _scatters(evaluation: Any) -> str:
+def _scatters(evaluation: Evaluation) -> str:
     names = list(dict.fromkeys(of_stratum(evaluation.summary, ALL)["predictor"].astype(str)))
     pairs = list(itertools.combinations(names, 2))[:MOST_PAIRS]
     drawn = []
     for a, b in pairs:
-        strata = evaluation.strata if isinstance(getattr(evaluation, "strata", None), pd.DataFrame) else None
         drawn.append(
             figure(
-                plots.scatter_predictors(evaluation, a, b, strata=strata),
+                plots.scatter_predictors(evaluation, a, b),
                 alt=f"Scatter of the Spearman correlation of each gene under {a} (x) and {b} (y), with the genes "
                 "in each quadrant counted.",
                 caption=f"Each gene's Spearman correlation under `{a}` and `{b}`. Dashed: equal.",
@@ -104,11 +90,11 @@ def _scatters(evaluation: Any) -> str:
     return f'<div class="pair">{"".join(drawn)}</div>{note}' if drawn else ""
 
 
-def _strata(evaluation: Any) -> str:
+def _strata(evaluation: Evaluation) -> str:
     rows = evaluation.summary
-    if "stratum" not in rows or (rows["stratum"].astype(str) == ALL).all():
-        return ""
     rows = rows[rows["stratum"].astype(str) != ALL]
+    if rows.empty:
+        return ""
     means = [
         f"{name} in {stratum} {correlation(mean)}"
         for name, stratum, mean in zip(rows["predictor"], rows["stratum"], numbers(rows, "mean_spearman"), strict=True)
@@ -116,26 +102,28 @@ def _strata(evaluation: Any) -> str:
     return figure(
         plots.strata_comparison(evaluation),
         alt=f"Mean Spearman correlation in each stratum: {'; '.join(means)}.",
-        caption="Mean Spearman correlation in each stratum. Hollow on hatched ground: naive, that is, the stratum "
-        "was defined with this very predictor; not to be read as its performance.",
+        caption="Mean Spearman correlation in each stratum. Hollow on hatched background: naive (the stratum was "
+        "defined with this predictor); not to be read as its performance. In strata defined on the same individuals "
+        "the other predictors are biased in the same direction, by less.",
     )
 
 
-def _individuals(evaluation: Any, options: Options) -> str:
-    if not options.individuals:
+def _individuals(evaluation: Evaluation, options: Options) -> str:
+    if not options.show_individuals_of:
         return paragraph(
-            "Observed against predicted expression of single genes shows individuals, one point each, and is left "
-            "out of this page. `pgxeval.plots.observed_predicted` draws it, and `individuals=True` includes it here.",
+            "Observed against predicted expression of single genes shows individuals, one point each, and is not on "
+            "this page. `pgxeval.plots.observed_predicted` draws it, and `show_individuals_of=True` includes it here.",
             "note",
         )
     drawn = []
-    for gene in options.individuals:
+    for gene in options.show_individuals_of:
         predictor = _predictor_of(evaluation.per_gene, gene)
+        label = gene_label(evaluation.per_gene, gene)
         drawn.append(
             figure(
                 plots.observed_predicted(evaluation, gene, predictor),
-                alt=f"Observed against predicted expression of {gene}, one point an individual, for {predictor}.",
-                caption=f"Observed against predicted expression of `{gene}`, one point an individual, for "
+                alt=f"Observed against predicted expression of {label}, one point per individual, for {predictor}.",
+                caption=f"Observed against predicted expression of `{label}`, one point per individual, for "
                 f"the predictor with the smallest q-value there, `{predictor}`.",
             )
         )

@@ -1,4 +1,4 @@
-"""The answer in a few plain sentences, made from the numbers, with words that say how sure they are."""
+"""The answer in a few plain sentences, made from the tables; every claim follows from an interval."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from pgxeval.evaluation.resampling import FEWEST_BLOCKS
-from pgxeval.plots.drawing import ALL, of_stratum
-from pgxeval.report.ranking import mean_difference
+from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.evaluator import FEW_BLOCKS
+from pgxeval.evaluation.strata import ALL, LINEAR, NONLINEAR, UNPREDICTABLE, UNTESTED
+from pgxeval.plots.drawing import of_stratum
+from pgxeval.prediction.run import default_replicates
 from pgxeval.report.wording import (
     UNDEFINED,
     correlation,
@@ -29,63 +31,62 @@ Row = dict[str, Any]
 _SHOWN = 3
 
 
-def findings(evaluation: Any) -> list[str]:
-    """Say what an evaluation found.
+def findings(evaluation: Evaluation) -> list[str]:
+    """Return what an evaluation found.
 
     Parameters
     ----------
     evaluation
-        An `Evaluation`.
+        The evaluation to summarise.
 
     Returns
     -------
     list of str
-        Three to five statements, names between backquotes: which predictor ranks the individuals best, how
-        often each points the right way against its own permuted reference, the odds ratio of the best two,
-        how many genes are nonlinear. A difference is called one only where its interval excludes none.
+        Three to six statements, names between backquotes: which predictor ranks the individuals best, how
+        often each points the right way compared with its own permuted reference, the odds ratio of the best two and
+        what sampling noise does to it, how many genes are nonlinear. A difference is claimed only if its interval
+        excludes no difference.
     """
     summary = of_stratum(evaluation.summary, ALL)
-    if summary.empty or "mean_spearman" not in summary or summary["mean_spearman"].isna().all():
+    if summary.empty or summary["mean_spearman"].isna().all():
         return ["No predictor has a gene with a defined correlation, so nothing can be said about any of them."]
-    order = _by_rank(summary)
-    said = [_ranking(evaluation, order), _directions(evaluation, order)]
+    order = _records(summary.sort_values("mean_spearman_undefined_as_0", ascending=False, kind="stable"))
+    statements = [_ranking(evaluation, order), _directions(evaluation, order)]
     if len(order) > 1:
-        said.append(_odds_ratio(evaluation, order))
-    said.append(_nonlinear(evaluation))
-    return [words for words in said if words]
+        statements += [_odds_ratio(evaluation, order), attenuation(evaluation)]
+    statements.append(_nonlinear(evaluation))
+    return [words for words in statements if words]
 
 
-def cautions(evaluation: Any) -> list[str]:
-    """Say what a reader must know before trusting the numbers: too few replicates, blocks or genes."""
+def cautions(evaluation: Evaluation) -> list[str]:
+    """Return what a reader must know before trusting the numbers: too few replicates or too few blocks."""
     summary = of_stratum(evaluation.summary, ALL)
-    predictors = dict(getattr(evaluation, "settings", {})).get("predictors", {})
-    said = []
+    predictors = evaluation.settings.get("predictors", {})
+    warnings = []
     genes = _largest(summary, "n_genes")
-    if genes and "replicates" in summary:
-        from pgxeval.prediction.run import default_replicates
-
-        wanted = default_replicates(genes)
+    if genes:
+        default = default_replicates(genes)
         few = {
             row["predictor"]: int(row["replicates"])
             for row in _records(summary)
-            if predictors.get(row["predictor"], {}).get("kind") == "crossfit" and row["replicates"] < wanted
+            if predictors.get(row["predictor"], {}).get("kind") == "crossfit" and row["replicates"] < default
         }
-        short = [f"`{name}` ({counted(n, 'replicate')})" for name, n in few.items()]
         if few:
+            short = [f"`{name}` ({counted(n, 'replicate')})" for name, n in few.items()]
             fewest = min(few.values())
-            said.append(
-                f"Fewer replicates on permuted expression than the default of {wanted} for {counted(genes, 'gene')}: "
+            warnings.append(
+                f"Fewer replicates on permuted expression than the default of {default} for {counted(genes, 'gene')}: "
                 f"{listed(short)}. Permuted references of these predictors are coarse, and "
                 f"{_smallest_p(fewest, genes)}; run `predict_cohort` with its default `replicates` before drawing "
                 "conclusions."
             )
-    blocks = _largest(summary, "n_blocks")
-    if blocks and blocks < FEWEST_BLOCKS:
-        said.append(
-            f"The genes lie in only {counted(blocks, 'genomic block')}; below {FEWEST_BLOCKS} the block-bootstrap "
-            "intervals are too narrow."
+    effective = summary["effective_blocks"].min()
+    if effective < FEW_BLOCKS or (genes and summary["effective_blocks"].isna().all()):
+        warnings.append(
+            f"The genes lie in only {counted(_largest(summary, 'n_blocks'), 'genomic block')}. With fewer than "
+            f"{FEW_BLOCKS} effective blocks the intervals are very wide, and below 2 there are none."
         )
-    return said
+    return warnings
 
 
 def _smallest_p(replicates: int, genes: int) -> str:
@@ -94,33 +95,36 @@ def _smallest_p(replicates: int, genes: int) -> str:
     return f"p-values below about {probability(10 / (1 + replicates * genes))} rest on an extrapolated tail"
 
 
-def level_words(evaluation: Any) -> str:
+def level_words(evaluation: Evaluation) -> str:
     """Return what counts as significant: ``"q < 0.05"``."""
-    return f"q < {dict(getattr(evaluation, 'settings', {})).get('level', 0.05):g}"
+    return f"q < {evaluation.settings['level']:g}"
 
 
-def interval_words(evaluation: Any) -> str:
-    """Return what an interval is called: ``"95 % interval"``."""
-    return f"{100 * dict(getattr(evaluation, 'settings', {})).get('confidence', 0.95):g} % interval"
+def interval_words(evaluation: Evaluation) -> str:
+    """Return the name of an interval: ``"95 % interval"``."""
+    return f"{100 * evaluation.settings['confidence']:g} % interval"
 
 
 def _largest(table: pd.DataFrame, column: str) -> int:
-    return int(table[column].max()) if column in table and table[column].notna().any() else 0
-
-
-def _by_rank(summary: pd.DataFrame) -> list[Row]:
-    key = "mean_spearman_undefined_as_0" if "mean_spearman_undefined_as_0" in summary else "mean_spearman"
-    return _records(summary.sort_values(key, ascending=False, kind="stable"))
+    return int(table[column].max()) if table[column].notna().any() else 0
 
 
 def _records(table: pd.DataFrame) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _ranking(evaluation: Any, order: list[Row]) -> str:
+def pair_row(table: pd.DataFrame, a: str, b: str) -> tuple[Row, bool] | None:
+    """Return the row of a pair of predictors over all genes, and whether the table has them in the order b, a."""
+    for row in _records(of_stratum(table, ALL)):
+        if {row["predictor_a"], row["predictor_b"]} == {a, b}:
+            return row, row["predictor_a"] != a
+    return None
+
+
+def _ranking(evaluation: Evaluation, order: list[Row]) -> str:
     best = order[0]
     called, level = interval_words(evaluation), level_words(evaluation)
-    bounds = correlation_interval(best.get("mean_low"), best.get("mean_high"))
+    bounds = correlation_interval(best["mean_low"], best["mean_high"])
     mean = correlation(best["mean_spearman"]) + (f" ({called} {bounds})" if bounds != UNDEFINED else "")
     significant = _significant(best, level)
     if len(order) == 1:
@@ -134,54 +138,67 @@ def _ranking(evaluation: Any, order: list[Row]) -> str:
         f"{mean} over {_defined(best)}{significant}; next is `{second['predictor']}` with "
         f"{correlation(second['mean_spearman'])} over {_defined(second)}{_significant(second, level)}."
     )
-    gap = mean_difference(evaluation, best["predictor"], second["predictor"])
-    if is_undefined(gap.low):
+    found = pair_row(evaluation.comparison, best["predictor"], second["predictor"])
+    if found is None or is_undefined(found[0]["mean_difference_low"]):
         return f"{words} Whether the two differ was not tested."
-    size = f"mean difference {correlation(gap.difference)}, {called} {correlation_interval(gap.low, gap.high)}"
-    if gap.reference:
-        size += f"; on permuted expression {correlation(gap.reference)}"
-    verdict = (
-        f"ranks individuals better on average than `{second['predictor']}`"
-        if gap.decided
-        else f"is not shown to rank individuals better than `{second['predictor']}`"
+    row, turned = found
+    difference, low, high = _oriented(row, "mean_difference", turned)
+    over, over_low, over_high = _oriented(row, "over_reference", turned)
+    size = (
+        f"mean difference {correlation(difference)}, {called} {correlation_interval(low, high)}, "
+        f"p = {probability(row['p_value'])} by block jackknife"
     )
-    return f"{words} On the same {counted(gap.genes, 'gene')}, `{best['predictor']}` {verdict} ({size})."
+    if is_undefined(over):
+        verdict = "there are no joint permuted replicates to compare the difference with, so it is not tested"
+        return f"{words} On the same {counted(row['n_genes'], 'gene')}, {verdict} ({size})."
+    size += f"; on permuted expression {correlation(difference - over)}"
+    decided = (low > 0 and over_low > 0) or (high < 0 and over_high < 0)
+    verdict = "ranks individuals better on average than" if decided else "is not shown to rank individuals better than"
+    return (
+        f"{words} On the same {counted(row['n_genes'], 'gene')}, `{best['predictor']}` {verdict} "
+        f"`{second['predictor']}` ({size})."
+    )
+
+
+def _oriented(row: Row, name: str, turned: bool) -> tuple[float, float, float]:
+    value, low, high = (float(row[column]) for column in (name, f"{name}_low", f"{name}_high"))
+    return (-value, -high, -low) if turned else (value, low, high)
 
 
 def _defined(row: Row) -> str:
-    undefined = row.get("undefined", 0)
-    genes = counted(int(row["defined"]), "gene") if "defined" in row else "its genes"
-    return f"{genes} ({count(undefined)} undefined)" if undefined else genes
+    genes = counted(int(row["defined"]), "gene")
+    return f"{genes} ({count(row['undefined'])} undefined)" if row["undefined"] else genes
 
 
 def _significant(row: Row, level: str) -> str:
-    if is_undefined(row.get("n_significant")):
+    if is_undefined(row["n_significant"]):
         return ", p-values not available"
-    wrong = row.get("n_significant_wrong")
+    wrong = row["n_significant_wrong"]
     against = f", {count(wrong)} of them in the wrong direction" if not is_undefined(wrong) and wrong else ""
     return f", {count(row['n_significant'])} with {level}{against}"
 
 
-def _directions(evaluation: Any, order: list[Row]) -> str:
+def _directions(evaluation: Evaluation, order: list[Row]) -> str:
     called = interval_words(evaluation)
-    said = "; ".join(_direction(row, called) for row in order[:_SHOWN])
+    shares = "; ".join(_direction(row, called) for row in order[:_SHOWN])
     others = len(order) - _SHOWN
     more = f" {counted(others, 'further predictor')} below." if others > 0 else ""
     return (
-        f"Genes in the right direction, against what the same procedure reaches on permuted expression: {said}.{more}"
+        "Genes in the right direction, compared with what the same procedure reaches on permuted expression: "
+        f"{shares}.{more}"
     )
 
 
 def _direction(row: Row, called: str) -> str:
     name = f"`{row['predictor']}`"
-    if is_undefined(row.get("share_right")):
+    if is_undefined(row["share_right"]):
         return f"{name} has no gene with a direction"
-    bounds = percent_interval(row.get("share_low"), row.get("share_high"))
+    bounds = percent_interval(row["share_low"], row["share_high"])
     share = f"{name} {percent(row['share_right'])}" + (f" ({called} {bounds})" if bounds != UNDEFINED else "")
-    if is_undefined(row.get("reference_share")):
-        return f"{share}, with no permuted replicates to hold this against"
+    if is_undefined(row["reference_share"]):
+        return f"{share}, with no permuted replicates to compare it with"
     against = f"{share} against {percent(row['reference_share'])}"
-    low, high = _bound(row.get("difference_low")), _bound(row.get("difference_high"))
+    low, high = _bound(row["difference_low"]), _bound(row["difference_high"])
     if math.isnan(low) or math.isnan(high):
         return against
     verdict = "more often" if low > 0 else "less often" if high < 0 else "not distinguishable"
@@ -193,13 +210,11 @@ def _points(value: float) -> str:
     return f"{100 * value:+.1f}"
 
 
-def _odds_ratio(evaluation: Any, order: list[Row]) -> str:
-    a, b = order[0]["predictor"], order[1]["predictor"]
-    table = of_stratum(evaluation.concordance, ALL)
-    pairs = [row for row in _records(table) if {row["predictor_a"], row["predictor_b"]} == {a, b}]
-    if not pairs or not {"n", "only_a", "only_b", "mcnemar_or"} <= pairs[0].keys():
+def _odds_ratio(evaluation: Evaluation, order: list[Row]) -> str:
+    found = pair_row(evaluation.concordance, order[0]["predictor"], order[1]["predictor"])
+    if found is None:
         return ""
-    row = pairs[0]
+    row = _above_one(found[0])
     a, b = row["predictor_a"], row["predictor_b"]
     genes = (
         f"Of {counted(int(row['n']), 'gene')} with a direction under both, only `{a}` is right at "
@@ -208,69 +223,106 @@ def _odds_ratio(evaluation: Any, order: list[Row]) -> str:
     ratio = row["mcnemar_or"]
     if is_undefined(ratio):
         return f"{genes}: they never disagree, so there is no odds ratio to tell them apart."
-    low, high = row.get("mcnemar_or_low"), row.get("mcnemar_or_high")
-    reference = row.get("reference_mcnemar_or")
-    chance = "" if is_undefined(reference) else f"; {number(reference)} on permuted expression"
-    numbers = f"odds ratio {number(ratio)}, {interval_words(evaluation)} {interval(low, high)}{chance}"
-    verdict = _right_more_often(row, a, b)
+    bounds = interval(row["mcnemar_or_low"], row["mcnemar_or_high"])
+    chance = row["reference_mcnemar_or"]
+    permuted = "" if is_undefined(chance) else f"; {number(chance)} on permuted expression"
+    numbers = f"odds ratio of `{a}` to `{b}` {number(ratio)}, {interval_words(evaluation)} {bounds}{permuted}"
     others = math.comb(len(order), 2) - 1
-    return f"{genes} ({numbers}): {verdict}." + (f" {counted(others, 'further pair')} below." if others else "")
+    more = f" {counted(others, 'further pair')} below." if others else ""
+    return f"{genes} ({numbers}): {_right_more_often(row, a, b)}.{more}"
+
+
+_TURNED = ("mcnemar_or", "mcnemar_over_reference")
+
+
+def _above_one(row: Row) -> Row:
+    """Return the row with predictors exchanged if its McNemar odds ratio is below 1."""
+    if is_undefined(row["mcnemar_or"]) or row["mcnemar_or"] >= 1:
+        return row
+    turned = dict(row)
+    turned["predictor_a"], turned["predictor_b"] = row["predictor_b"], row["predictor_a"]
+    turned["only_a"], turned["only_b"] = row["only_b"], row["only_a"]
+    for name in _TURNED:
+        if name in row:
+            turned[name] = _inverse(row[name])
+        turned[f"{name}_low"], turned[f"{name}_high"] = _inverse(row[f"{name}_high"]), _inverse(row[f"{name}_low"])
+    turned["reference_mcnemar_or"] = _inverse(row["reference_mcnemar_or"])
+    return turned
+
+
+def _inverse(value: Any) -> float:
+    number_ = _bound(value)
+    return math.inf if number_ == 0 else 1 / number_
 
 
 def _right_more_often(row: Row, a: str, b: str) -> str:
-    ratio, chance = float(row["mcnemar_or"]), _bound(row.get("reference_mcnemar_or"))
-    low, high = (_bound(row.get(f"mcnemar_over_reference_{end}")) for end in ("low", "high"))
+    ratio, chance = float(row["mcnemar_or"]), _bound(row["reference_mcnemar_or"])
+    low, high = (_bound(row[f"mcnemar_over_reference_{end}"]) for end in ("low", "high"))
     if ratio == 0 or math.isinf(ratio) or math.isnan(low) or math.isnan(high):
-        # an empty cell stays empty in every bootstrap draw: only the exact interval says how sure 0 or infinity is
-        low, high = (_bound(row.get(f"mcnemar_or_{end}")) / (chance or 1.0) for end in ("low", "high"))
+        # an empty cell is empty whichever block is left out: only the exact interval shows the uncertainty
+        low, high = (_bound(row[f"mcnemar_or_{end}"]) / (chance or 1.0) for end in ("low", "high"))
     reference = "its permuted reference"
     if math.isnan(chance):
         reference = "1"
-        low, high = (_bound(row.get(f"mcnemar_or_{end}")) for end in ("low", "high"))
+        low, high = (_bound(row[f"mcnemar_or_{end}"]) for end in ("low", "high"))
     if math.isnan(low) or math.isnan(high):
-        return "how sure this is cannot be said"
+        return "with too few genomic blocks for an interval, this is not tested"
     if low > 1 or high < 1:
-        return f"`{a if low > 1 else b}` points right more often, the odds ratio held against {reference}"
-    return f"held against {reference}, the data do not decide which of the two points right more often"
+        return f"`{a if low > 1 else b}` points right more often, compared with {reference}"
+    return f"compared with {reference}, the data do not decide which of the two points right more often"
 
 
 def _bound(value: Any) -> float:
     return math.nan if is_undefined(value) else float(value)
 
 
-def _nonlinear(evaluation: Any) -> str:
-    table = getattr(evaluation, "strata", None)
-    if not isinstance(table, pd.DataFrame) or "stratum" not in table or table.empty:
+def attenuation(evaluation: Evaluation) -> str:
+    """Return what sampling noise does to shares and odds ratios, with the shares that it does not affect."""
+    rows = _records(of_stratum(evaluation.summary, ALL))
+    shares = [
+        f"`{row['predictor']}` {percent(row['share_right_significant'])} "
+        f"of {counted(int(row['n_significant']), 'gene')}"
+        for row in rows
+        if not is_undefined(row["n_significant"]) and row["n_significant"] > 0
+    ]
+    words = (
+        "Sampling noise pulls shares towards 50 % and odds ratios towards 1, the more so the fewer individuals there "
+        "are and the weaker the genes: do not compare them between cohorts, tissues or strata of different size."
+    )
+    if not shares:
+        return words
+    return f"{words} Among genes with {level_words(evaluation)} of the predictor it does not: {listed(shares)} right."
+
+
+def _nonlinear(evaluation: Evaluation) -> str:
+    table = evaluation.strata
+    if table.empty:
         return ""
     strata = table["stratum"].astype(str)
-    tested = strata != "untested"
+    tested = strata != UNTESTED
     if not tested.any():
-        reasons = table["reason"].dropna().tolist() if "reason" in table else []
-        why = f": {reasons[0]}" if reasons else ""
-        return f"Genes were not sorted into linear and nonlinear ones{why}."
+        return f"Genes were not sorted into linear and nonlinear ones: {table['reason'].iloc[0]}."
     counts = strata[tested].value_counts()
-    if not {"linear", "nonlinear", "unpredictable"} & set(strata):
+    if not {LINEAR, NONLINEAR, UNPREDICTABLE} & set(strata):
         parts = [f"{name} {count(n)}" for name, n in counts.items()]
         return f"Genes in the strata that were given: {listed(parts)}."
-    n, total = int(counts.get("nonlinear", 0)), int(tested.sum())
+    n, total = int(counts.get(NONLINEAR, 0)), int(tested.sum())
     if n:
         words = f"{count(n)} of {counted(total, 'gene')} {'is' if n == 1 else 'are'} nonlinear ({percent(n / total)})"
+        words += f", the smallest q of a gain {probability(table.loc[strata == NONLINEAR, 'q'].min())}"
     else:
         words = f"None of {counted(total, 'gene')} is shown to be nonlinear"
-    if "q" in table and (strata == "nonlinear").any():
-        words += f", the smallest q of a gain {probability(table.loc[strata == 'nonlinear', 'q'].min())}"
     rest = (
-        f"; {count(counts.get('linear', 0))} are predicted by the elastic net without a shown gain of the random "
-        f"forest, {count(counts.get('unpredictable', 0))} are left over as unpredictable{_forest_alone(evaluation)}. "
-        "A gene that is not called nonlinear is not shown to be linear."
+        f"; {count(counts.get(LINEAR, 0))} are predicted by the elastic net without a shown gain of the random "
+        f"forest, {count(counts.get(UNPREDICTABLE, 0))} remain as unpredictable{_forest_alone(evaluation)}. "
+        "A gene that is not called nonlinear is not shown to be linear: the test finds most overdominant genes, a "
+        "third of epistatic ones and almost no recessive ones."
     )
     return words + rest
 
 
-def _forest_alone(evaluation: Any) -> str:
+def _forest_alone(evaluation: Evaluation) -> str:
     table = evaluation.strata
-    if "q_rf" not in table:
-        return ""
-    level = float(dict(getattr(evaluation, "settings", {})).get("level", 0.05))
-    alone = int(((table["stratum"].astype(str) == "unpredictable") & (table["q_rf"] < level)).sum())
+    significant = table["q_rf"] < evaluation.settings["level"]
+    alone = int(((table["stratum"].astype(str) == UNPREDICTABLE) & significant).sum())
     return f", {count(alone)} of them with a significant random forest but no shown gain" if alone else ""

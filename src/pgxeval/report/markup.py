@@ -1,4 +1,4 @@
-"""Pieces of an HTML page: every text that comes from data is escaped here, and only here."""
+"""Pieces of an HTML page: all text that comes from data is escaped here, and only here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib import resources
+from string import Template
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -15,52 +17,6 @@ import attrs
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-STYLE = """
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #f4f5f7; color: #1c2530; font: 16px/1.55 system-ui, -apple-system, "Segoe UI",
-  "Helvetica Neue", Arial, "Liberation Sans", sans-serif; }
-main { max-width: 1080px; margin: 0 auto; padding: 28px 40px 56px; background: #fff; }
-h1 { font-size: 1.8rem; line-height: 1.2; margin: 0 0 .2rem; }
-h2 { font-size: 1.28rem; margin: 2.4rem 0 .6rem; padding-top: .9rem; border-top: 1px solid #d5dae1; }
-h3 { font-size: 1.03rem; margin: 1.5rem 0 .4rem; }
-p { margin: .5rem 0; max-width: 76ch; }
-a { color: #00558a; }
-.subtitle { color: #4a5563; margin: 0 0 1rem; }
-nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .15rem 1.1rem; padding: 0;
-  margin: 1rem 0 0; font-size: .92rem; }
-.answer { background: #eef4f9; border-left: 5px solid #0072b2; padding: .8rem 1.2rem; margin: 1.2rem 0;
-  border-radius: 0 4px 4px 0; }
-.answer h2 { border: 0; margin: 0 0 .3rem; padding: 0; }
-.answer ul { margin: .2rem 0; padding-left: 1.15rem; }
-.answer li { margin: .35rem 0; max-width: 84ch; }
-.warning { background: #fff4df; border-left: 5px solid #b45f06; padding: .6rem 1.2rem; margin: 1rem 0;
-  border-radius: 0 4px 4px 0; }
-.warning strong { color: #7a3e00; }
-.note { color: #4a5563; font-size: .92rem; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; margin: .6rem 0 .4rem; font-size: .88rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: #4a5563; padding: 0 0 .35rem; max-width: 90ch; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid #e3e7ec; vertical-align: top; text-align: left; }
-thead th { background: #eceff3; border-bottom: 2px solid #b9c2cd; vertical-align: bottom; line-height: 1.25; }
-th.n, td.n { text-align: right; } td.n { white-space: nowrap; }
-tbody th { font-weight: 600; }
-tbody tr:nth-child(even) { background: #fafbfc; }
-figure { margin: 1.2rem 0 1.6rem; break-inside: avoid; }
-figure img { max-width: 100%; height: auto; display: block; }
-figcaption { color: #38424f; font-size: .92rem; max-width: 84ch; margin-top: .3rem; }
-.pair { display: flex; flex-wrap: wrap; gap: 0 1.6rem; }
-.pair figure { flex: 1 1 430px; max-width: 490px; }
-dl { max-width: 84ch; } dt { font-weight: 600; margin-top: .6rem; } dd { margin: .1rem 0 0 1.2rem; }
-code { font: .9em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
-  background: #f0f2f5; padding: .05em .3em; border-radius: 3px;
-  overflow-wrap: anywhere; }
-footer { color: #4a5563; font-size: .88rem; margin-top: 2.4rem; border-top: 1px solid #d5dae1; padding-top: .8rem; }
-@media print { body { background: #fff; font-size: 11pt; }
-  main { padding: 0; max-width: none; } nav { display: none; } }
-@media (max-width: 640px) { main { padding: 18px 16px 40px; } }
-"""
 
 
 def _strings(cells: Iterable[str]) -> tuple[str, ...]:
@@ -76,7 +32,7 @@ class Column:
     title
         Heading, plain text.
     cells
-        Plain text, one a row; a line break stays one.
+        Plain text, one per row; line breaks are kept.
     numeric
         Whether the cells are numbers: aligned to the right and kept on one line.
     """
@@ -92,13 +48,13 @@ def text(value: Any) -> str:
 
 
 def paragraph(words: str, kind: str | None = None) -> str:
-    """Return a paragraph of plain text; text in `backquotes` is set as code."""
+    """Return a paragraph of plain text; text between `backquotes` is set as code."""
     attribute = f' class="{kind}"' if kind else ""
     return f"<p{attribute}>{inline(words)}</p>"
 
 
 def inline(words: str) -> str:
-    """Escape plain text and set what stands between backquotes as code."""
+    """Escape plain text and set text between backquotes as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", text(words))
 
 
@@ -163,11 +119,11 @@ def figure(ax: Axes, alt: str, caption: str) -> str:
 def _svg(drawn: Figure) -> str:
     buffer = io.StringIO()
     with warnings.catch_warnings():
-        # An identifier may hold characters that the font lacks; the box drawn for them is answer enough.
+        # an identifier may contain characters that the font lacks; the box drawn instead is enough
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         drawn.savefig(buffer, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
     drawing = buffer.getvalue()
-    # matplotlib salts the names of repeated shapes at random: number them, so that equal figures are equal bytes.
+    # matplotlib names repeated shapes at random: number them, so that equal figures are equal bytes
     names: dict[str, str] = {}
     for name in re.findall(r'id="([a-z]?[0-9a-f]{10,})"', drawing):
         names.setdefault(name, f"s{len(names)}")
@@ -179,22 +135,22 @@ def _svg(drawn: Figure) -> str:
 
 
 def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, str]], footer: str) -> str:
-    """Return the whole page from (anchor, heading, HTML) sections; the first section stands above the contents."""
+    """Return the whole page from (anchor, heading, HTML) sections; the first one precedes the table of contents."""
     links = "".join(f'<li><a href="#{anchor}">{text(heading)}</a></li>' for anchor, heading, _ in sections)
     bodies = "".join(
         f'<section id="{anchor}"{_kind(anchor)} aria-labelledby="{anchor}-h">'
         f'<h2 id="{anchor}-h">{text(heading)}</h2>{body}</section>'
         for anchor, heading, body in sections
     )
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        "style-src 'unsafe-inline'\">"
-        f"<title>{text(title)}</title><style>{STYLE}</style></head><body><main>"
-        f'<header><h1>{text(title)}</h1><p class="subtitle">{inline(subtitle)}</p>'
-        f'<nav aria-label="Sections"><ul>{links}</ul></nav></header>'
-        f"{bodies}<footer>{inline(footer)}</footer></main></body></html>\n"
+    room = resources.files("pgxeval.report")
+    skeleton = Template((room / "page.html").read_text(encoding="utf-8"))
+    return skeleton.substitute(
+        title=text(title),
+        subtitle=inline(subtitle),
+        style=(room / "page.css").read_text(encoding="utf-8"),
+        links=links,
+        sections=bodies,
+        footer=inline(footer),
     )
 
 

@@ -9,9 +9,12 @@ from typing import Any
 import attrs
 import pandas as pd
 
-from pgxeval.plots.drawing import ALL, in_order, of_stratum
+from pgxeval.evaluation.concordance import ODDS_RATIO_KINDS
+from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.strata import ALL
+from pgxeval.plots.drawing import gene_label, in_order, of_stratum
 from pgxeval.report import texts
-from pgxeval.report.findings import cautions, findings, interval_words, level_words
+from pgxeval.report.findings import attenuation, cautions, findings, interval_words, level_words
 from pgxeval.report.markup import Column, bullets, paragraph, table, terms, warning
 from pgxeval.report.wording import (
     UNDEFINED,
@@ -31,23 +34,23 @@ from pgxeval.report.wording import (
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """What a reader of this page gets to see.
+    """What the page shows.
 
     Parameters
     ----------
-    individuals
-        Genes whose individuals are drawn; empty draws nobody and shows no individual's name.
-    genes
+    show_individuals_of
+        Genes whose individuals are drawn; if empty, no value and no name of an individual is on the page.
+    max_genes
         Rows of the per-gene table.
     """
 
-    individuals: tuple[str, ...] = ()
-    genes: int = 50
+    show_individuals_of: tuple[str, ...] = ()
+    max_genes: int = 50
 
 
 def cells(frame: pd.DataFrame, write: Callable[..., str], *columns: str) -> list[str]:
-    """Write one cell a row from the values of `columns`; a column that is not there is undefined."""
-    values = [frame[name].tolist() if name in frame else [None] * len(frame) for name in columns]
+    """Write one cell per row from the values of `columns`."""
+    values = [frame[name].tolist() for name in columns]
     return [write(*row) for row in zip(*values, strict=True)]
 
 
@@ -57,8 +60,8 @@ def with_interval(value: Any, low: Any, high: Any) -> str:
     return number(value) if bounds == UNDEFINED else f"{number(value)}\n{bounds}"
 
 
-def with_bootstrap_interval(value: Any, low: Any, high: Any) -> str:
-    """Write a ratio with its bootstrap interval; 0 and infinity have none, for they are the same in every draw."""
+def with_block_interval(value: Any, low: Any, high: Any) -> str:
+    """Write a ratio with its block interval; 0 and infinity have none, because no single block changes them."""
     return number(value) if not is_undefined(value) and value in (0.0, math.inf) else with_interval(value, low, high)
 
 
@@ -74,31 +77,29 @@ def share_with_interval(value: Any, low: Any, high: Any) -> str:
     return percent(value) if bounds == UNDEFINED else f"{percent(value)}\n{bounds}"
 
 
-def answer(evaluation: Any, options: Options) -> str:
-    """Give the answer in a few sentences, and what to know before trusting it."""
+def answer(evaluation: Evaluation, options: Options) -> str:
+    """Show the answer in a few sentences, and what to know before trusting it."""
     return bullets(findings(evaluation)) + "".join(warning(words) for words in cautions(evaluation))
 
 
-def cohort(evaluation: Any, options: Options) -> str:
-    """Say who was judged, how they were predicted, and what was left out."""
-    settings = dict(getattr(evaluation, "settings", {}))
-    covariates = list(settings.get("covariates", []))
+def cohort(evaluation: Evaluation, options: Options) -> str:
+    """Show which individuals were judged, how they were predicted, and what was excluded."""
+    settings = evaluation.settings
+    covariates = list(settings["covariates"])
     given = f"covariates {listed([f'`{name}`' for name in covariates])}" if covariates else "no covariates"
-    n_genes, n_people = settings.get("n_genes"), settings.get("n_individuals")
-    people = f"{count(n_people)} individuals" if n_people is not None else "an unstated number of individuals"
-    genes = counted(n_genes, "gene") if n_genes is not None else "the genes of the table"
-    parts = [paragraph(f"Judged are {genes} in {people}, with {given}.")]
-    for name, one in dict(settings.get("predictors", {})).items():
-        parts.append(paragraph(_how_predicted(name, dict(one))))
-    left_out = getattr(evaluation, "left_out", None)
-    if not isinstance(left_out, pd.DataFrame) or left_out.empty:
-        return "".join([*parts, paragraph("Nothing was left out and nothing is undefined.")])
-    return "".join([*parts, _left_out(left_out, options)])
+    sizes = f"{counted(settings['n_genes'], 'gene')} in {counted(settings['n_individuals'], 'individual')}"
+    parts = [paragraph(f"The evaluation covers {sizes}, with {given}.")]
+    parts += [paragraph(_how_predicted(name, dict(one))) for name, one in settings["predictors"].items()]
+    if evaluation.exclusions.empty:
+        return "".join([*parts, paragraph("Nothing was excluded and nothing is undefined.")])
+    return "".join([*parts, _exclusions(evaluation.exclusions, options)])
 
 
 def _how_predicted(name: str, settings: dict[str, Any]) -> str:
     kind = settings.get("kind")
-    if kind == "zero-shot":
+    if kind == "zero-shot" and "cross_fitting" not in settings:
+        words = f"`{name}` is treated as zero-shot because no folds were given"
+    elif kind == "zero-shot":
         words = f"`{name}` is zero-shot: it learned nothing from these individuals"
     elif kind == "prequential":
         words = f"`{name}` was trained on these individuals, each fold on the earlier folds only (prequential)"
@@ -108,45 +109,51 @@ def _how_predicted(name: str, settings: dict[str, Any]) -> str:
         words = f"`{name}`: how it was made is not recorded"
     if kind in ("prequential", "crossfit") and "folds" in settings:
         words += f" in {settings['folds']} folds"
-    variants = settings.get("asked", {}).get("variants") if isinstance(settings.get("asked"), dict) else None
-    if isinstance(variants, dict) and "flank_bp" in variants:
-        around = {"body": "the gene's span", "tss": "its TSS"}.get(str(variants.get("around")), "the gene")
-        words += f"; its cis window is {count(variants['flank_bp'])} bp on either side of {around}"
-        used = settings.get("used", {}).get("variants") if isinstance(settings.get("used"), dict) else None
-        if isinstance(used, dict) and {"min", "median", "max"} <= set(used):
-            words += f", with {count(used['median'])} variants in the median fit "
-            words += f"({count(used['min'])} to {count(used['max'])})"
-        elif isinstance(used, int):
-            words += f", with {count(used)} variants"
+    words += _cis_window(settings.get("asked"), settings.get("used"))
     reference = settings.get("reference")
     return f"{words}. Permuted reference: {reference}." if reference else f"{words}."
+
+
+def _cis_window(asked: Any, used: Any) -> str:
+    variants = next((asked[key] for key in ("cis_variants", "variants") if key in asked), None) if asked else None
+    if not isinstance(variants, dict) or "flank_bp" not in variants:
+        return ""
+    around = {"body": "the gene's span", "tss": "its TSS"}.get(str(variants.get("around")), "the gene")
+    words = f"; its cis window is {count(variants['flank_bp'])} bp on either side of {around}"
+    number_used = used.get("variants") if isinstance(used, dict) else None
+    if isinstance(number_used, dict) and {"min", "median", "max"} <= set(number_used):
+        words += f", with {count(number_used['median'])} variants in the median fit "
+        words += f"({count(number_used['min'])} to {count(number_used['max'])})"
+    elif isinstance(number_used, int):
+        words += f", with {count(number_used)} variants"
+    return words
 
 
 _NAMED_KINDS = ("gene", "covariate", "prediction")
 
 
-def _left_out(left_out: pd.DataFrame, options: Options) -> str:
-    def names(kind: Any, shown: Any) -> str:
-        if is_undefined(shown) or not str(shown):
+def _exclusions(exclusions: pd.DataFrame, options: Options) -> str:
+    def names(kind: str, shown: str) -> str:
+        if is_undefined(shown) or not shown:
             return UNDEFINED
-        return str(shown) if kind in _NAMED_KINDS or options.individuals else "names withheld"
+        return shown if kind in _NAMED_KINDS or options.show_individuals_of else "names withheld"
 
-    def whose(predictor: Any) -> str:
-        return "all" if is_undefined(predictor) or not str(predictor) else str(predictor)
+    def whose(predictor: str) -> str:
+        return predictor or "all"
 
     columns = [
-        Column(title="What", cells=cells(left_out, str, "kind"), numeric=False),
-        Column(title="Predictor", cells=cells(left_out, whose, "predictor"), numeric=False),
-        Column(title="Why", cells=cells(left_out, str, "reason"), numeric=False),
-        Column(title="How many", cells=cells(left_out, count, "count")),
-        Column(title="Which (first few)", cells=cells(left_out, names, "kind", "names"), numeric=False),
+        Column(title="What", cells=cells(exclusions, str, "kind"), numeric=False),
+        Column(title="Predictor", cells=cells(exclusions, whose, "predictor"), numeric=False),
+        Column(title="Why", cells=cells(exclusions, str, "reason"), numeric=False),
+        Column(title="How many", cells=cells(exclusions, count, "count")),
+        Column(title="Which (first few)", cells=cells(exclusions, names, "kind", "name"), numeric=False),
     ]
     hidden = "names withheld" in columns[-1].cells
     note = " Names of individuals are shown only on request." if hidden else ""
-    return table(columns, f"What was left out or is undefined, and why.{note}")
+    return table(columns, f"What was excluded or is undefined, and why.{note}")
 
 
-def summary(evaluation: Any, options: Options) -> str:
+def summary(evaluation: Evaluation, options: Options) -> str:
     """Show each predictor over all genes."""
     rows = of_stratum(evaluation.summary, ALL)
     called = interval_words(evaluation)
@@ -160,7 +167,7 @@ def summary(evaluation: Any, options: Options) -> str:
                 cells=cells(rows, _significant, "n_significant", "n_significant_wrong"),
             ),
         ],
-        f"How well individuals are ranked within genes: Spearman's rho. {called.capitalize()}s by block bootstrap.",
+        f"How well individuals are ranked within genes: Spearman's rho. {called.capitalize()}s by block jackknife.",
     ) + table(
         [
             Column(title="Predictor", cells=cells(rows, str, "predictor"), numeric=False),
@@ -171,7 +178,7 @@ def summary(evaluation: Any, options: Options) -> str:
                 cells=cells(rows, percent_interval, "binomial_low", "binomial_high"),
             ),
         ],
-        "How many genes point the right way, beside the share that the same procedure reaches on permuted "
+        "How many genes point the right way, next to the share that the same procedure reaches on permuted "
         "expression. Half is the reference of zero-shot predictors only.",
     )
 
@@ -192,7 +199,10 @@ def _correlation_columns(rows: pd.DataFrame, called: str) -> list[Column]:
         ),
         Column(title="Median rho", cells=cells(rows, correlation, "median_spearman")),
         Column(title="Mean rho,\nundefined as 0", cells=cells(rows, correlation, "mean_spearman_undefined_as_0")),
-        Column(title="Mean rho on permuted expression", cells=cells(rows, correlation, "reference_mean_spearman")),
+        Column(
+            title="The same on permuted expression",
+            cells=cells(rows, correlation, "reference_mean_spearman_undefined_as_0"),
+        ),
     ]
 
 
@@ -209,7 +219,7 @@ def _direction_columns(rows: pd.DataFrame, called: str) -> list[Column]:
     ]
 
 
-def concordance(evaluation: Any, options: Options) -> str:
+def concordance(evaluation: Evaluation, options: Options) -> str:
     """Show pairs of predictors: who is right where, and the three odds ratios."""
     rows = of_stratum(evaluation.concordance, ALL)
     if rows.empty:
@@ -231,56 +241,87 @@ def concordance(evaluation: Any, options: Options) -> str:
         [*pair, *(Column(title=title, cells=cells(rows, count, name)) for name, title in counts.items())],
         "Genes by which of two predictors point the right way.",
     )
-    titles = {"mcnemar": "McNemar", "marginal": "Marginal", "association": "Association"}
-    blocks = []
-    for kind, title in titles.items():
-        exact = [
+    sources = sorted({str(value) for value in rows["reference"]})
+    parts = [paired, paragraph(attenuation(evaluation), "note")]
+    parts += [_odds_ratio_table(rows, kind, pair, called) for kind in ODDS_RATIO_KINDS]
+    parts.append(paragraph(f"Permuted reference of the pairs: {listed(sources)}.", "note"))
+    return "".join(parts)
+
+
+def _odds_ratio_table(rows: pd.DataFrame, kind: str, pair: list[Column], called: str) -> str:
+    exact = (
+        []
+        if kind == "marginal"
+        else [
             Column(
-                title="Exact, if genes were independent",
+                title=f"{called}\nassumes independent genes",
                 cells=cells(rows, interval, f"{kind}_exact_low", f"{kind}_exact_high"),
-            )
+            ),
+            Column(title="Exact p\nassumes independent genes", cells=cells(rows, probability, f"{kind}_exact_p")),
         ]
-        blocks.append(
-            table(
-                [
-                    *pair,
-                    Column(
-                        title=f"Odds ratio\n({called})",
-                        cells=cells(rows, with_interval, f"{kind}_or", f"{kind}_or_low", f"{kind}_or_high"),
-                    ),
-                    *(exact if kind != "marginal" else []),
-                    Column(title="p", cells=cells(rows, probability, f"{kind}_p")),
-                    Column(title="On permuted expression", cells=cells(rows, number, f"reference_{kind}_or")),
-                    Column(
-                        title=f"Over permuted\n({called})",
-                        cells=cells(
-                            rows,
-                            with_bootstrap_interval,
-                            f"{kind}_over_reference",
-                            f"{kind}_over_reference_low",
-                            f"{kind}_over_reference_high",
-                        ),
-                    ),
-                ],
-                f"{title} odds ratio. {texts.ODDS_RATIOS[kind]}",
-            )
-        )
-    sources = sorted({str(value) for value in rows["reference"]}) if "reference" in rows else []
-    said = paragraph(f"Permuted reference of the pairs: {listed(sources)}.", "note") if sources else ""
-    return paired + "".join(blocks) + said
+    )
+    over = [f"{kind}_over_reference{end}" for end in ("", "_low", "_high")]
+    return table(
+        [
+            *pair,
+            Column(
+                title=f"Odds ratio\n({called})",
+                cells=cells(rows, with_interval, f"{kind}_or", f"{kind}_or_low", f"{kind}_or_high"),
+            ),
+            Column(title="p\n(block jackknife)", cells=cells(rows, probability, f"{kind}_p")),
+            Column(title="On permuted expression", cells=cells(rows, number, f"reference_{kind}_or")),
+            Column(title=f"Over permuted\n({called})", cells=cells(rows, with_block_interval, *over)),
+            Column(title="p over permuted", cells=cells(rows, probability, f"{kind}_over_reference_p")),
+            *exact,
+        ],
+        f"{kind.capitalize() if kind != 'mcnemar' else 'McNemar'} odds ratio. {texts.ODDS_RATIOS[kind]}",
+    )
 
 
-def strata(evaluation: Any, options: Options) -> str:
+def comparison(evaluation: Evaluation, options: Options) -> str:
+    """Show pairs of predictors: the difference of their mean correlations."""
+    rows = of_stratum(evaluation.comparison, ALL)
+    if rows.empty:
+        return paragraph("With one predictor there is no pair to compare.")
+    called = interval_words(evaluation)
+    margin = evaluation.settings.get("margin")
+    equivalence = [
+        Column(title=f"Within {number(margin)}", cells=cells(rows, str, "equivalent"), numeric=False),
+        Column(title="p of equivalence", cells=cells(rows, probability, "equivalence_p")),
+    ]
+    difference = [f"mean_difference{end}" for end in ("", "_low", "_high")]
+    over = [f"over_reference{end}" for end in ("", "_low", "_high")]
+    return table(
+        [
+            Column(title="A", cells=cells(rows, str, "predictor_a"), numeric=False),
+            Column(title="B", cells=cells(rows, str, "predictor_b"), numeric=False),
+            Column(title="Genes", cells=cells(rows, count, "n_genes")),
+            Column(title="Mean rho of A", cells=cells(rows, correlation, "mean_a")),
+            Column(title="Mean rho of B", cells=cells(rows, correlation, "mean_b")),
+            Column(title=f"Difference\n({called})", cells=cells(rows, correlation_with_interval, *difference)),
+            Column(title="p\n(block jackknife)", cells=cells(rows, probability, "p_value")),
+            Column(title="On permuted expression", cells=cells(rows, correlation, "reference_difference")),
+            Column(title=f"Over permuted\n({called})", cells=cells(rows, correlation_with_interval, *over)),
+            Column(title="p over permuted", cells=cells(rows, probability, "over_reference_p")),
+            Column(title="A higher", cells=cells(rows, count, "n_a_higher")),
+            Column(title="B higher", cells=cells(rows, count, "n_b_higher")),
+            *(equivalence if margin is not None else []),
+        ],
+        "Mean correlation of two predictors over the same genes; an undefined correlation counts as 0.",
+    )
+
+
+def strata(evaluation: Evaluation, options: Options) -> str:
     """Show genes by stratum, and every predictor in each stratum."""
-    genes = getattr(evaluation, "strata", None)
-    if not isinstance(genes, pd.DataFrame) or genes.empty or "stratum" not in genes:
+    genes = evaluation.strata
+    if genes.empty:
         return paragraph("There is no table of strata.")
     counts = genes["stratum"].astype(str).value_counts()
-    how = sorted({str(value) for value in genes["assignment"]}) if "assignment" in genes else []
+    how = sorted({str(value) for value in genes["assignment"]})
     numbers = listed([f"{name} {count(counts[name])}" for name in in_order(counts.index)])
-    parts = [paragraph(f"Genes by stratum: {numbers}. How they were assigned: {listed(how) or 'not recorded'}.")]
+    parts = [paragraph(f"Genes by stratum: {numbers}. How they were assigned: {listed(how)}.")]
     rows = evaluation.summary
-    rows = rows[rows["stratum"].astype(str) != ALL] if "stratum" in rows else rows[:0]
+    rows = rows[rows["stratum"].astype(str) != ALL]
     if len(rows):
         called = interval_words(evaluation)
         parts.append(
@@ -288,50 +329,60 @@ def strata(evaluation: Any, options: Options) -> str:
                 [
                     Column(title="Stratum", cells=cells(rows, str, "stratum"), numeric=False),
                     Column(title="Predictor", cells=cells(rows, str, "predictor"), numeric=False),
-                    Column(title="How to take it", cells=cells(rows, str, "assignment"), numeric=False),
+                    Column(title="How to read it", cells=cells(rows, how_to_read, "assignment"), numeric=False),
                     Column(title="Genes defined", cells=cells(rows, _of, "defined", "n_genes")),
                     *_correlation_columns(rows, called)[:1],
                     *_direction_columns(rows, called),
                 ],
-                "Every predictor in each stratum. Naive: the stratum was defined with this very predictor on these "
-                "very individuals, so that chance flatters or harms it; do not read these rows as its performance.",
+                "Every predictor in each stratum. Strata that were defined on the same individuals flatter or harm the "
+                "predictors that defined them, and bias all others in the same direction, by less. Strata from one "
+                "half of the individuals with results from the other are free of this.",
             )
         )
     return "".join(parts)
 
 
-def genes(evaluation: Any, options: Options) -> str:
+def how_to_read(assignment: str) -> str:
+    """Return the label of a row of a stratum in words."""
+    return {
+        "naive": "naive: defined with this predictor; not its performance",
+        "same individuals": "same individuals: biased towards the definition of the stratum",
+        "independent": "independent: stratum from other individuals",
+    }.get(assignment, assignment)
+
+
+def genes(evaluation: Evaluation, options: Options) -> str:
     """Show the genes with the smallest q-values."""
     rows = evaluation.per_gene
     if rows.empty:
         return paragraph("There is no gene to show.")
     names = list(dict.fromkeys(rows["predictor"].astype(str)))
-    by = {name: rows[rows["predictor"].astype(str) == name].set_index("gene_id") for name in names}
     order = genes_by_q(rows)
-    shown = order[: options.genes]
-    stratum = getattr(evaluation, "strata", None)
-    columns = [Column(title="Gene", cells=shown, numeric=False)]
-    sizes = rows.groupby("gene_id", observed=True)["n"].max() if "n" in rows else {}
-    columns.append(Column(title="Individuals", cells=[count(sizes.get(gene)) for gene in shown]))
+    shown = order[: options.max_genes]
+    sizes = rows.groupby("gene_id", observed=True)["n"].max()
+    columns = [
+        Column(title="Gene", cells=[gene_label(rows, gene) for gene in shown], numeric=False),
+        Column(title="Individuals", cells=[count(sizes[gene]) for gene in shown]),
+    ]
     for name in names:
-        mine = by[name].reindex(shown)
+        own = rows[rows["predictor"].astype(str) == name].set_index("gene_id").reindex(shown)
         columns += [
             Column(
-                title=f"`{name}`\nrho", cells=cells(mine, correlation_with_interval, "spearman", "ci_low", "ci_high")
+                title=f"`{name}`\nrho", cells=cells(own, correlation_with_interval, "spearman", "ci_low", "ci_high")
             ),
-            Column(title="q", cells=cells(mine, probability, "q_value")),
+            Column(title="q", cells=cells(own, probability, "q_value")),
         ]
-    if isinstance(stratum, pd.DataFrame) and {"gene_id", "stratum"} <= set(stratum.columns):
-        of_gene = dict(zip(stratum["gene_id"].astype(str), stratum["stratum"].astype(str), strict=True))
-        columns.append(Column(title="Stratum", cells=[of_gene.get(gene, UNDEFINED) for gene in shown], numeric=False))
+    strata_of = dict(
+        zip(evaluation.strata["gene_id"].astype(str), evaluation.strata["stratum"].astype(str), strict=True)
+    )
+    columns.append(Column(title="Stratum", cells=[strata_of.get(gene, UNDEFINED) for gene in shown], numeric=False))
     return table(
         columns,
         f"The {counted(len(shown), 'gene')} with the smallest q-value under any predictor, of {count(len(order))}. "
         f"{interval_words(evaluation).capitalize()}s of rho.",
     ) + paragraph(
         "The full table, with p-values, how they were found, Pearson correlations and reasons where something is "
-        "undefined, is `evaluation.per_gene` in Python; `evaluation.per_gene.to_csv('per_gene.csv', index=False)` "
-        "writes it to a file.",
+        "undefined, is `evaluation.per_gene` in Python; `evaluation.write(folder)` writes all tables to files.",
         "note",
     )
 
@@ -339,16 +390,14 @@ def genes(evaluation: Any, options: Options) -> str:
 def genes_by_q(rows: pd.DataFrame) -> list[str]:
     """Return all genes, those with the smallest q-value under any predictor first."""
     ranked = pd.DataFrame({"gene": rows["gene_id"].astype(str)})
-    ranked["q"] = rows["q_value"].fillna(math.inf) if "q_value" in rows else math.inf
+    ranked["q"] = rows["q_value"].fillna(math.inf)
     ranked["rho"] = -rows["spearman"].abs().fillna(0.0)
     return list(ranked.sort_values(["q", "rho", "gene"], kind="stable")["gene"].drop_duplicates())
 
 
-def settings(evaluation: Any, options: Options) -> str:
+def settings(evaluation: Evaluation, options: Options) -> str:
     """Show settings, versions, seed and replicates, as recorded."""
-    given = dict(getattr(evaluation, "settings", {}))
-    if not given:
-        return paragraph("No settings were recorded.")
+    given = dict(evaluation.settings)
     predictors = {name: dict(flat(dict(one))) for name, one in dict(given.pop("predictors", {})).items()}
     own = list(flat(given))
     parts = [
@@ -357,7 +406,7 @@ def settings(evaluation: Any, options: Options) -> str:
                 Column(title="Setting", cells=[key for key, _ in own], numeric=False),
                 Column(title="Value", cells=[value for _, value in own], numeric=False),
             ],
-            "Of the evaluation.",
+            "Settings of the evaluation.",
         )
     ]
     keys = list(dict.fromkeys(key for one in predictors.values() for key in one))
@@ -371,7 +420,7 @@ def settings(evaluation: Any, options: Options) -> str:
                         for name, one in predictors.items()
                     ),
                 ],
-                "Of the predictors: asked for, and used (smallest, median and largest over fits where it varied).",
+                "Settings of the predictors: as asked for, and as used (smallest, median, largest where fits differ).",
             )
         )
     return "".join(parts)
@@ -388,18 +437,18 @@ def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     return [(prefix, "none" if value is None else str(value))]
 
 
-def methods(evaluation: Any, options: Options) -> str:
-    """Say how it was done, and the caveats."""
+def methods(evaluation: Evaluation, options: Options) -> str:
+    """Describe the methods and their caveats."""
     return "".join(f"<h3>{heading}</h3>{paragraph(words)}" for heading, words in texts.METHODS)
 
 
-def glossary(evaluation: Any, options: Options) -> str:
+def glossary(evaluation: Evaluation, options: Options) -> str:
     """Explain the terms of this page."""
     return terms(texts.GLOSSARY)
 
 
 def more(content: str | pd.DataFrame | Sequence[str | pd.DataFrame]) -> str:
-    """Show what the caller brings: paragraphs and tables."""
+    """Show paragraphs and tables of the caller."""
     parts = [content] if isinstance(content, str | pd.DataFrame) else list(content)
     return "".join(paragraph(part) if isinstance(part, str) else _frame(part) for part in parts)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
+from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.names import known_names
 from pgxeval.provenance import __version__
 from pgxeval.report import sections as section
 from pgxeval.report.figures import figures
@@ -18,11 +19,12 @@ from pgxeval.report.wording import counted, listed
 
 Content = str | pd.DataFrame | Sequence[str | pd.DataFrame]
 
-_SECTIONS: Mapping[str, tuple[str, Callable[[Any, section.Options], str]]] = {
+_SECTIONS: Mapping[str, tuple[str, Callable[[Evaluation, section.Options], str]]] = {
     "answer": ("The answer", section.answer),
-    "cohort": ("Cohort, and what was left out", section.cohort),
+    "cohort": ("Cohort, and what was excluded", section.cohort),
     "summary": ("Summary", section.summary),
     "figures": ("Figures", figures),
+    "comparison": ("Mean correlation, two predictors at a time", section.comparison),
     "concordance": ("Direction, two predictors at a time", section.concordance),
     "strata": ("Linear and nonlinear genes", section.strata),
     "genes": ("Genes", section.genes),
@@ -31,41 +33,41 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Any, section.Options], str]]] = {
     "glossary": ("Glossary", section.glossary),
 }
 SECTIONS = tuple(_SECTIONS)
-"""Names of the sections, in the order in which they stand on the page."""
+"""Names of the sections, in their order on the page."""
 
 _SHOWN_GENES = 4
 
 
 def write_report(
-    evaluation: Any,
+    evaluation: Evaluation,
     path: str | os.PathLike[str],
     *,
     title: str | None = None,
     sections: Sequence[str] | None = None,
     extra: Mapping[str, Content] | None = None,
-    individuals: bool | Sequence[str] = False,
-    genes: int = 50,
+    show_individuals_of: bool | Sequence[str] = False,
+    max_genes: int = 50,
 ) -> Path:
     """Write an evaluation as one HTML page that needs no network, no script and no other file.
 
     Parameters
     ----------
     evaluation
-        An `Evaluation`. Columns that its tables lack are shown as undefined.
+        The evaluation to report.
     path
-        The file to write; it appears whole or not at all, and replaces one that is there.
+        The file to write. It appears complete or not at all, and replaces an existing file.
     title
         Heading of the page.
     sections
-        Which of `SECTIONS`, in which order; all of them by default.
+        Which of `SECTIONS` to show, in which order; None shows all of them.
     extra
-        Sections of the caller's own, heading -> paragraphs and tables; they stand behind the summary.
-    individuals
-        Whether to show what belongs to single individuals: names of those left out, and observed against
-        predicted expression for the four genes with the smallest q-values, or for the genes named here.
-        By default none of it is on the page.
-    genes
-        Rows of the table of genes.
+        Additional sections, heading -> paragraphs and tables; they follow the summary.
+    show_individuals_of
+        Genes of which individuals are shown: observed against predicted expression for the genes named here (True: the
+        four genes with the smallest q-values), and the identifiers of excluded individuals. By default the page
+        holds no value and no identifier of an individual.
+    max_genes
+        Largest number of rows of the table of genes.
 
     Returns
     -------
@@ -75,23 +77,23 @@ def write_report(
     Raises
     ------
     SettingError
-        If a section is not known or `genes` is negative.
+        If a section is not known or `max_genes` is negative.
     UnknownNameError
-        If a gene of `individuals` is not in the evaluation.
+        If a gene of `show_individuals_of` is not in the evaluation.
     InputFileError
         If the page cannot be written there.
 
     Notes
     -----
-    The same evaluation gives the same bytes. The page holds results of individuals' genomes in sum; whether
-    it may leave the machine is for the owner of the data to say.
+    The same evaluation gives the same bytes. The page holds results over individuals; whether it may be shared depends
+    on the agreement under which the data were obtained.
     """
     asked = SECTIONS if sections is None else tuple(sections)
     if unknown := [name for name in asked if name not in _SECTIONS]:
         raise SettingError(f"unknown section(s) {', '.join(map(str, unknown))}; allowed are {', '.join(SECTIONS)}")
-    if genes < 0:
-        raise SettingError(f"genes must be 0 or more, got {genes}")
-    options = section.Options(individuals=_genes_to_show(evaluation, individuals), genes=genes)
+    if max_genes < 0:
+        raise SettingError(f"max_genes must be 0 or more, got {max_genes}")
+    options = section.Options(show_individuals_of=_genes_to_show(evaluation, show_individuals_of), max_genes=max_genes)
     bodies = [(name, _SECTIONS[name][0], _SECTIONS[name][1](evaluation, options)) for name in asked]
     own = [(f"extra-{k}", heading, section.more(content)) for k, (heading, content) in enumerate((extra or {}).items())]
     place = asked.index("summary") + 1 if "summary" in asked else len(bodies)
@@ -101,7 +103,7 @@ def write_report(
         title=title or "Which predictor reads these personal genomes?",
         subtitle=f"{counted(len(names), 'predictor')} of gene expression, judged on individuals: {listed(names)}",
         sections=bodies,
-        footer=f"Written by pgxeval {__version__}. {_PRIVACY[bool(options.individuals)]}",
+        footer=f"Written by pgxeval {__version__}. {_PRIVACY[bool(options.show_individuals_of)]}",
     )
     return _write(Path(path), html)
 
@@ -112,14 +114,17 @@ _PRIVACY = {
 }
 
 
-def _genes_to_show(evaluation: Any, individuals: bool | Sequence[str]) -> tuple[str, ...]:
+def _genes_to_show(evaluation: Evaluation, genes: bool | Sequence[str]) -> tuple[str, ...]:
     known = section.genes_by_q(evaluation.per_gene)
-    if isinstance(individuals, bool):
-        return tuple(known[:_SHOWN_GENES]) if individuals else ()
-    asked = (individuals,) if isinstance(individuals, str) else tuple(individuals)
-    if unknown := [gene for gene in asked if gene not in known]:
-        raise UnknownNameError(f"individuals: gene(s) {', '.join(unknown[:5])} are not in the evaluation")
-    return asked
+    if isinstance(genes, bool):
+        return tuple(known[:_SHOWN_GENES]) if genes else ()
+    names = (genes,) if isinstance(genes, str) else tuple(genes)
+    if unknown := [gene for gene in names if gene not in known]:
+        raise UnknownNameError(
+            f"show_individuals_of: gene(s) {', '.join(unknown[:5])} are not in the evaluation; "
+            f"it has {known_names(known, 5)}"
+        )
+    return names
 
 
 def _write(path: Path, html: str) -> Path:
