@@ -128,7 +128,7 @@ def test_gene_without_phase_is_nan_with_the_reason_and_the_others_are_judged(
     assert np.isnan(judged.loc[first.gene_id, "spearman"])
     assert "unphased" in judged.loc[first.gene_id, "reason"]
     assert judged.drop(index=first.gene_id)["spearman"].notna().all()
-    assert evaluation.left_out["reason"].str.contains("unphased").any()
+    assert evaluation.exclusions["reason"].str.contains("unphased").any()
 
 
 def test_genes_without_strand(files: Files) -> None:
