@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pgxeval.cohort.expression import Expression
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.tables import TABLES
+from pgxeval.genome.intervals import Gene
 
 pytestmark = pytest.mark.filterwarnings("ignore:fewer than 5 effective genomic blocks")
 
@@ -110,17 +112,18 @@ def test_names_cannot_break_out_of_the_notebook_page(evaluation) -> None:
 
 
 def test_gene_symbols_are_in_the_table(made) -> None:
-    class Gene:
-        def __init__(self, gene_id: str, start: int) -> None:
-            self.gene_id, self.contig, self.start, self.name = gene_id, "chr1", start, f"SYMBOL{gene_id[-1]}"
-
-    class Cohort:
-        genes = tuple(Gene(f"G{k:04d}", k * 1_000_000) for k in range(20))
-        individuals = tuple(made.people)
-        expression = made.expression
-        covariates = None
-
+    genes = [
+        Gene(
+            gene_id=f"G{k:04d}",
+            contig="chr1",
+            start=k * 1_000_000,
+            end=k * 1_000_000 + 1,
+            name="SYMBOL3" if k == 3 else f"G{k:04d}",
+        )
+        for k in range(20)
+    ]
+    measured = Expression(genes=genes, individuals=made.people, values=made.expression)
     with pytest.warns(UserWarning, match="fewer than 5"):
-        table = Evaluator(Cohort()).evaluate(made.predictions()).per_gene
-    assert table.loc[table["gene_id"] == "G0003", "gene_name"].tolist() == ["SYMBOL3"]
+        table = Evaluator(measured).evaluate(made.predictions()).per_gene
     assert table.columns.tolist()[:4] == ["predictor", "gene_id", "gene_name", "n"]
+    assert table.set_index("gene_id")["gene_name"][["G0002", "G0003"]].tolist() == ["G0002", "SYMBOL3"]

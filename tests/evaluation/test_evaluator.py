@@ -247,7 +247,7 @@ def test_individuals_without_covariates_are_named_as_that(bed, long) -> None:
         found = Evaluator(bed(y, PEOPLE), covariates).evaluate(table)
     assert (found.per_gene["n"] == 35).all()
     assert found.settings["covariates"] == ["age", "site=b"]
-    counts = found.left_out.set_index("reason")["count"]
+    counts = found.exclusions.set_index("reason")["count"]
     assert counts["predicted, but without measured expression"] == 1
     assert counts["predicted, but excluded: a covariate is missing"] == 1
     assert counts["not in the covariates"] == 3

@@ -286,7 +286,9 @@ class Evaluator:
             before = self.target.exclusions
             reasons = dict(zip(before["name"], before["reason"], strict=True)) if kind == "individual" else {}
             if without := [name for name in names if name not in reasons]:
-                excluded.append(_excluded(kind, "", "predicted, but without measured expression", len(without), without))
+                excluded.append(
+                    _excluded(kind, "", "predicted, but without measured expression", len(without), without)
+                )
             for reason in dict.fromkeys(reasons[name] for name in names if name in reasons):
                 some = [name for name in names if reasons.get(name) == reason]
                 excluded.append(_excluded(kind, "", f"predicted, but excluded: {reason}", len(some), some))
