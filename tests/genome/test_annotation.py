@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError, TableError
-from pgxeval.genome.annotation import match_genes, read_gtf, union, without_version
+from pgxeval.genome.annotation import match_genes, read_gtf, union
+from pgxeval.genome.gtf import without_version
 from pgxeval.genome.intervals import Gene
 
 GENCODE = """\
@@ -94,7 +95,7 @@ def test_random_models_agree_with_base_sets(tmp_path: Path) -> None:
         assert all(left[1] < right[0] for left, right in zip(gene.exons, gene.exons[1:], strict=False))
 
 
-def test_wanted_genes_alone_are_read_whatever_their_version(tmp_path: Path) -> None:
+def test_only_requested_genes_are_read_in_any_version(tmp_path: Path) -> None:
     path = write(tmp_path, GENCODE)
     everything = read_gtf(path)
     some = read_gtf(path, ["ENSG00000223972.9", "ENSG00000228572"])
@@ -136,10 +137,8 @@ def test_other_attributes_that_end_in_gene_id_are_not_taken(tmp_path: Path) -> N
         (line("gene", 0, 9), r"line 2: positions '0' to '9'.*1-based"),
         (line("gene", "1e6", 2000000), r"line 2: positions '1e6'"),
         (line("gene", 1, 9, strand="*"), r"line 2: strand '\*'"),
-        ("1\tX\tgene\t1\t9\t.\t+\t.\tID=gene:G1;Name=G1\n", r"line 2: a gene line without a gene_id.*GFF3"),
-        (line("gene", 1, 9) + line("gene", 30, 40), r"line 3: gene G1 stands on line 2 already"),
-        (line("gene", 1, 9) + line("exon", 1, 9, contig="2"), r"line 3: gene G1 lies on 2 \(\+\) here and on 1"),
-        (line("exon", 1, 9) + line("gene", 1, 9, strand="-"), r"line 3: gene G1 lies on 1 \(-\) here"),
+        ('1\tX\tgene\t1\t9\t.\t+\t.\ttranscript_id "T";\n', r"line 2: a gene line without a gene_id"),
+        (line("gene", 1, "9" * 5_000), r"line 2: positions '1' to '9{40}'; expected"),
     ],
 )
 def test_bad_lines_are_named(tmp_path: Path, bad: str, says: str) -> None:
@@ -215,3 +214,102 @@ def test_names_in_messages_are_plain(tmp_path: Path) -> None:
         read_gtf(path)
     number = int(re.findall(r"line (\d+)", str(caught.value))[0])
     assert path.read_text().splitlines()[number - 1] == line("gene", 5, 4).strip()
+
+
+# Genes in several places
+
+
+def exon(contig: str, start: int, end: int, *, gene: str = "G1", transcript: str = "T", strand: str = "+") -> str:
+    return f'{contig}\tX\texon\t{start}\t{end}\t.\t{strand}\t.\tgene_id "{gene}"; transcript_id "{transcript}";\n'
+
+
+FINE = line("gene", 5, 9, "FINE")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (exon("1", 100, 200) + exon("1", 5_000_100, 5_000_200), "several copies"),
+        (exon("1", 100, 200) + exon("1", 700_100, 700_200, transcript="T_dup1"), "several copies"),
+        (line("gene", 1, 9) + line("gene", 30, 40), "several copies"),
+        (line("gene", 1, 9) + line("gene", 1, 9, contig="2"), "on several contigs in the gene models: 1, 2"),
+        (line("gene", 1, 9, contig="chrX") + line("gene", 1, 9, contig="chrY"), "on several contigs .*: chrX, chrY"),
+        (exon("GL000194.1", 1, 9) + exon("KI270711.1", 1, 9), "on several contigs"),
+        (line("exon", 1, 9) + line("gene", 1, 9, strand="-"), "on both strands"),
+    ],
+)
+def test_a_gene_without_one_place_is_excluded_with_its_reason(tmp_path: Path, text: str, reason: str) -> None:
+    models = read_gtf(write(tmp_path, FINE + text))
+    assert list(models) == ["FINE"]
+    assert list(models.excluded) == ["G1"]
+    assert re.match(reason, models.excluded["G1"])
+    matches = match_genes(["FINE", "G1"], models)
+    assert matches.missing == ()
+    assert re.match(reason, matches.excluded["G1"])
+
+
+@pytest.mark.parametrize("alternative", ["chr1_KI270706v1_random", "chr1_GL383518v1_alt", "HSCHR1_1_CTG3", "CHR_1"])
+@pytest.mark.parametrize("contig", ["1", "chr1", "chrX", "MT", "2L", "III", "29"])
+def test_the_primary_contig_is_preferred(tmp_path: Path, alternative: str, contig: str) -> None:
+    text = exon(alternative, 1, 9, strand="-") + exon(contig, 100, 200) + exon(contig, 300, 400, transcript="T2")
+    gene = read_gtf(write(tmp_path, text))["G1"]
+    assert (gene.contig, gene.start, gene.end, gene.strand) == (contig, 99, 400, "+")
+    assert gene.exons == ((99, 200), (299, 400))
+
+
+def test_long_introns_and_separate_transcripts_are_one_gene(tmp_path: Path) -> None:
+    text = exon("1", 100, 200) + exon("1", 1_200_000, 1_200_100) + exon("1", 1_500_000, 1_500_100, transcript="T2")
+    gene = read_gtf(write(tmp_path, text))["G1"]
+    assert (gene.start, gene.end) == (99, 1_500_100)
+
+
+ENSEMBL_GFF3 = """\
+##gff-version 3
+1\tensembl_havana\tgene\t11869\t14409\t.\t-\t.\tID=gene:ENSG00000223972;Name=DDX11L1;biotype=x;gene_id=ENSG00000223972;version=5
+1\thavana\tlnc_RNA\t11869\t14409\t.\t-\t.\tID=transcript:ENST1;Parent=gene:ENSG00000223972;transcript_id=ENST1
+1\thavana\texon\t11869\t12227\t.\t-\t.\tParent=transcript:ENST1;Name=E1;exon_id=E1
+1\thavana\texon\t12613\t12721\t.\t-\t.\tParent=transcript:ENST1;Name=E2;exon_id=E2
+1\thavana\tncRNA_gene\t20000\t20100\t.\t+\t.\tID=gene:ENSG00000000002;gene_id=ENSG00000000002;version=1
+1\tx\tbiological_region\t1\t9\t.\t+\t.\texternal_name=oriented
+"""
+NCBI_GFF3 = (
+    ENSEMBL_GFF3.replace("gene:ENSG00000223972;", "gene-DDX11L1;Dbxref=GeneID:100287102;")
+    .replace(";gene_id=ENSG00000223972;version=5", ";gene=DDX11L1")
+    .replace("transcript:ENST1", "rna-NR_1")
+)
+GENCODE_GFF3 = ENSEMBL_GFF3.replace("gene:ENSG00000223972", "ENSG00000223972.5").replace(
+    "gene_id=ENSG00000223972;version=5", "gene_id=ENSG00000223972.5;gene_name=DDX11L1"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "gene_id"),
+    [
+        (ENSEMBL_GFF3, "ENSG00000223972.5"),
+        (ENSEMBL_GFF3.split("\n", 1)[1], "ENSG00000223972.5"),
+        (GENCODE_GFF3, "ENSG00000223972.5"),
+        (NCBI_GFF3, "DDX11L1"),
+    ],
+)
+def test_gff3_is_read_as_gtf_is(tmp_path: Path, text: str, gene_id: str) -> None:
+    models = read_gtf(write(tmp_path, text, "genes.gff3"), [gene_id, "ENSG00000000002"])
+    gene = models[gene_id]
+    assert (gene.name, gene.contig, gene.start, gene.end, gene.tss) == ("DDX11L1", "1", 11868, 14409, 14408)
+    assert gene.exons == ((11868, 12227), (12612, 12721))
+    assert len(models) == 2
+
+
+def test_symbols_are_matched_where_they_are_unique(tmp_path: Path) -> None:
+    text = GENCODE + line("gene", 5, 9, "ENSG00000000007.1").replace("transcript_id", "gene_name").replace(
+        '"T"', '"WASH7P"'
+    )
+    requested = ["DDX11L1", "WASH7P", "ENSG00000228572.7", "NONE"]
+    models = read_gtf(write(tmp_path, text), requested)
+    matches = match_genes(requested, models)
+    assert matches.by_symbol == ("DDX11L1",)
+    assert matches.genes["DDX11L1"].gene_id == "DDX11L1"
+    assert matches.genes["DDX11L1"].exons == ((11868, 12300), (12612, 12721))
+    assert matches.excluded == {"WASH7P": "symbol of several genes in the gene models"}
+    assert matches.missing == ("NONE",)
+    both = match_genes(["ENSG00000223972.5", "DDX11L1"], models)
+    assert both.excluded == {"DDX11L1": "symbol of a gene that is in the expression table already"}

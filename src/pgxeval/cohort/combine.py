@@ -14,7 +14,6 @@ from pgxeval.cohort.covariates import encode_covariates
 from pgxeval.cohort.expression import Expression
 from pgxeval.cohort.sharing import (
     MIN_INDIVIDUALS,
-    NOT_IN_MODELS,
     Exclusions,
     contig_names,
     share_individuals,
@@ -98,10 +97,10 @@ def combine(
     genes = {gene.gene_id: gene for gene in expression.genes}
     builds_differ = ""
     if models is not None:
-        genes, model_notes, differ = with_models(expression.genes, models)
+        genes, without_model, model_notes, differ = with_models(expression.genes, models)
         notes += model_notes
         builds_differ = model_notes[-1] if differ else ""
-        exclusions += [("gene", name, NOT_IN_MODELS) for name in expression.gene_ids if name not in genes]
+        exclusions += without_model
     renamed = [
         f"{ours} is {theirs}"
         for ours, theirs in contig_names(genes.values(), genome.contigs).items()

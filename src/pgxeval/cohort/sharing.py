@@ -137,13 +137,15 @@ def _folded(name: str) -> str:
     return re.sub(r"[-_.\s]", "", name).lstrip("0").lower()
 
 
-def with_models(genes: Sequence[Gene], models: Mapping[str, Gene]) -> tuple[dict[str, Gene], list[str], bool]:
+def with_models(
+    genes: Sequence[Gene], models: Mapping[str, Gene]
+) -> tuple[dict[str, Gene], Exclusions, list[str], bool]:
     """Replace genes of the expression table by their gene models (`match_genes`).
 
     Returns
     -------
     tuple
-        Identifier -> gene model; notes for the reader; whether the two place so many genes apart that they
+        Identifier -> gene model; exclusions; notes for the reader; whether the two place so many genes apart that they
         seem to be of different genome builds.
 
     Raises
@@ -164,13 +166,23 @@ def with_models(genes: Sequence[Gene], models: Mapping[str, Gene]) -> tuple[dict
             f"{len(matches.version_stripped)} gene(s) were found in the gene models only without their Ensembl "
             f"version: {known_names(matches.version_stripped, 3)}"
         )
+    if matches.by_symbol:
+        notes.append(
+            f"{len(matches.by_symbol)} gene(s) were found in the gene models by their symbols: "
+            f"{known_names(matches.by_symbol, 3)}"
+        )
+    exclusions = [
+        ("gene", name, matches.excluded.get(name, NOT_IN_MODELS))
+        for name in (gene.gene_id for gene in genes)
+        if name not in matches.genes
+    ]
     apart = sum(_apart(gene, matches.genes[gene.gene_id]) for gene in genes if gene.gene_id in matches.genes)
     if apart:
         notes.append(
             f"{apart} of {len(matches.genes)} genes lie more than {_BUILD_TOLERANCE_BP:,} bp from where the "
             "expression table has them; the gene models' positions are used"
         )
-    return matches.genes, notes, apart > _BUILD_FRACTION * len(matches.genes)
+    return matches.genes, exclusions, notes, apart > _BUILD_FRACTION * len(matches.genes)
 
 
 def _apart(row: Gene, model: Gene) -> bool:

@@ -1,6 +1,6 @@
 """From files to sequences and dosages: genotypes, reference genome and gene models."""
 
-from pgxeval.genome.annotation import GeneMatches, match_genes, read_gtf
+from pgxeval.genome.annotation import GeneMatches, GeneModels, match_genes, read_gtf
 from pgxeval.genome.contigs import canonical_contig, match_contig
 from pgxeval.genome.coordinates import CoordinateMap
 from pgxeval.genome.dosages import Dosages
@@ -20,6 +20,7 @@ __all__ = [
     "Dosages",
     "Gene",
     "GeneMatches",
+    "GeneModels",
     "GenotypeSource",
     "Haplotype",
     "HaplotypeBatch",

@@ -1,6 +1,6 @@
-"""Gene models: a GENCODE or Ensembl GTF to `Gene`, and gene identifiers matched between files.
+"""Gene models: a GTF or GFF3 file to `Gene`, and gene identifiers matched between files.
 
-GTF positions are 1-based and closed; a `Gene` holds them 0-based and half-open.
+Positions in these files are 1-based and closed; a `Gene` has them 0-based and half-open.
 """
 
 from __future__ import annotations
@@ -9,74 +9,79 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import pairwise
 
 import attrs
 
-from pgxeval.errors import InputFileError, TableError
-from pgxeval.genome.intervals import Gene, Strand
-from pgxeval.lines import numbered_lines
+from pgxeval.errors import TableError
+from pgxeval.genome.gtf import Feature, read_features, without_version
+from pgxeval.genome.intervals import Gene
+from pgxeval.names import known_names
 
-_GENE_ID = re.compile(r'(?:^|[;\s])gene_id\s+"?([^";]+)"?')
-_GENE_NAME = re.compile(r'(?:^|[;\s])gene_name\s+"?([^";]+)"?')
-_STRANDS: dict[str, Strand | None] = {"+": "+", "-": "-", ".": None}
-# ENSG00000223972.5, ENSG00000182378.15_PAR_Y, and the GRCh37-lifted ENSG00000223972.5_2.
-_VERSIONED = re.compile(r"(ENS[A-Z]*\d+)\.\d+(?:_\d+)?(_PAR_Y)?")
+# The longest human intron has 1.2 Mb: exons farther apart than this belong to copies of a gene.
+_LONGEST_INTRON_BP = 2_000_000
+# Transcripts of one gene that do not overlap lie closer together than this.
+_FARTHEST_TRANSCRIPT_BP = 500_000
+_PRIMARY = re.compile(r"(chr)?(\d{1,2}[A-Za-z]?|[XYZWM]|MT|[IVX]+)", re.IGNORECASE)
 
 
-def without_version(gene_id: str) -> str:
-    """Return an Ensembl gene identifier without its version; any other identifier as it is.
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class GeneModels(Mapping[str, Gene]):
+    """Gene models by identifier.
 
-    Examples
-    --------
-    >>> without_version("ENSG00000223972.5")
-    'ENSG00000223972'
-    >>> without_version("ENSG00000182378.15_PAR_Y")
-    'ENSG00000182378_PAR_Y'
-    >>> without_version("AC012345.1")
-    'AC012345.1'
+    Parameters
+    ----------
+    genes
+        Identifier as in the file -> gene, in the order of the file.
+    excluded
+        Identifier -> reason, for genes whose place is ambiguous.
     """
-    match = _VERSIONED.fullmatch(gene_id)
-    return match[1] + (match[2] or "") if match else gene_id
+
+    genes: Mapping[str, Gene]
+    excluded: Mapping[str, str] = attrs.field(factory=dict)
+
+    def __getitem__(self, gene_id: str) -> Gene:
+        return self.genes[gene_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.genes)
+
+    def __len__(self) -> int:
+        return len(self.genes)
+
+    def __repr__(self) -> str:
+        return f"GeneModels({len(self.genes)} genes, {len(self.excluded)} excluded)"
 
 
-@attrs.frozen
-class _Span:
-    contig: str
-    strand: Strand | None
-    start: int
-    end: int
-    name: str | None
-    line: int
+def read_gtf(path: str | os.PathLike[str], gene_ids: Collection[str] | None = None) -> GeneModels:
+    r"""Read the genes of a GTF or GFF3 file (GENCODE, Ensembl, RefSeq; plain, gzipped or bgzipped).
 
-
-def read_gtf(path: str | os.PathLike[str], gene_ids: Collection[str] | None = None) -> dict[str, Gene]:
-    r"""Read the genes of a GTF file (GENCODE or Ensembl; plain, gzipped or bgzipped).
-
-    Only ``gene`` and ``exon`` lines are used. A gene that has exons but no ``gene`` line spans its exons.
+    Only gene and exon lines are used. A gene that has exons but no gene line spans its exons. Of a gene that is on
+    several contigs the one on a primary contig (``chr1``, ``X``, ``2L`` ...) is taken. A gene is excluded if that does
+    not decide, if it is on both strands, or if its lines describe several copies on one contig.
 
     Parameters
     ----------
     path
-        The GTF file.
+        The file.
     gene_ids
-        Read only these genes, and those that differ from one of them by their Ensembl version alone
-        (see `match_genes`). None reads all.
+        Read only genes with one of these identifiers, disregarding Ensembl versions, or symbols (see
+        `match_genes`). None reads all.
 
     Returns
     -------
-    dict of str to Gene
-        Identifier as in the file -> gene, in the order of the file: span and union of the exons of all
-        transcripts 0-based half-open, strand, and the TSS (0-based): the first base of the span on
-        ``+``, the last one on ``-``, None where the file gives no strand.
+    GeneModels
+        A mapping from identifier to gene: span and union of the exons of all transcripts 0-based half-open, strand,
+        and the TSS (0-based): the first base of the span on ``+``, the last one on ``-``, None where the file has no
+        strand.
 
     Raises
     ------
     InputFileNotFoundError
         If there is no such file.
     InputFileError
-        Naming file and line: a line without nine columns, positions that are not whole numbers or out of
-        order, an unknown strand, no gene_id, a gene that stands on two lines or whose exons lie on
-        another contig or strand; or a file without a single gene.
+        Naming file and line: a line without nine columns, positions that are not whole numbers or out of order, an
+        unknown strand, no gene identifier; or a file without a gene.
 
     Examples
     --------
@@ -92,73 +97,47 @@ def read_gtf(path: str | os.PathLike[str], gene_ids: Collection[str] | None = No
     (100, 900, 899, ((100, 400),))
     >>> folder.cleanup()
     """
-    spans: dict[str, _Span] = {}
-    places: dict[str, _Span] = {}
-    exons: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for number, gene_id, fields in _gene_lines(path, gene_ids):
-        contig, _, feature, start_text, end_text, _, strand_text, _, attributes = fields
-        start, end = _positions(path, number, start_text, end_text)
-        if strand_text not in _STRANDS:
-            raise _malformed(path, number, f"strand {strand_text!r}; allowed are +, - and .")
-        strand = _STRANDS[strand_text]
-        first = places.get(gene_id)
-        if first is not None and (first.contig != contig or first.strand != strand):
-            raise _malformed(
-                path,
-                number,
-                f"gene {gene_id} lies on {contig} ({strand_text}) here and on {first.contig} ({first.strand or '.'}) "
-                f"on line {first.line}; two genes may not share an identifier",
-            )
-        if first is None or feature == "gene":
-            places[gene_id] = here = _Span(contig, strand, start, end, _name(attributes), number)
-        if feature == "exon":
-            exons[gene_id].append((start, end))
-        elif gene_id in spans:
-            raise _malformed(
-                path,
-                number,
-                f"gene {gene_id} stands on line {spans[gene_id].line} already; identifiers are unique",
-            )
+    features: dict[str, list[Feature]] = defaultdict(list)
+    for feature in read_features(path, gene_ids):
+        features[feature.gene_id].append(feature)
+    genes: dict[str, Gene] = {}
+    excluded: dict[str, str] = {}
+    for gene_id, lines in features.items():
+        chosen, reason = _choose(lines)
+        if reason:
+            excluded[gene_id] = reason
         else:
-            spans[gene_id] = here
-    return {
-        gene_id: _gene(gene_id, place, gene_id in spans, union(exons.get(gene_id, ())))
-        for gene_id, place in places.items()
-    }
+            genes[gene_id] = _gene(chosen)
+    return GeneModels(genes=genes, excluded=excluded)
 
 
-def _gene_lines(path: str | os.PathLike[str], gene_ids: Collection[str] | None) -> Iterator[tuple[int, str, list[str]]]:
-    """Yield (line number, gene_id, the nine fields) of the gene and exon lines of the genes wanted."""
-    wanted = None if gene_ids is None else frozenset(gene_ids)
-    stems = frozenset() if wanted is None else frozenset(map(without_version, wanted))
-    unwanted: set[str] = set()
-    seen_any = False
-    for number, line in numbered_lines(path, "gene models"):
-        if not line or line[0] == "#":
-            continue
-        if line.count("\t") != 8:
-            raise _malformed(path, number, f"{line.count(chr(9)) + 1} tab-separated column(s); a GTF line has nine")
-        if "\texon\t" not in line and "\tgene\t" not in line:
-            continue
-        # Most files begin the attributes with gene_id, and most genes of a file are not wanted.
-        begin = line.find('\tgene_id "') + 10
-        if begin > 9 and line[begin : line.find('"', begin)] in unwanted:
-            continue
-        fields = line.split("\t")
-        if fields[2] not in ("gene", "exon"):
-            continue
-        match = _GENE_ID.search(fields[8])
-        if match is None:
-            hint = "; this looks like GFF3: convert it to GTF first" if "ID=" in fields[8] else ""
-            raise _malformed(path, number, f"a {fields[2]} line without a gene_id{hint}")
-        gene_id = match[1]
-        seen_any = True
-        if wanted is not None and gene_id not in wanted and without_version(gene_id) not in stems:
-            unwanted.add(gene_id)
-            continue
-        yield number, gene_id, fields
-    if not seen_any:
-        raise InputFileError(f"gene models {path}: no gene and no exon line found; a GENCODE or Ensembl GTF is wanted")
+def _choose(lines: list[Feature]) -> tuple[list[Feature], str]:
+    """Return the lines of a gene at its one place, or why there is not one place."""
+    contigs = list(dict.fromkeys(line.contig for line in lines))
+    if len(contigs) > 1:
+        primary = [contig for contig in contigs if _PRIMARY.fullmatch(contig)]
+        if len(primary) != 1:
+            return [], f"on several contigs in the gene models: {known_names(contigs, 3)}"
+        lines = [line for line in lines if line.contig == primary[0]]
+    if len({line.strand for line in lines}) > 1:
+        return [], "on both strands in the gene models"
+    spans = {(line.start, line.end) for line in lines if line.kind == "gene"}
+    if len(spans) > 1 or (not spans and _several_loci(lines)):
+        return [], "several copies in the gene models"
+    return lines, ""
+
+
+def _several_loci(exons: list[Feature]) -> bool:
+    """Return whether exons without a gene line lie too far apart to be of one gene."""
+    joined = union((exon.start, exon.end) for exon in exons)
+    if any(right[0] - left[1] > _LONGEST_INTRON_BP for left, right in pairwise(joined)):
+        return True
+    ends: dict[str, tuple[int, int]] = {}
+    for exon in exons:
+        start, end = ends.get(exon.transcript, (exon.start, exon.end))
+        ends[exon.transcript] = (min(start, exon.start), max(end, exon.end))
+    spans = union(ends.values())
+    return any(right[0] - left[1] > _FARTHEST_TRANSCRIPT_BP for left, right in pairwise(spans))
 
 
 def union(intervals: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -178,40 +157,20 @@ def union(intervals: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(joined)
 
 
-def _gene(gene_id: str, place: _Span, has_line: bool, exons: tuple[tuple[int, int], ...]) -> Gene:
-    start, end = (place.start, place.end) if has_line else (exons[0][0], exons[-1][1])
-    tss = start if place.strand == "+" else end - 1 if place.strand == "-" else None
+def _gene(lines: list[Feature]) -> Gene:
+    first = next((line for line in lines if line.kind == "gene"), lines[0])
+    exons = union((line.start, line.end) for line in lines if line.kind == "exon")
+    start, end = (first.start, first.end) if first.kind == "gene" else (exons[0][0], exons[-1][1])
     return Gene(
-        gene_id=gene_id,
-        contig=place.contig,
+        gene_id=first.gene_id,
+        contig=first.contig,
         start=start,
         end=end,
-        strand=place.strand,
-        tss=tss,
+        strand=first.strand,
+        tss=start if first.strand == "+" else end - 1 if first.strand == "-" else None,
         exons=exons,
-        name=place.name or gene_id,
+        name=first.name or first.gene_id,
     )
-
-
-def _name(attributes: str) -> str | None:
-    match = _GENE_NAME.search(attributes)
-    return match[1] if match else None
-
-
-def _positions(path: str | os.PathLike[str], number: int, start_text: str, end_text: str) -> tuple[int, int]:
-    if start_text.isdecimal() and end_text.isdecimal():
-        start, end = int(start_text), int(end_text)
-        if 1 <= start <= end:
-            return start - 1, end
-    raise _malformed(
-        path,
-        number,
-        f"positions {start_text!r} to {end_text!r}; whole numbers with 1 <= start <= end are wanted (1-based)",
-    )
-
-
-def _malformed(path: str | os.PathLike[str], number: int, problem: str) -> InputFileError:
-    return InputFileError(f"gene models {path}, line {number}: {problem}")
 
 
 @attrs.frozen(kw_only=True)
@@ -221,67 +180,102 @@ class GeneMatches:
     Parameters
     ----------
     genes
-        Identifier asked for -> its gene; the gene's `gene_id` is the identifier asked for.
+        Requested identifier -> its gene; the `gene_id` of the gene is the requested identifier.
     version_stripped
         Identifiers that were found only after Ensembl versions were stripped.
+    by_symbol
+        Identifiers that were found as gene symbols.
     missing
         Identifiers for which there is no gene model.
+    excluded
+        Identifier -> reason, for those whose model is ambiguous.
     """
 
     genes: dict[str, Gene]
     version_stripped: tuple[str, ...]
     missing: tuple[str, ...]
+    by_symbol: tuple[str, ...] = ()
+    excluded: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def match_genes(gene_ids: Collection[str], models: Mapping[str, Gene]) -> GeneMatches:
-    """Find the gene model of each identifier: the exact one, or else one of another Ensembl version.
+    """Find the gene model of each identifier: the exact one, one of another Ensembl version, or one of that symbol.
 
     Parameters
     ----------
     gene_ids
-        Identifiers asked for, each once.
+        Requested identifiers, each once.
     models
         Gene models by identifier, as `read_gtf` returns them.
 
     Raises
     ------
     TableError
-        If, versions stripped, an identifier meets two models, or two identifiers meet in one model.
+        If, versions stripped, an identifier matches two models, or two identifiers match one model.
 
     Examples
     --------
-    >>> gene = Gene(gene_id="ENSG00000000003.15", contig="chrX", start=0, end=10)
-    >>> match_genes(["ENSG00000000003.10", "G2"], {gene.gene_id: gene}).version_stripped
-    ('ENSG00000000003.10',)
+    >>> gene = Gene(gene_id="ENSG00000000003.15", contig="chrX", start=0, end=10, name="TSPAN6")
+    >>> matches = match_genes(["ENSG00000000003.10", "G2"], {gene.gene_id: gene})
+    >>> matches.version_stripped, matches.missing
+    (('ENSG00000000003.10',), ('G2',))
+    >>> match_genes(["TSPAN6"], {gene.gene_id: gene}).by_symbol
+    ('TSPAN6',)
     """
+    ambiguous = models.excluded if isinstance(models, GeneModels) else {}
+    reason_of = {without_version(gene_id): reason for gene_id, reason in ambiguous.items()}
     by_stem: dict[str, list[str]] = defaultdict(list)
-    for model_id in models:
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for model_id, gene in models.items():
         by_stem[without_version(model_id)].append(model_id)
+        by_name[gene.name].append(model_id)
     found: dict[str, Gene] = {}
     stripped: list[str] = []
+    symbols: list[str] = []
     missing: list[str] = []
+    excluded: dict[str, str] = {}
     taken = {gene_id: gene_id for gene_id in gene_ids if gene_id in models}
     for gene_id in gene_ids:
         if gene_id in models:
             found[gene_id] = models[gene_id]
             continue
-        candidates = by_stem.get(without_version(gene_id), [])
-        if not candidates:
-            missing.append(gene_id)
-            continue
+        stem = without_version(gene_id)
+        candidates = by_stem.get(stem, [])
         if len(candidates) > 1:
             raise TableError(
                 f"gene {gene_id} is not in the gene models, and without Ensembl versions it is "
-                f"{len(candidates)} of them: {', '.join(candidates[:3])}; use the gene models that the "
+                f"{len(candidates)} of them: {known_names(candidates, 3)}; use the gene models that the "
                 "expression was quantified with"
             )
-        model_id = candidates[0]
-        if model_id in taken:
-            raise TableError(
-                f"genes {taken[model_id]} and {gene_id} of the expression table are both {model_id} in the "
-                "gene models once Ensembl versions are stripped; keep one of them"
-            )
+        if candidates:
+            model_id = candidates[0]
+            if model_id in taken:
+                raise TableError(
+                    f"genes {taken[model_id]} and {gene_id} of the expression table are both {model_id} in the "
+                    "gene models once Ensembl versions are stripped; keep one of them"
+                )
+            stripped.append(gene_id)
+        elif stem in reason_of:
+            excluded[gene_id] = reason_of[stem]
+            continue
+        elif len(by_name.get(gene_id, [])) == 1 and by_name[gene_id][0] not in taken:
+            model_id = by_name[gene_id][0]
+            symbols.append(gene_id)
+        else:
+            same = by_name.get(gene_id, [])
+            if len(same) > 1:
+                excluded[gene_id] = "symbol of several genes in the gene models"
+            elif same:
+                excluded[gene_id] = "symbol of a gene that is in the expression table already"
+            else:
+                missing.append(gene_id)
+            continue
         taken[model_id] = gene_id
         found[gene_id] = attrs.evolve(models[model_id], gene_id=gene_id)
-        stripped.append(gene_id)
-    return GeneMatches(genes=found, version_stripped=tuple(stripped), missing=tuple(missing))
+    return GeneMatches(
+        genes=found,
+        version_stripped=tuple(stripped),
+        missing=tuple(missing),
+        by_symbol=tuple(symbols),
+        excluded=excluded,
+    )
