@@ -1,4 +1,4 @@
-"""Does population structure stay out of the results? Null genes in two populations, with and without genotype components.
+"""Does population structure stay out of the results? Null genes in two populations, with and without components.
 
 Writes `structure.md` next to this file. Individuals come from two populations (Fst 0.1) that differ by half a
 standard deviation in the expression of every gene. No variant has an effect. Two zero-shot predictors are judged: one
