@@ -1,7 +1,7 @@
-"""Type I error and power of the agreement of two predictors' effects, on haplotypes from a coalescent; writes the table.
+"""Type I error and power of the agreement of two predictors' effects, on haplotypes from a coalescent.
 
-Effects are those of imaginary predictors: a forest spreads the effect of a causal variant over its neighbours, an elastic
-net puts it on a few proxies and adds small effects elsewhere.
+Effects are those of imaginary predictors: a forest spreads the effect of a causal variant over its neighbours, an
+elastic net puts it on a few proxies and adds small effects elsewhere. Writes the table next to this file.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def main() -> None:
     table = pd.DataFrame(rows, columns=[*columns, "mean overlap", "mean |correlation of predictions|"])
     Path(__file__).with_suffix(".md").write_text(
         "# Agreement of two predictors' effects\n\n"
-        f"{arguments.windows} windows of 1 Mb, 300 individuals, {arguments.pairs} pairs of imaginary predictors each (a forest "
-        "spreads effects over linked variants, an elastic net chooses proxies), 1 to 5 causal variants, 199 draws per "
+        f"{arguments.windows} windows of 1 Mb, 300 individuals, {arguments.pairs} pairs of imaginary predictors each "
+        "(a forest spreads effects over linked variants, an elastic net chooses proxies), 1 to 5 causal variants, 199 draws per "
         "null. With different causal variants the shares are type I errors; independent causal variants are linked by "
         "chance in some pairs.\n\n" + table.to_markdown(index=False, floatfmt=".3f") + "\n"
     )

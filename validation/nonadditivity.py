@@ -68,9 +68,11 @@ def main() -> None:
     error = np.sqrt(0.05 * 0.95 / arguments.genes)
     Path(__file__).with_suffix(".md").write_text(
         "# Direct tests of nonadditivity\n\n"
-        f"Share of p <= 0.05 over {arguments.genes} simulated genes per row: heritability {arguments.heritability:g}, seeds "
-        f"1 to {arguments.genes}, standard error of 0.05 {error:.3f}. Null and additive rows show the type I error, the "
-        "others power.\n\n" + table.to_markdown(index=False, floatfmt=".3f") + "\n"
+        f"Share of p <= 0.05 over {arguments.genes} simulated genes per row: heritability "
+        f"{arguments.heritability:g}, seeds 1 to {arguments.genes}, standard error of 0.05 {error:.3f}. Null and "
+        "additive rows show the type I error, the others power.\n\n"
+        + table.to_markdown(index=False, floatfmt=".3f")
+        + "\n"
     )
 
 
