@@ -80,10 +80,10 @@ def main() -> None:
     table = pd.DataFrame(rows, columns=[*columns, "mean overlap", "mean |correlation of predictions|"])
     Path(__file__).with_suffix(".md").write_text(
         "# Agreement of two predictors' effects\n\n"
-        f"{arguments.windows} windows of 1 Mb, 300 individuals, {arguments.pairs} pairs of imaginary predictors each "
-        "(a forest spreads effects over linked variants, an elastic net chooses proxies), 1 to 5 causal variants, 199 draws "
-        "per null. With different causal variants the shares are type I errors; independent causal variants are linked by "
-        "chance in some pairs.\n\n" + table.to_markdown(index=False, floatfmt=".3f") + "\n"
+        f"{arguments.windows} windows of 1 Mb, 300 individuals, {arguments.pairs} pairs of imaginary predictors each: "
+        "a forest spreads effects over linked variants, an elastic net chooses proxies. 1 to 5 causal variants, 199 "
+        "draws per null. With different causal variants the shares are type I errors; independent causal variants "
+        "are linked by chance in some pairs.\n\n" + table.to_markdown(index=False, floatfmt=".3f") + "\n"
     )
 
 
