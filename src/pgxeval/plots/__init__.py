@@ -8,16 +8,20 @@ correlation is undefined are never drawn as zero: they are counted in a note.
 
 from pgxeval.plots.direction import sign_concordance
 from pgxeval.plots.distribution import correlation_distribution
+from pgxeval.plots.effects import effect_tracks
 from pgxeval.plots.individuals import observed_predicted
 from pgxeval.plots.odds import odds_ratios
+from pgxeval.plots.power import power_curves
 from pgxeval.plots.scatter import MANY_POINTS, scatter_predictors
 from pgxeval.plots.strata import strata_comparison
 
 __all__ = [
     "MANY_POINTS",
     "correlation_distribution",
+    "effect_tracks",
     "observed_predicted",
     "odds_ratios",
+    "power_curves",
     "scatter_predictors",
     "sign_concordance",
     "strata_comparison",
