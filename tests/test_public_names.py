@@ -28,6 +28,7 @@ PUBLIC = [
     "PersonalGenome",
     "PgxevalError",
     "PgxevalWarning",
+    "PowerSettings",
     "Prediction",
     "Predictions",
     "Predictor",
@@ -46,6 +47,7 @@ PUBLIC = [
     "attribute",
     "available_predictors",
     "make_predictor",
+    "power",
     "predict_cohort",
     "simulate_cohort",
 ]

@@ -18,7 +18,7 @@ from pgxeval.errors import (
     TableError,
     UnknownNameError,
 )
-from pgxeval.evaluation import Evaluation, Evaluator
+from pgxeval.evaluation import Evaluation, Evaluator, PowerSettings, power
 from pgxeval.genome import Gene, Interval, PersonalGenome, ReferenceGenome, VariantFilter
 from pgxeval.prediction import predict_cohort
 from pgxeval.predictors import (
@@ -65,6 +65,7 @@ __all__ = [
     "PersonalGenome",
     "PgxevalError",
     "PgxevalWarning",
+    "PowerSettings",
     "Prediction",
     "Predictions",
     "Predictor",
@@ -83,6 +84,7 @@ __all__ = [
     "attribute",
     "available_predictors",
     "make_predictor",
+    "power",
     "predict_cohort",
     "simulate_cohort",
 ]
