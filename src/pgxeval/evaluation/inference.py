@@ -1,31 +1,141 @@
-"""p-values and intervals of one correlation: textbook, from permuted expression, or by Stouffer over folds.
+"""p-values and intervals of one correlation: from its own standard error, or from permuted expression.
 
-Textbook inference holds for predictions that owe nothing to the cohort. A cross-fitted prediction of one
-individual depends on the expression of the others: its null correlation is wider than the textbook's and
-skewed, so it is judged by what the same procedure reaches on permuted expression.
+A prediction that owes nothing to the expression of these individuals (zero-shot, or prequential) is judged by its
+studentised correlation. A cross-fitted prediction of one individual depends on the expression of the
+others: its null distribution is wider than Student's t and skewed, so it is judged by what the same procedure
+reaches on permuted expression, studentised in the same way.
 """
 
 from __future__ import annotations
 
 import math
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from pgxeval.evaluation.standard_errors import StandardErrors
+
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 FEWEST_DRAWS = 1000
 _CLIP = 1 - 1e-12
 _FEWEST_FOR_TAIL = 100
+_FEWEST_FOR_QUANTILES = 200
 
-TEXTBOOK = "textbook: t on n - 2 - c degrees of freedom"
-PERMUTED_SAME = "permuted expression: pooled over genes of the same n, exponential tail"
-PERMUTED_SCALED = "permuted expression: pooled over all n on the scale z * sqrt(df), exponential tail"
-LABELS_SAME = "label permutation: pooled over genes of the same n, exponential tail"
-LABELS_SCALED = "label permutation: pooled over all n on the scale z * sqrt(df), exponential tail"
-PREQUENTIAL = "prequential: Stouffer over folds"
+STUDENTISED = "two-sided: correlation over its robust standard error, Student's t"
+STUDENTISED_FAMILIES = "two-sided: correlation over its standard error by family, Student's t"
+TEXTBOOK = "two-sided: Student's t on n - 2 - c degrees of freedom"
+GENE_PERMUTATION = "two-sided: permutation of this gene"
+PERMUTED = "one-sided: studentised correlations on permuted expression, pooled over genes, exponential tail"
 NO_REPLICATES = "none: cross-fitted without permuted replicates"
+FEW_FAMILIES = "none: too few families differ in prediction and expression"
 UNDEFINED = "none: correlation undefined"
+
+SPARSE_SUPPORT = 5.0
+"""Below this support (`RowCorrelations.support`) no formula holds, and genes are permuted one by one."""
+FEWEST_DF = 5.0
+"""A standard error with fewer degrees of freedom rests on so few individuals that no interval is given."""
+LARGEST_KURTOSIS = 6.0
+"""Above this kurtosis of expression, intervals of Pearson's correlation covered as little as 0.85 at 0.95."""
+NOISE_FACTOR = 6.0
+"""See `NullDistribution.interval`."""
+
+WITHHELD_SUPPORT = "interval: too few individuals differ in prediction and expression"
+WITHHELD_PEARSON = "Pearson interval and p-value: expression has tails too heavy for its standard error"
+WITHHELD_REPLICATES = "interval and p-value: cross-fitted without permuted replicates"
+
+
+def studentised(r: npt.ArrayLike, errors: StandardErrors) -> Floats:
+    """Return ``atanh(r)`` over its standard error; infinite for a perfect correlation."""
+    z = np.arctanh(np.clip(np.asarray(r, dtype=np.float64), -1.0, 1.0) * (1 - 1e-16))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(errors.se > 0, z / errors.se, np.where(np.abs(r) >= _CLIP, np.sign(r) * np.inf, np.nan)))
+
+
+def student_p(statistic: npt.ArrayLike, df: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Return p-values of Student's t: two-sided, and against a positive correlation."""
+    t = np.asarray(statistic, dtype=np.float64)
+    greater = np.asarray(stats.t.sf(t, np.asarray(df, dtype=np.float64)))
+    return 2 * np.minimum(greater, stats.t.sf(-t, np.asarray(df, dtype=np.float64))), greater
+
+
+def student_interval(
+    r: npt.ArrayLike, errors: StandardErrors, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Return confidence limits ``tanh(atanh(r) - t * se)`` and ``tanh(atanh(r) + t * se)``."""
+    z = np.arctanh(np.asarray(r, dtype=np.float64) * (1 - 1e-16))
+    half = stats.t.isf((1 - confidence) / 2, errors.df) * errors.se
+    return np.asarray(np.tanh(z - half)), np.asarray(np.tanh(z + half))
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class NullDistribution:
+    """Studentised correlations of one predictor on permuted expression, pooled over genes and replicates.
+
+    Parameters
+    ----------
+    draws
+        float64 (n_draws,), without NaN.
+    df
+        Median degrees of freedom of their standard errors.
+    """
+
+    draws: Floats
+    df: float
+
+    @classmethod
+    def of(cls, null: npt.ArrayLike, errors: StandardErrors) -> NullDistribution:
+        """Pool correlations of any shape."""
+        draws = np.ravel(studentised(null, errors))
+        defined = np.isfinite(draws)
+        df = float(np.median(np.ravel(errors.df)[defined])) if defined.any() else float("nan")
+        return cls(draws=draws[defined], df=df)
+
+    @property
+    def mean_square(self) -> float:
+        """Mean square of the draws, at least 1; NaN without draws."""
+        return max(1.0, float(np.mean(self.draws**2))) if len(self.draws) else float("nan")
+
+    def greater(self, statistic: npt.ArrayLike) -> Floats:
+        """Return p-values against a correlation above what the procedure reaches on permuted expression."""
+        return tail_p(statistic, self.draws)
+
+    def interval(self, r: npt.ArrayLike, errors: StandardErrors, confidence: float = 0.95) -> tuple[Floats, Floats]:
+        """Return confidence limits for what these fitted models would reach in new individuals.
+
+        On a null gene the studentised correlation has the quantiles of the pool, not those of t, because the
+        models of different folds were trained on each other's test individuals. This dependence acts only through the part of a
+        prediction that is noise. For a linear smoother the variance is inflated by one plus the share of
+        noise in the prediction; the share falls as the signal grows, here as ``min(1, 6 m / T**2)``, T being the
+        studentised correlation and m the mean square of the pool. Lower and upper limits use the
+        upper and the lower quantile of the pool, since the null is skewed. The constant was chosen by simulation
+        (``validation/fold_wise.md``).
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Lower and upper limits; NaN without draws.
+        """
+        r = np.asarray(r, dtype=np.float64)
+        if not len(self.draws):
+            return np.full(r.shape, np.nan), np.full(r.shape, np.nan)
+        tail = (1 - confidence) / 2
+        t, t_null = stats.t.isf(tail, errors.df), float(stats.t.isf(tail, self.df))
+        if len(self.draws) >= _FEWEST_FOR_QUANTILES:
+            low, high = np.quantile(self.draws, [tail, 1 - tail])
+            below, above = max(high, 0.0) / t_null, max(-low, 0.0) / t_null
+        else:
+            below = above = math.sqrt(self.mean_square)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            noise = np.minimum(1.0, NOISE_FACTOR * self.mean_square / studentised(r, errors) ** 2)
+            noise = np.where(r == 0, 1.0, noise)
+        z, half = np.arctanh(r * (1 - 1e-16)), t * errors.se
+        return (
+            np.asarray(np.tanh(z - half * np.sqrt(1 + (below**2 - 1) * noise))),
+            np.asarray(np.tanh(z + half * np.sqrt(1 + (above**2 - 1) * noise))),
+        )
 
 
 def textbook_p(r: npt.ArrayLike, df: npt.ArrayLike) -> Floats:
@@ -43,65 +153,6 @@ def textbook_p(r: npt.ArrayLike, df: npt.ArrayLike) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(r) * np.sqrt(df / ((1 - r) * (1 + r)))
         return np.asarray(2 * stats.t.sf(t, np.where(df > 0, df, np.nan)))
-
-
-def fisher_interval(
-    r: npt.ArrayLike,
-    df: npt.ArrayLike,
-    confidence: float = 0.95,
-    *,
-    rank: bool = True,
-    inflation: npt.ArrayLike = 1.0,
-) -> tuple[Floats, Floats]:
-    """Return confidence limits of correlations on Fisher's z scale.
-
-    Parameters
-    ----------
-    r, df
-        Correlations and their degrees of freedom, ``n - 2 - c``.
-    confidence
-        Level of the interval.
-    rank
-        Rank correlations have the variance ``(1 + r**2 / 2) / (df - 1)``, with ``df - 1 = n - 3`` where there
-        are no covariates (Bonett and Wright 2000, Psychometrika 65:23, eq. for Spearman); product-moment
-        correlations ``1 / (df - 1)``.
-    inflation
-        Factor on the standard error, from `null_inflation` for cross-fitted predictors.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Lower and upper limits; NaN where ``df <= 1``.
-    """
-    r, df = np.asarray(r, dtype=np.float64), np.asarray(df, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.arctanh(r)
-        variance = (1 + r**2 / 2 if rank else 1.0) / np.where(df > 1, df - 1, np.nan)
-        half = stats.norm.isf((1 - confidence) / 2) * np.sqrt(variance) * np.asarray(inflation)
-        return np.asarray(np.tanh(z - half)), np.asarray(np.tanh(z + half))
-
-
-def null_inflation(null: npt.ArrayLike, null_df: npt.ArrayLike) -> float:
-    """Return how much wider than the textbook's the null correlations of a procedure are, at least 1.
-
-    It is the root mean square of ``atanh(r0) * sqrt(df - 1)``, which is 1 for a textbook correlation. Taken about
-    0 and not about the mean, it also covers the shift that cross-fitting gives to a null gene. The interval that it
-    widens is one for the correlation that these very fitted models would reach in new individuals of the same
-    population: simulated, it held 93 to 97 % at 95 %, from null genes to well predicted ones. It is no interval
-    for what the procedure would reach on average if it were trained again on other individuals: that varies more
-    (coverage down to 86 % where a procedure selects hard and the signal is weak), and one cohort cannot tell how much.
-
-    Returns
-    -------
-    float
-        NaN without any defined null correlation.
-    """
-    r0, df = np.ravel(np.asarray(null, dtype=np.float64)), np.ravel(np.asarray(null_df, dtype=np.float64))
-    used = ~np.isnan(r0) & (df > 1)
-    if not used.any():
-        return float("nan")
-    z = np.arctanh(np.clip(r0[used], -_CLIP, _CLIP)) * np.sqrt(df[used] - 1)
-    return max(1.0, float(np.sqrt(np.mean(z**2))))
 
 
 def fisher_z(r: npt.ArrayLike) -> Floats:
@@ -212,32 +263,3 @@ def pooled_p(
     if scaled.any():
         p[scaled] = tail_p(observed[scaled] * np.sqrt(np.maximum(degrees[scaled], 0)), draws * np.sqrt(draw_df))
     return p, scaled
-
-
-def stouffer(r: npt.ArrayLike, df: npt.ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Combine the correlations of independent folds.
-
-    Each fold's correlation becomes the normal score of its Student's t; scores are added with weights
-    ``sqrt(df)``. The combined correlation is the mean of Fisher's z with weights ``df - 1``.
-
-    Parameters
-    ----------
-    r, df
-        float64 and int (n_folds, n_genes); NaN folds are left out.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Combined correlation, two-sided p-value and the folds' ``sum(df - 1) + 1``, each (n_genes,).
-    """
-    r, df = np.asarray(r, dtype=np.float64), np.asarray(df, dtype=np.float64)
-    used = ~np.isnan(r) & (df > 1)
-    weight = np.where(used, df, 0.0)
-    inside = np.clip(np.where(used, r, 0.0), -_CLIP, _CLIP)
-    t = inside * np.sqrt(np.maximum(df, 1) / ((1 - inside) * (1 + inside)))
-    score = np.sign(t) * stats.norm.isf(stats.t.sf(np.abs(t), np.maximum(df, 1)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        combined = (np.sqrt(weight) * np.where(used, score, 0.0)).sum(axis=0) / np.sqrt(weight.sum(axis=0))
-        z_weight = np.where(used, df - 1, 0.0)
-        z = (z_weight * np.arctanh(inside)).sum(axis=0) / z_weight.sum(axis=0)
-    return np.asarray(np.tanh(z)), np.asarray(2 * stats.norm.sf(np.abs(combined))), z_weight.sum(axis=0) + 1

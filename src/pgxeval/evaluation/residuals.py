@@ -1,0 +1,121 @@
+"""Residuals of many rows at once given covariates, with missing values."""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pgxeval.cohort.covariates import covariate_basis
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+EXPLAINED_SHARE = 1e-7
+"""A row whose residuals are shorter than this share of its deviations from the mean is explained by the covariates."""
+_MAX_CACHED_BYTES = 2**28
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Residuals:
+    """Residuals of rows, scaled to unit length.
+
+    Parameters
+    ----------
+    units
+        float64 (n_rows, n_columns): residuals of unit length; 0 where missing, and in rows without residuals.
+    rank
+        int64 (n_rows,): number of independent covariates, the intercept not included.
+    explained
+        bool (n_rows,): the row varies, but only as a linear function of the covariates.
+    """
+
+    units: Floats
+    rank: Ints
+    explained: Bools
+
+
+@attrs.define(eq=False)
+class CovariateBasis:
+    """Orthonormal bases of the covariates and the intercept, one for each pattern of missing individuals.
+
+    Parameters
+    ----------
+    covariates
+        float64 (n_individuals, n_covariates) without NaN, or None.
+    """
+
+    covariates: Floats | None
+    _bases: dict[bytes, Floats] = attrs.field(factory=dict, init=False, repr=False)
+
+    def residualise(self, values: Floats, mask: Bools) -> tuple[Floats, Ints]:
+        """Residualise each row among the individuals of its mask.
+
+        Returns
+        -------
+        tuple
+            Residuals, float64 like `values` and 0 where the mask is False, and the rank of the covariates per row.
+        """
+        complete = bool(mask.all())
+        present = mask.sum(axis=1)
+        residual = values.copy() if complete else np.where(mask, values, 0.0)
+        residual -= (residual.sum(axis=1) / np.maximum(present, 1))[:, None]
+        if not complete:
+            residual[~mask] = 0.0
+        ranks = np.zeros(len(values), dtype=np.int64)
+        if self.covariates is None:
+            return residual, ranks
+        for rows, pattern in _patterns(mask, complete=complete):
+            basis = self.of_pattern(pattern)
+            ranks[rows] = basis.shape[1]
+            residual[rows] -= (residual[rows] @ basis) @ basis.T
+        return residual, ranks
+
+    def units(self, values: Floats, mask: Bools) -> Residuals:
+        """Return the residuals of each row, scaled to unit length.
+
+        Rows are divided by a power of two near their largest magnitude first, so that squares neither
+        overflow nor vanish.
+        """
+        highest = np.max(np.abs(values), axis=1, initial=0.0, where=mask)
+        exponent = np.where(highest > 0, np.frexp(highest)[1], 0)
+        scaled = np.ldexp(values, -exponent[:, None].astype(np.int32))
+        residual, rank = self.residualise(scaled, mask)
+        size = np.sqrt(np.einsum("ij,ij->i", residual, residual))
+        if self.covariates is None:
+            spread = size
+            explained = np.zeros(len(values), dtype=bool)
+        else:
+            centred = CovariateBasis(None).residualise(scaled, mask)[0]
+            spread = np.sqrt(np.einsum("ij,ij->i", centred, centred))
+            explained = (spread > 0) & (size <= EXPLAINED_SHARE * spread)
+        # deviations of this size are rounding errors of the mean
+        bad = explained | (spread <= 1e-14 * np.sqrt(mask.sum(axis=1)))
+        residual /= np.where(bad, 1.0, size)[:, None]
+        residual[bad] = 0.0
+        return Residuals(units=residual, rank=rank, explained=explained)
+
+    def of_pattern(self, pattern: Bools) -> Floats:
+        """Return float64 (n_individuals, c): 0 where `pattern` is False, orthonormal, orthogonal to the intercept."""
+        key = np.packbits(pattern).tobytes()
+        basis = self._bases.get(key)
+        if basis is None:
+            present = int(pattern.sum())
+            chosen = None if self.covariates is None or not present else pd.DataFrame(self.covariates[pattern])
+            columns = covariate_basis(chosen, present)[:, 1:] if present else np.zeros((0, 0))
+            basis = np.zeros((len(pattern), columns.shape[1]))
+            basis[pattern] = columns
+            if (len(self._bases) + 1) * basis.nbytes > _MAX_CACHED_BYTES:
+                self._bases.clear()
+            self._bases[key] = basis
+        return basis
+
+
+def _patterns(mask: Bools, *, complete: bool) -> list[tuple[npt.NDArray[np.intp] | slice, Bools]]:
+    if complete:
+        return [(slice(None), mask[0])] if len(mask) else []
+    _, first, inverse = np.unique(np.packbits(mask, axis=1), axis=0, return_index=True, return_inverse=True)
+    inverse = inverse.reshape(-1)
+    return [(np.flatnonzero(inverse == k), mask[row]) for k, row in enumerate(first)]

@@ -1,0 +1,57 @@
+"""The judge of ranks is `scipy.stats.rankdata`, and of ties a count of pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pgxeval.evaluation.ranks import rank_rows, rank_with_ties, score_within_folds
+
+
+@pytest.mark.parametrize("decimals", [1, 8], ids=["ties", "no ties"])
+def test_ranks_are_those_of_scipy(decimals: int) -> None:
+    values = np.random.default_rng(1).normal(size=(50, 41)).round(decimals)
+    np.testing.assert_array_equal(rank_rows(values), stats.rankdata(values, axis=1))
+
+
+def test_ranks_leave_missing_values_out() -> None:
+    values = np.random.default_rng(2).normal(size=(30, 20)).round(1)
+    values[np.random.default_rng(3).random(values.shape) < 0.2] = np.nan
+    np.testing.assert_array_equal(rank_rows(values), stats.rankdata(values, axis=1, nan_policy="omit"))
+
+
+def test_ties_are_counted() -> None:
+    values = np.random.default_rng(4).normal(size=(20, 30)).round(0)
+    values[3, :7] = np.nan
+    ties = rank_with_ties(values, np.zeros(1))
+    for row, pairs, mode in zip(values, ties.tied_pairs, ties.mode, strict=True):
+        counts = np.unique(row[np.isfinite(row)], return_counts=True)[1]
+        assert pairs == (counts**2).sum()
+        assert mode == counts.max()
+
+
+def test_grades_of_folds_have_the_variance_of_the_population() -> None:
+    """The shrinkage turns the variance of ranks in small folds into that of the grades of three genotypes."""
+    random = np.random.default_rng(5)
+    p = 0.3
+    values = random.binomial(2, p, size=(20_000, 24)).astype(float)
+    scores = score_within_folds(values, np.arange(24) % 4, np.zeros(len(values)), rank=True)
+    frequency = np.array([(1 - p) ** 2, 2 * p * (1 - p), p**2])
+    grade = np.cumsum(frequency) - frequency / 2 - 0.5
+    squares = (scores.scores**2).sum(axis=1)
+    estimated, corrected = squares.mean() / 20, (squares * scores.shrinkage**2).mean() / 20
+    truth = frequency @ grade**2
+    assert estimated > 1.02 * truth
+    assert corrected == pytest.approx(truth, rel=0.003)
+
+
+def test_constant_folds_score_zero_and_are_not_informative() -> None:
+    values = np.random.default_rng(6).normal(size=(2, 12))
+    folds = np.repeat([0, 1, 2], 4)
+    values[0, folds == 1] = 0.5
+    for rank in (True, False):
+        scores = score_within_folds(values, folds, np.full(2, 1e-12), rank=rank)
+        assert not scores.scores[0, folds == 1].any()
+        assert scores.informative.tolist() == [2 / 3, 1.0]
+        assert scores.others.tolist() == [6, 9]
