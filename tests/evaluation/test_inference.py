@@ -6,15 +6,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pgxeval.evaluation.correlation import correlate_rows
 from pgxeval.evaluation.inference import (
+    NullDistribution,
     exceedance_p,
-    fisher_interval,
-    null_inflation,
+    normal_score,
     pooled_p,
-    stouffer,
+    student_interval,
+    student_p,
+    studentised,
     tail_p,
     textbook_p,
 )
+from pgxeval.evaluation.standard_errors import StandardErrors
 
 
 def test_textbook_p_is_that_of_scipy() -> None:
@@ -27,33 +31,71 @@ def test_textbook_p_is_that_of_scipy() -> None:
     assert np.isnan(textbook_p(np.nan, 20))
 
 
-def test_pearson_interval_is_that_of_scipy() -> None:
-    random = np.random.default_rng(1)
-    x = random.normal(size=40)
-    y = x + random.normal(size=40)
-    found = stats.pearsonr(x, y)
-    expected = found.confidence_interval(0.9)
-    low, high = fisher_interval(found.statistic, 38, 0.9, rank=False)
-    assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=1e-12)
+def _bivariate_t(rho: float, degrees: int, shape: tuple[int, int], seed: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    x = random.normal(size=shape)
+    y = rho * x + np.sqrt(1 - rho**2) * random.normal(size=shape)
+    scale = np.sqrt(degrees / random.chisquare(degrees, size=shape)) if degrees else np.ones(shape)
+    return x * scale, y * scale
 
 
-def test_rank_interval_is_wider_and_covers() -> None:
-    random = np.random.default_rng(2)
-    rho, n, draws = 0.6, 60, 3000
-    truth = 6 / np.pi * np.arcsin(rho / 2)
-    x = random.normal(size=(draws, n))
-    y = rho * x + np.sqrt(1 - rho**2) * random.normal(size=(draws, n))
-    r = np.array([stats.spearmanr(a, b).statistic for a, b in zip(x, y, strict=True)])
-    low, high = fisher_interval(r, n - 2)
-    assert 0.94 < np.mean((low < truth) & (truth < high)) < 0.965
-    narrow_low, narrow_high = fisher_interval(r, n - 2, rank=False)
-    assert np.mean((narrow_low < truth) & (truth < narrow_high)) < np.mean((low < truth) & (truth < high))
+@pytest.mark.parametrize(("degrees", "rho"), [(0, 0.0), (0, 0.6), (3, 0.0), (3, 0.5)])
+def test_student_intervals_cover_where_those_of_fisher_do_not(degrees: int, rho: float) -> None:
+    x, y = _bivariate_t(rho, degrees, (2000, 90), 2)
+    large = _bivariate_t(rho, degrees, (1, 400_000), 3)
+    truth = np.array([stats.spearmanr(large[0][0], large[1][0]).statistic, rho])
+    found = correlate_rows(x, y)
+    fisher = stats.norm.isf(0.025) / np.sqrt(87)
+    for r, errors, value, most in (
+        (found.spearman, found.spearman_errors, truth[0], 0.945),
+        (found.pearson, found.pearson_errors, truth[1], 0.8),
+    ):
+        low, high = student_interval(r, errors)
+        assert 0.93 <= np.mean((low < value) & (value < high)) <= 0.975
+        covers = np.mean(np.abs(np.arctanh(r) - np.arctanh(value)) < fisher)
+        assert covers > 0.92 if degrees == 0 else covers < most
 
 
-def test_intervals_at_the_ends() -> None:
-    low, high = fisher_interval([1.0, np.nan, 0.5], [20, 20, 1])
-    assert (low[0], high[0]) == (1.0, 1.0)
+def test_student_interval_at_the_ends() -> None:
+    errors = StandardErrors(se=np.array([0.0, np.nan, 0.1]), df=np.array([20.0, np.nan, np.nan]))
+    low, high = student_interval([1.0, np.nan, 0.5], errors)
+    assert (low[0], high[0]) == pytest.approx((1.0, 1.0))
     assert np.isnan([low[1], high[1], low[2], high[2]]).all()
+
+
+def test_studentised_p_holds_its_level_where_variance_depends_on_genotype() -> None:
+    random = np.random.default_rng(4)
+    x = random.binomial(2, 0.1, size=(4000, 90)).astype(float)
+    y = random.normal(size=x.shape) * (1 + 2 * x)
+    found = correlate_rows(x, y)
+    p, greater = student_p(studentised(found.spearman, found.spearman_errors), found.spearman_errors.df)
+    assert 0.04 < np.mean(p < 0.05) < 0.06
+    assert np.mean(textbook_p(found.spearman, found.df) < 0.05) > 0.12
+    np.testing.assert_allclose(np.minimum(greater, 1 - greater), p / 2, atol=1e-12)
+
+
+def test_normal_scores_have_the_tail_of_students_t() -> None:
+    errors = StandardErrors(se=np.array([0.1, 0.1, 0.1]), df=np.array([5.0, 30.0, 5.0]))
+    r = np.array([0.4, -0.2, 0.0])
+    scores = normal_score(r, errors)
+    np.testing.assert_allclose(
+        stats.norm.sf(np.abs(scores)), stats.t.sf(np.abs(np.arctanh(r)) / 0.1, errors.df), rtol=1e-9
+    )
+    assert np.sign(scores).tolist() == [1, -1, 0]
+
+
+def test_intervals_from_a_null_are_those_of_student_where_the_null_is_normal() -> None:
+    random = np.random.default_rng(5)
+    errors = StandardErrors(se=np.full(4, 0.1), df=np.full(4, 40.0))
+    r = np.array([0.0, 0.2, 0.5, 0.8])
+    plain = NullDistribution(scores=random.normal(size=200_000))
+    np.testing.assert_allclose(plain.interval(r, errors), student_interval(r, errors), atol=0.01)
+    skewed = NullDistribution(scores=np.concatenate([1.8 * np.abs(plain.scores), -1.2 * np.abs(plain.scores)]))
+    width = np.arctanh(skewed.interval(r, errors)) - np.arctanh(r)
+    assert (-width[0] / width[1] > 1.05).all()
+    # the noise of strong predictions is small, and so is its effect
+    assert -width[0][0] > 1.3 * -width[0][3]
+    assert np.isnan(NullDistribution(scores=np.empty(0)).interval(r, errors)).all()
 
 
 def test_exceedance_counts_ties_and_skips_undefined() -> None:
@@ -112,34 +154,3 @@ def test_pools_hold_genes_of_the_same_n() -> None:
     assert p[2] < p[0]
     assert np.isnan(p[1])
     assert p[3] == tail_p(0.5 * np.sqrt(7), null * np.sqrt(null_df))
-
-
-def test_inflation_is_one_for_textbook_nulls_and_follows_wider_ones() -> None:
-    random = np.random.default_rng(5)
-    z = random.normal(size=20_000) / np.sqrt(97)
-    assert null_inflation(np.tanh(z), np.full(20_000, 98)) == pytest.approx(1.0, abs=0.02)
-    assert null_inflation(np.tanh(1.4 * z), np.full(20_000, 98)) == pytest.approx(1.4, abs=0.03)
-    assert null_inflation(np.tanh(0.5 * z), np.full(20_000, 98)) == 1.0
-    assert np.isnan(null_inflation([np.nan], [20]))
-
-
-def test_stouffer_is_that_of_scipy() -> None:
-    r, df = np.array([0.3, -0.1, 0.25]), np.array([18, 25, 40])
-    one_sided = stats.t.sf(r * np.sqrt(df / (1 - r**2)), df)
-    expected = stats.combine_pvalues(one_sided, method="stouffer", weights=np.sqrt(df))
-    combined, p, total = stouffer(np.append(r, np.nan)[:, None], np.append(df, 30)[:, None])
-    assert p[0] == pytest.approx(2 * stats.norm.sf(abs(expected.statistic)))
-    assert min(r) < combined[0] < max(r)
-    assert total[0] == (df - 1).sum() + 1
-
-
-def test_stouffer_holds_its_level_and_one_fold_is_the_textbook() -> None:
-    random = np.random.default_rng(6)
-    x, y = random.normal(size=(2, 4, 2000, 20))
-    r = np.array(
-        [[stats.pearsonr(a, b).statistic for a, b in zip(*fold, strict=True)] for fold in zip(x, y, strict=True)]
-    )
-    p = stouffer(r, np.full(r.shape, 18))[1]
-    assert 0.04 < np.mean(p < 0.05) < 0.06
-    np.testing.assert_allclose(stouffer(r[:1], np.full((1, 2000), 18))[1], textbook_p(r[0], 18), rtol=1e-9)
-    assert np.isnan(stouffer(np.full((2, 1), np.nan), np.full((2, 1), 18))[1]).all()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from pgxeval.errors import SettingError, TableError
 from pgxeval.evaluation.evaluator import Evaluator
-from pgxeval.evaluation.inference import fisher_interval, fisher_z, null_inflation, stouffer, tail_p
+from pgxeval.evaluation import inference
+from pgxeval.evaluation.correlation import RankedExpression
+from pgxeval.evaluation.inference import NullDistribution, normal_score, tail_p
+from pgxeval.evaluation.standard_errors import StandardErrors
 from pgxeval.seeding import permute_individuals
 from pgxeval.tables.predictions import Predictions
 
@@ -21,22 +26,109 @@ def cross_fitted(top_variant):
     return top_variant(40, 60, replicates=3, seed=1)
 
 
-def test_zero_shot_is_textbook(bed, long) -> None:
+def influence_by_hand(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """Return correlation, standard error of Fisher's z and its degrees of freedom, written out for one gene."""
+    n = len(x)
+    x, y = ((values - values.mean()) / np.sqrt(((values - values.mean()) ** 2).sum()) for values in (x, y))
+    r = (x * y).sum()
+    terms = (x * y - r * (x**2 + y**2) / 2) ** 2 / ((1 - 0.75 * x**2) * (1 - 0.75 * y**2))
+    variance = terms.sum() * n / (n - 1)
+    df = 2 * terms.sum() ** 2 / ((terms - terms.mean()) ** 2).sum()
+    return r, np.sqrt(variance) / (1 - r**2), min(df, n - 2)
+
+
+def test_zero_shot_is_judged_by_its_own_standard_error(bed, long) -> None:
     random = np.random.default_rng(0)
     y = random.normal(size=(20, 40))
     x = 0.3 * y + random.normal(size=y.shape)
     found = Evaluator(bed(y, PEOPLE)).evaluate(long("m", x[None], PEOPLE, None, None)).per_gene
     for row in found.itertuples():
-        expected = stats.spearmanr(x[row.Index], y[row.Index])
-        assert row.spearman == pytest.approx(expected.statistic)
-        assert row.p_value == pytest.approx(expected.pvalue)
+        assert row.spearman == pytest.approx(stats.spearmanr(x[row.Index], y[row.Index]).statistic)
         assert row.pearson == pytest.approx(stats.pearsonr(x[row.Index], y[row.Index]).statistic)
-    low, high = fisher_interval(found["spearman"], 38)
-    np.testing.assert_allclose(found["ci_low"], low)
-    np.testing.assert_allclose(found["ci_high"], high)
-    assert set(found["inference"]) == {"textbook: t on n - 2 - c degrees of freedom"}
+        r, se, df = influence_by_hand(stats.rankdata(x[row.Index]), stats.rankdata(y[row.Index]))
+        assert row.p_value == pytest.approx(2 * stats.t.sf(abs(np.arctanh(r)) / se, df))
+        assert row.p_predicts == pytest.approx(stats.t.sf(np.arctanh(r) / se, df))
+        half = stats.t.isf(0.025, df) * se
+        assert (row.ci_low, row.ci_high) == pytest.approx(tuple(np.tanh(np.arctanh(r) + [-half, half])))
+        r, se, df = influence_by_hand(x[row.Index], y[row.Index])
+        half = stats.t.isf(0.025, df) * se
+        assert (row.pearson_low, row.pearson_high) == pytest.approx(tuple(np.tanh(np.arctanh(r) + [-half, half])))
+        assert row.pearson_p == pytest.approx(2 * stats.t.sf(abs(np.arctanh(r)) / se, df))
+    assert set(found["inference"]) == {inference.STUDENTISED}
     assert found["direction"].tolist() == np.sign(found["spearman"]).astype(int).tolist()
-    assert found["reason"].isna().all()
+    assert found[["reason", "withheld"]].isna().all(axis=None)
+
+
+def test_textbook_inference_is_that_of_scipy(bed, long) -> None:
+    y, x = np.random.default_rng(5).normal(size=(2, 10, 40))
+    table = long("m", x[None], PEOPLE, None, None)
+    found = Evaluator(bed(y, PEOPLE)).evaluate(table, zero_shot_inference="textbook").per_gene
+    for row in found.itertuples():
+        result = stats.spearmanr(x[row.Index], y[row.Index])
+        assert row.p_value == pytest.approx(result.pvalue)
+        assert row.p_predicts == pytest.approx(
+            stats.spearmanr(x[row.Index], y[row.Index], alternative="greater").pvalue
+        )
+    assert set(found["inference"]) == {inference.TEXTBOOK}
+
+
+def test_few_carriers_are_permuted_gene_by_gene(bed, long) -> None:
+    random = np.random.default_rng(6)
+    y, x = random.normal(size=(2, 4, 40))
+    x[1] = np.arange(40) < 3
+    found = Evaluator(bed(y, PEOPLE)).evaluate(long("m", x[None], PEOPLE, None, None)).per_gene
+    assert found["inference"].tolist() == [
+        inference.STUDENTISED,
+        inference.GENE_PERMUTATION,
+        inference.STUDENTISED,
+        inference.STUDENTISED,
+    ]
+    exact = stats.mannwhitneyu(y[1, :3], y[1, 3:], method="exact").pvalue
+    assert found.loc[1, "p_value"] == pytest.approx(exact, rel=0.25)
+    assert found.loc[1, ["ci_low", "ci_high", "pearson_low", "pearson_p"]].isna().all()
+    assert found.loc[1, "withheld"].startswith("interval: too few individuals differ")
+    assert found.loc[[0, 2, 3], "withheld"].isna().all()
+
+
+def test_heavy_tails_withhold_pearson_but_not_spearman(bed, long) -> None:
+    random = np.random.default_rng(7)
+    y, x = random.normal(size=(2, 3, 40))
+    y[0, 0] = 1e6
+    found = Evaluator(bed(y, PEOPLE)).evaluate(long("m", x[None], PEOPLE, None, None)).per_gene
+    assert found.loc[0, ["pearson_low", "pearson_high", "pearson_p"]].isna().all()
+    assert found.loc[0, ["pearson", "ci_low", "ci_high", "p_value"]].notna().all()
+    assert found.loc[0, "withheld"] == inference.WITHHELD_PEARSON
+
+
+def test_zero_shot_is_scored_within_the_folds_of_the_cross_fitted(cross_fitted, long) -> None:
+    made = cross_fitted
+    x = made.variants[:, :, 0].round(0)
+    table = pd.concat([made.predictions().table, long("m", x[None], made.people, None, None)])
+    found = Evaluator(made.expression_table()).evaluate(table).per_gene.query("predictor == 'm'")
+    expected = RankedExpression(made.expression).correlate(x, folds=made.fold)
+    np.testing.assert_allclose(found["spearman"], expected.spearman, atol=1e-12)
+    np.testing.assert_allclose(found["pearson"], expected.pearson, atol=1e-12)
+
+
+def test_families_enter_the_standard_error_as_wholes(bed, long) -> None:
+    """Twins: the influences of both are added up, and permutations of single individuals are not used."""
+    random = np.random.default_rng(8)
+    y, x = random.normal(size=(2, 3, 40))
+    x[2] = np.arange(40) < 2
+    families = tuple(f"F{k // 2:02d}" for k in range(40))
+    evaluator = Evaluator(bed(y, PEOPLE))
+    object.__setattr__(evaluator, "target", attrs.evolve(evaluator.target, groups=families))
+    found = evaluator.evaluate(long("m", x[None], PEOPLE, None, None)).per_gene
+    for gene in (0, 1):
+        a, b = (stats.zscore(stats.rankdata(values[gene])) / np.sqrt(40) for values in (x, y))
+        r = (a * b).sum()
+        influence = (a * b - r * (a**2 + b**2) / 2) / np.sqrt((1 - 0.75 * a**2) * (1 - 0.75 * b**2))
+        squares = influence.reshape(20, 2).sum(axis=1) ** 2
+        se = np.sqrt(squares.sum() * 20 / 19 * 39 / 39) / (1 - r**2)
+        df = min(2 * squares.sum() ** 2 / ((squares - squares.mean()) ** 2).sum(), 19)
+        assert found.loc[gene, "p_value"] == pytest.approx(2 * stats.t.sf(abs(np.arctanh(r)) / se, df))
+    assert found["inference"].tolist() == [inference.STUDENTISED_FAMILIES] * 2 + [inference.FEW_FAMILIES]
+    assert np.isnan(found.loc[2, "p_value"])
 
 
 def test_label_permutation_is_joint_over_genes(bed, long) -> None:
@@ -50,7 +142,9 @@ def test_label_permutation_is_joint_over_genes(bed, long) -> None:
             for b in range(1, 51)
         ]
     )
-    np.testing.assert_allclose(found.per_gene["p_value"], tail_p(fisher_z(found.per_gene["spearman"]), fisher_z(null)))
+    assert set(found.per_gene["inference"]) == {inference.GENE_PERMUTATION}
+    textbook = [stats.spearmanr(x[g], y[g]).pvalue for g in range(30)]
+    np.testing.assert_allclose(found.per_gene["p_value"], textbook, atol=0.1)
     summary = found.summary.iloc[0]
     directed = np.abs(null) > 1e-12
     assert summary["reference_share"] == pytest.approx((null > 1e-12).sum() / directed.sum())
@@ -59,27 +153,30 @@ def test_label_permutation_is_joint_over_genes(bed, long) -> None:
     assert summary["reference_mean_spearman"] == pytest.approx(null.mean())
 
 
-def test_cross_fitted_is_centred_and_judged_by_its_replicates(cross_fitted) -> None:
+def test_cross_fitted_is_judged_by_its_replicates(cross_fitted) -> None:
     made = cross_fitted
-    evaluator = Evaluator(made.expression_table())
-    found = evaluator.evaluate(made.predictions()).per_gene
-    centred = made.prediction - made.mean
-    centred[np.abs(centred) < 1e-12] = 0
-    with np.errstate(invalid="ignore"):
-        r = np.array(
-            [
-                [
-                    stats.spearmanr(x, y).statistic if np.ptp(x) else np.nan
-                    for x, y in zip(xs, made.expression, strict=True)
-                ]
-                for xs in centred
-            ]
-        )
-    np.testing.assert_allclose(found["spearman"], r[0], atol=1e-12)
-    np.testing.assert_allclose(found["p_value"], tail_p(fisher_z(r[0]), fisher_z(r[1:])))
-    inflation = null_inflation(r[1:], np.full(r[1:].shape, 58))
-    assert inflation > 1.1
-    np.testing.assert_allclose(found["ci_low"], fisher_interval(r[0], 58, inflation=inflation)[0])
+    found = Evaluator(made.expression_table()).evaluate(made.predictions()).per_gene
+    expression = RankedExpression(made.expression)
+    replicates = []
+    for b in range(4):
+        folds = made.fold
+        replicates.append(expression.correlate(made.prediction[b] - made.mean[b], folds=folds, tie_noise=True))
+    np.testing.assert_allclose(found["spearman"], replicates[0].spearman, atol=1e-12)
+    scores = np.array([normal_score(one.spearman, one.spearman_errors) for one in replicates])
+    expected = tail_p(scores[0], scores[1:])
+    np.testing.assert_allclose(found["p_value"], expected)
+    np.testing.assert_allclose(found["p_predicts"], expected)
+    assert found["spearman"].corr(found["p_value"], method="spearman") < -0.9
+    errors = StandardErrors(
+        se=np.array([one.spearman_errors.se for one in replicates[1:]]),
+        df=np.array([one.spearman_errors.df for one in replicates[1:]]),
+    )
+    null = NullDistribution.of(np.array([one.spearman for one in replicates[1:]]), errors)
+    assert np.mean(null.scores**2) > 1.2
+    given = found["ci_low"].notna()
+    low, _ = null.interval(replicates[0].spearman, replicates[0].spearman_errors)
+    np.testing.assert_allclose(found.loc[given, "ci_low"], low[given])
+    assert given.sum() > 20
     undefined = found[found["spearman"].isna()]
     assert 0 < len(undefined) < 20
     assert set(undefined["reason"]) == {"constant prediction"}
@@ -94,25 +191,24 @@ def test_without_replicates_there_is_no_p_value(cross_fitted) -> None:
     defined = found.per_gene[found.per_gene["spearman"].notna()]
     assert len(defined) > 20
     assert defined[["p_value", "q_value", "ci_low", "ci_high"]].isna().all(axis=None)
-    assert set(defined["inference"]) == {"none: cross-fitted without permuted replicates"}
+    assert set(defined["inference"]) == {inference.NO_REPLICATES}
+    assert set(defined["withheld"]) == {inference.WITHHELD_REPLICATES}
     summary = found.summary.iloc[0]
     assert np.isnan(summary["reference_share"])
     assert summary["reference"].startswith("none: the table holds no permuted replicates")
     assert summary[["n_significant"]].isna().all()
 
 
-def test_genes_of_too_few_draws_are_pooled_on_the_z_scale(cross_fitted) -> None:
+def test_genes_with_missing_expression_are_pooled_with_all_others(cross_fitted) -> None:
     made = cross_fitted
     expression = made.expression_table()
     expression.loc[0, made.people[:20]] = np.nan
     found = Evaluator(expression).evaluate(made.predictions()).per_gene
     defined = found[found["spearman"].notna()]
-    assert set(defined["inference"]) == {
-        "permuted expression: pooled over all n on the scale z * sqrt(df), exponential tail"
-    }
+    assert set(defined["inference"]) == {inference.PERMUTED}
 
 
-def test_prequential_combines_folds_by_stouffer(bed, long) -> None:
+def test_prequential_is_judged_within_folds_by_its_standard_error(bed, long) -> None:
     random = np.random.default_rng(2)
     fold = np.arange(40) % 4 + 1
     y = random.normal(size=(15, 40))
@@ -122,13 +218,14 @@ def test_prequential_combines_folds_by_stouffer(bed, long) -> None:
         long("p", x[None], PEOPLE, fold, np.zeros((1, 15, 40))), {"p": {"cross_fitting": "prequential"}}
     )
     found = Evaluator(bed(y, PEOPLE)).evaluate(table).per_gene
-    r = np.array([[stats.spearmanr(x[g, fold == f], y[g, fold == f]).statistic for g in range(15)] for f in (2, 3, 4)])
-    combined, p, _ = stouffer(r, np.full(r.shape, 8))
-    np.testing.assert_allclose(found["spearman"], combined)
-    np.testing.assert_allclose(found["p_value"], p)
+    used = fold > 1
+    expected = RankedExpression(y[:, used]).correlate(x[:, used], folds=fold[used])
+    np.testing.assert_allclose(found["spearman"], expected.spearman, atol=1e-12)
+    t = np.arctanh(expected.spearman) / expected.spearman_errors.se
+    np.testing.assert_allclose(found["p_value"], 2 * stats.t.sf(np.abs(t), expected.spearman_errors.df))
     assert (found["n"] == 30).all()
-    assert ((found["ci_low"] < combined) & (combined < found["ci_high"])).all()
-    assert set(found["inference"]) == {"prequential: Stouffer over folds"}
+    assert ((found["ci_low"] < found["spearman"]) & (found["spearman"] < found["ci_high"])).all()
+    assert set(found["inference"]) == {inference.STUDENTISED}
 
 
 def test_missing_predictions_say_the_predictors_reason(bed, long) -> None:

@@ -36,11 +36,11 @@ def test_grades_of_folds_have_the_variance_of_the_population() -> None:
     random = np.random.default_rng(5)
     p = 0.3
     values = random.binomial(2, p, size=(20_000, 24)).astype(float)
-    scores = score_within_folds(values, np.arange(24) % 4, np.zeros(len(values)), rank=True)
+    scores = score_within_folds(values, np.arange(24) % 4, np.zeros(len(values)))
     frequency = np.array([(1 - p) ** 2, 2 * p * (1 - p), p**2])
     grade = np.cumsum(frequency) - frequency / 2 - 0.5
-    squares = (scores.scores**2).sum(axis=1)
-    estimated, corrected = squares.mean() / 20, (squares * scores.shrinkage**2).mean() / 20
+    squares = (scores.grades**2).sum(axis=1)
+    estimated, corrected = squares.mean() / 20, (squares * scores.grade_shrinkage**2).mean() / 20
     truth = frequency @ grade**2
     assert estimated > 1.02 * truth
     assert corrected == pytest.approx(truth, rel=0.003)
@@ -50,8 +50,9 @@ def test_constant_folds_score_zero_and_are_not_informative() -> None:
     values = np.random.default_rng(6).normal(size=(2, 12))
     folds = np.repeat([0, 1, 2], 4)
     values[0, folds == 1] = 0.5
-    for rank in (True, False):
-        scores = score_within_folds(values, folds, np.full(2, 1e-12), rank=rank)
-        assert not scores.scores[0, folds == 1].any()
-        assert scores.informative.tolist() == [2 / 3, 1.0]
-        assert scores.others.tolist() == [6, 9]
+    scores = score_within_folds(values, folds, np.full(2, 1e-12))
+    for part in (scores.grades, scores.values):
+        assert not part[0, folds == 1].any()
+        assert part[1].all()
+    assert scores.informative.tolist() == [2 / 3, 1.0]
+    assert scores.others.tolist() == [6, 9]

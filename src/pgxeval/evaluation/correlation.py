@@ -299,11 +299,10 @@ class RankedExpression:
             rank_factor = value_factor = np.ones(len(rows))
         else:
             tolerance = np.broadcast_to(tolerance, (len(rows),))
-            ranked = score_within_folds(values, folds, tolerance, rank=True)
-            scaled = score_within_folds(values, folds, tolerance, rank=False)
-            scores, x_value, varying = ranked.scores, scaled.scores, ranked.others
-            rank_factor = np.sqrt(ranked.informative) / ranked.shrinkage
-            value_factor = np.sqrt(scaled.informative) / scaled.shrinkage
+            within = score_within_folds(values, folds, tolerance)
+            scores, x_value, varying = within.grades, within.values, within.others
+            rank_factor = np.sqrt(within.informative) / within.grade_shrinkage
+            value_factor = np.sqrt(within.informative) / within.value_shrinkage
         x_rank = basis.units(scores, mask)
         parameters = x_rank.rank + 1
         x_unit = basis.units(x_value, mask).units
@@ -355,7 +354,7 @@ class RankedExpression:
             chosen = np.where(mask[fewer], self.values[rows[fewer]], np.nan)
             ranks[fewer], units[fewer], mode[fewer] = _expression_units(chosen, self.basis(None))
         if folds is not None:
-            ranks, units = basis.units(ranks, mask).units, basis.units(units, mask).units
+            ranks, units = basis.project(ranks, mask), basis.project(units, mask)
         return ranks, units, 1 - mode / np.maximum(n, 1)
 
 

@@ -102,7 +102,7 @@ class Evaluator:
         margin: float | None = None,
         block_bp: int | None = None,
         permutations: int | None = None,
-        zero_shot_inference: ZeroShotInference = "textbook",
+        zero_shot_inference: ZeroShotInference = "automatic",
         elastic_net: str = "elastic_net",
         random_forest: str = "random_forest",
         unknown_genes: Literal["error", "drop"] = "error",
@@ -136,8 +136,9 @@ class Evaluator:
             million measured values and fewer for larger ones, at least 20, at least ``ceil(1000 / n_genes)`` and at
             least as many as the table has replicates.
         zero_shot_inference
-            p-values of zero-shot predictors: ``"textbook"`` (Student's t) or ``"permutation"`` (label
-            permutations jointly over genes, pooled over genes of the same n).
+            p-values of zero-shot predictors: ``"automatic"`` (robust standard error of each gene; permutations of
+            the gene where few individuals differ), ``"textbook"`` (Student's t on n - 2 - c degrees of freedom) or
+            ``"permutation"`` (of each gene).
         elastic_net, random_forest
             Names of the two predictors that define strata.
         unknown_genes
@@ -182,9 +183,12 @@ class Evaluator:
         if permutations is None:
             permutations = _default_permutations(len(genes), len(people), predictions.replicates)
         judge = Judge(
-            expression=RankedExpression(self.target.expression, self.target.covariates, threads),
+            expression=RankedExpression(
+                self.target.expression, self.target.covariates, threads, self.target.family_codes
+            ),
             genes=genes,
             individuals=self.target.individuals,
+            folds=long.common_folds(),
             groups=self.target.groups,
             strata=self.target.strata,
             confidence=confidence,
@@ -323,8 +327,10 @@ def _check_settings(
         raise SettingError(f"margin must be above 0, or None, got {margin}")
     if permutations is not None and permutations < 0:
         raise SettingError(f"permutations must be 0 or more, got {permutations}")
-    if zero_shot_inference not in ("textbook", "permutation"):
-        raise SettingError(f'zero_shot_inference must be "textbook" or "permutation", got {zero_shot_inference!r}')
+    if zero_shot_inference not in ("automatic", "textbook", "permutation"):
+        raise SettingError(
+            f'zero_shot_inference must be "automatic", "textbook" or "permutation", got {zero_shot_inference!r}'
+        )
     if unknown_genes not in ("error", "drop"):
         raise SettingError(f'unknown_genes must be "error" or "drop", got {unknown_genes!r}')
 

@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 FEWEST_DRAWS = 1000
 _CLIP = 1 - 1e-12
+_INSIDE = 1 - 2**-53
 _FEWEST_FOR_TAIL = 100
 _FEWEST_FOR_QUANTILES = 200
 
@@ -49,69 +50,68 @@ WITHHELD_REPLICATES = "interval and p-value: cross-fitted without permuted repli
 
 def studentised(r: npt.ArrayLike, errors: StandardErrors) -> Floats:
     """Return ``atanh(r)`` over its standard error; infinite for a perfect correlation."""
-    z = np.arctanh(np.clip(np.asarray(r, dtype=np.float64), -1.0, 1.0) * (1 - 1e-16))
+    z = np.arctanh(np.asarray(r, dtype=np.float64) * _INSIDE)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(errors.se > 0, z / errors.se, np.where(np.abs(r) >= _CLIP, np.sign(r) * np.inf, np.nan)))
+        # no error and no correlation: a single pair of ties, of which nothing can be said
+        return np.asarray(z / errors.se)
 
 
 def student_p(statistic: npt.ArrayLike, df: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return p-values of Student's t: two-sided, and against a positive correlation."""
-    t = np.asarray(statistic, dtype=np.float64)
-    greater = np.asarray(stats.t.sf(t, np.asarray(df, dtype=np.float64)))
-    return 2 * np.minimum(greater, stats.t.sf(-t, np.asarray(df, dtype=np.float64))), greater
+    t, degrees = np.asarray(statistic, dtype=np.float64), np.asarray(df, dtype=np.float64)
+    greater = np.asarray(stats.t.sf(t, degrees))
+    return np.asarray(2 * stats.t.sf(np.abs(t), degrees)), greater
 
 
-def student_interval(
-    r: npt.ArrayLike, errors: StandardErrors, confidence: float = 0.95
-) -> tuple[Floats, Floats]:
+def normal_score(r: npt.ArrayLike, errors: StandardErrors) -> Floats:
+    """Return the standard normal deviate with the same tail probability as the studentised correlation.
+
+    Genes whose standard errors rest on few individuals thereby have the same scale as all others.
+    """
+    t = studentised(r, errors)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sign(t) * stats.norm.isf(stats.t.sf(np.abs(t), errors.df)))
+
+
+def student_interval(r: npt.ArrayLike, errors: StandardErrors, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Return confidence limits ``tanh(atanh(r) - t * se)`` and ``tanh(atanh(r) + t * se)``."""
-    z = np.arctanh(np.asarray(r, dtype=np.float64) * (1 - 1e-16))
+    z = np.arctanh(np.asarray(r, dtype=np.float64) * _INSIDE)
     half = stats.t.isf((1 - confidence) / 2, errors.df) * errors.se
     return np.asarray(np.tanh(z - half)), np.asarray(np.tanh(z + half))
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class NullDistribution:
-    """Studentised correlations of one predictor on permuted expression, pooled over genes and replicates.
+    """Correlations of one predictor on permuted expression, pooled over genes and replicates.
 
     Parameters
     ----------
-    draws
-        float64 (n_draws,), without NaN.
-    df
-        Median degrees of freedom of their standard errors.
+    scores
+        float64 (n_draws,): their normal scores (`normal_score`), without NaN.
     """
 
-    draws: Floats
-    df: float
+    scores: Floats
 
     @classmethod
     def of(cls, null: npt.ArrayLike, errors: StandardErrors) -> NullDistribution:
         """Pool correlations of any shape."""
-        draws = np.ravel(studentised(null, errors))
-        defined = np.isfinite(draws)
-        df = float(np.median(np.ravel(errors.df)[defined])) if defined.any() else float("nan")
-        return cls(draws=draws[defined], df=df)
+        scores = np.ravel(normal_score(null, errors))
+        return cls(scores=scores[np.isfinite(scores)])
 
-    @property
-    def mean_square(self) -> float:
-        """Mean square of the draws, at least 1; NaN without draws."""
-        return max(1.0, float(np.mean(self.draws**2))) if len(self.draws) else float("nan")
-
-    def greater(self, statistic: npt.ArrayLike) -> Floats:
+    def greater(self, scores: npt.ArrayLike) -> Floats:
         """Return p-values against a correlation above what the procedure reaches on permuted expression."""
-        return tail_p(statistic, self.draws)
+        return tail_p(scores, self.scores)
 
     def interval(self, r: npt.ArrayLike, errors: StandardErrors, confidence: float = 0.95) -> tuple[Floats, Floats]:
-        """Return confidence limits for what these fitted models would reach in new individuals.
+        """Return confidence limits of the correlation that these fitted models would reach in new individuals.
 
-        On a null gene the studentised correlation has the quantiles of the pool, not those of t, because the
-        models of different folds were trained on each other's test individuals. This dependence acts only through the part of a
-        prediction that is noise. For a linear smoother the variance is inflated by one plus the share of
-        noise in the prediction; the share falls as the signal grows, here as ``min(1, 6 m / T**2)``, T being the
-        studentised correlation and m the mean square of the pool. Lower and upper limits use the
-        upper and the lower quantile of the pool, since the null is skewed. The constant was chosen by simulation
-        (``validation/fold_wise.md``).
+        On a null gene the normal scores have the quantiles of the pool, not those of the normal distribution,
+        because each fold's model was trained on the test individuals of the other folds. This dependence acts
+        only through the part of a prediction that is noise: for a linear smoother the variance is inflated by the
+        factor one plus the share of noise in the prediction. That share falls as the signal grows; here it is
+        ``min(1, 6 m / S**2)``, S being the score and m the mean square of the pool. The constant was chosen by
+        simulation (``validation/fold_wise.md``). The lower limit uses the upper quantile of the pool and the
+        upper limit the lower one, since the null distribution is skewed.
 
         Returns
         -------
@@ -119,19 +119,18 @@ class NullDistribution:
             Lower and upper limits; NaN without draws.
         """
         r = np.asarray(r, dtype=np.float64)
-        if not len(self.draws):
+        if not len(self.scores):
             return np.full(r.shape, np.nan), np.full(r.shape, np.nan)
         tail = (1 - confidence) / 2
-        t, t_null = stats.t.isf(tail, errors.df), float(stats.t.isf(tail, self.df))
-        if len(self.draws) >= _FEWEST_FOR_QUANTILES:
-            low, high = np.quantile(self.draws, [tail, 1 - tail])
-            below, above = max(high, 0.0) / t_null, max(-low, 0.0) / t_null
+        mean_square = max(1.0, float(np.mean(self.scores**2)))
+        if len(self.scores) >= _FEWEST_FOR_QUANTILES:
+            low, high = np.quantile(self.scores, [tail, 1 - tail]) / stats.norm.isf(tail)
+            below, above = max(high, 0.0), max(-low, 0.0)
         else:
-            below = above = math.sqrt(self.mean_square)
+            below = above = math.sqrt(mean_square)
         with np.errstate(divide="ignore", invalid="ignore"):
-            noise = np.minimum(1.0, NOISE_FACTOR * self.mean_square / studentised(r, errors) ** 2)
-            noise = np.where(r == 0, 1.0, noise)
-        z, half = np.arctanh(r * (1 - 1e-16)), t * errors.se
+            noise = np.minimum(1.0, NOISE_FACTOR * mean_square / normal_score(r, errors) ** 2)
+        z, half = np.arctanh(r * _INSIDE), stats.t.isf(tail, errors.df) * errors.se
         return (
             np.asarray(np.tanh(z - half * np.sqrt(1 + (below**2 - 1) * noise))),
             np.asarray(np.tanh(z + half * np.sqrt(1 + (above**2 - 1) * noise))),

@@ -133,6 +133,34 @@ class LongTable:
         found[self._map["individual"][seen & (self._map["individual"] >= 0)]] = True
         return found, int(seen.sum())
 
+    def common_folds(self) -> npt.NDArray[np.int16] | None:
+        """Return the folds of the first cross-fitted predictor, in which zero-shot predictors are then judged, too.
+
+        Returns
+        -------
+        numpy.ndarray or None
+            int16 (n_individuals,), `NO_FOLD` for individuals without one. None if no predictor is cross-fitted, or
+            the first one that is has different folds at different genes.
+        """
+        folded = [name for name in self.predictors if self._contents.folded[self._names["predictor"].index(name)]]
+        if not folded:
+            return None
+        code = self._names["predictor"].index(folded[0])
+        folds = np.full(len(self.individuals), NO_FOLD, dtype=np.int16)
+        numbers = self.table["fold"].array
+        for number in np.flatnonzero(self._contents.here[code]).tolist():
+            part = self._parts[number]
+            fold = numbers[part].to_numpy(dtype=np.int16, na_value=NO_FOLD)
+            chosen = (self._codes["predictor"][part] == code) & (self._replicate[part] == 0) & (fold != NO_FOLD)
+            individual = self._map["individual"][self._codes["individual"][part][chosen]]
+            fold = fold[chosen][individual >= 0]
+            individual = individual[individual >= 0]
+            known = folds[individual]
+            folds[individual] = fold
+            if ((known != NO_FOLD) & (known != fold)).any() or (folds[individual] != fold).any():
+                return None
+        return folds
+
     def matrices(self, predictor: str) -> PredictorMatrices:
         """Lay out the rows of one predictor."""
         code = self._names["predictor"].index(predictor)
@@ -276,6 +304,29 @@ class LongTable:
             dict(zip(first["gene"].tolist(), first["reason"].tolist(), strict=True)),
             {str(text): int(count) for text, count in missing.items()},
         )
+
+
+def fold_patterns(
+    folds: npt.NDArray[np.int16],
+) -> list[tuple[npt.NDArray[np.intp] | slice, npt.NDArray[np.int16]]]:
+    """Group genes by their folds.
+
+    Parameters
+    ----------
+    folds
+        int16 (n_genes, n_individuals); `NO_FOLD` where the individual has no prediction.
+
+    Returns
+    -------
+    list of tuple
+        Genes and the folds of their individuals, int16 (n_individuals,). Genes whose folds differ only where
+        predictions are missing are in one group.
+    """
+    highest = folds.max(axis=0, initial=NO_FOLD)
+    if not ((folds != highest) & (folds != NO_FOLD)).any():
+        return [(slice(None), highest)]
+    patterns, inverse = np.unique(folds, axis=0, return_inverse=True)
+    return [(np.flatnonzero(inverse.reshape(-1) == k), pattern) for k, pattern in enumerate(patterns)]
 
 
 def _categories(column: pd.Series[Any]) -> list[str]:

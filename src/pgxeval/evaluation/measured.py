@@ -140,6 +140,13 @@ class MeasuredExpression:
             gene_names=tuple(gene.name for gene in source.genes),
         )
 
+    @property
+    def family_codes(self) -> npt.NDArray[np.int64] | None:
+        """int64 (n_individuals,): number of the group of each individual, from 0; None where all are alone."""
+        if self.groups is None or len(set(self.groups)) == len(self.groups):
+            return None
+        return np.unique(np.array(self.groups), return_inverse=True)[1].astype(np.int64)
+
     def row(self, gene_id: str) -> int:
         """Return the row of a gene.
 

@@ -1,4 +1,4 @@
-"""One predictor judged gene by gene: its correlations, what they amount to, and its own null."""
+"""One predictor, gene by gene: its correlations, what can be inferred from them, and its own null distribution."""
 
 from __future__ import annotations
 
@@ -16,41 +16,50 @@ from pgxeval.evaluation.concordance import Directions, directions_of
 from pgxeval.evaluation.correlation import (
     CONSTANT_PREDICTION,
     FEW,
-    MIN_INDIVIDUALS,
     REASONS,
     RankedExpression,
     RowCorrelations,
 )
-from pgxeval.evaluation.matrices import NO_FOLD, PredictorMatrices
+from pgxeval.evaluation.gene_permutation import permute_genes
+from pgxeval.evaluation.matrices import PredictorMatrices, fold_patterns
 from pgxeval.evaluation.resampling import benjamini_hochberg, label_permutations
+from pgxeval.evaluation.standard_errors import StandardErrors
 
 Floats = npt.NDArray[np.float64]
+Texts = npt.NDArray[np.object_]
 Kind = Literal["zero-shot", "crossfit", "prequential"]
-ZeroShotInference = Literal["textbook", "permutation"]
+ZeroShotInference = Literal["automatic", "textbook", "permutation"]
 
 NOT_IN_TABLE = "not in the predictions table"
 ZERO = "correlation is exactly 0"
-_FEWEST_IN_FOLD = 5
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Judged:
-    """What is known of one predictor at every gene that any predictor of the table speaks of.
+    """What is known of one predictor at every gene that any predictor of the table covers.
 
     Parameters
     ----------
     predictor, kind
         Its name, and how its predictions came about.
-    spearman, pearson, ci_low, ci_high, p_value, q_value
-        float64 (n_genes,), NaN where undefined.
+    spearman, ci_low, ci_high
+        float64 (n_genes,): rank correlation and its confidence limits, NaN where undefined.
+    pearson, pearson_low, pearson_high, pearson_p
+        float64 (n_genes,): product-moment correlation, confidence limits and p-value.
+    p_value, q_value
+        float64 (n_genes,): of the rank correlation. One-sided against a correlation above the permuted reference for
+        cross-fitted predictors, two-sided for all others.
+    p_predicts
+        float64 (n_genes,): p-value against a positive rank correlation, one-sided for every predictor.
     n, df
         int64 (n_genes,): individuals with both values, and degrees of freedom.
-    inference, reason
-        str (n_genes,): how the p-value was found, and why something is undefined ("" where all is defined).
+    inference, reason, withheld
+        str (n_genes,): how `p_value` was computed, why a correlation is undefined ("" where it is
+        defined), and which interval or p-value is withheld and why ("" where nothing is).
     null, null_df
-        float64 and int64 (n_null, n_genes): correlations under permuted expression.
+        float64 and int64 (n_null, n_genes): rank correlations under permuted expression.
     null_replicates
-        int64 (n_null,): number of the joint permutation behind each row of `null`.
+        int64 (n_null,): number of the joint permutation of each row of `null`.
     null_key
         Permutations with equal keys and numbers are the same permutation; None where there is no null.
     reference
@@ -60,15 +69,20 @@ class Judged:
     predictor: str
     kind: Kind
     spearman: Floats
-    pearson: Floats
     ci_low: Floats
     ci_high: Floats
     p_value: Floats
     q_value: Floats
+    p_predicts: Floats
+    pearson: Floats
+    pearson_low: Floats
+    pearson_high: Floats
+    pearson_p: Floats
     n: npt.NDArray[np.int64]
     df: npt.NDArray[np.int64]
-    inference: npt.NDArray[np.object_]
-    reason: npt.NDArray[np.object_]
+    inference: Texts
+    reason: Texts
+    withheld: Texts
     null: Floats
     null_df: npt.NDArray[np.int64]
     null_replicates: npt.NDArray[np.int64]
@@ -98,37 +112,55 @@ class Judged:
                 "ci_high": self.ci_high,
                 "p_value": self.p_value,
                 "q_value": self.q_value,
+                "p_predicts": self.p_predicts,
                 "inference": self.inference,
                 "pearson": self.pearson,
+                "pearson_low": self.pearson_low,
+                "pearson_high": self.pearson_high,
+                "pearson_p": self.pearson_p,
                 "direction": pd.arrays.IntegerArray(direction.copy(), direction == 0),
-                "reason": pd.array([reason or None for reason in self.reason], dtype="string"),
+                "reason": _texts(self.reason),
+                "withheld": _texts(self.withheld),
             }
         )
 
 
 @attrs.frozen(kw_only=True, eq=False)
+class _Inferred:
+    """p-values and intervals of one kind of correlation."""
+
+    p_value: Floats
+    greater: Floats
+    low: Floats
+    high: Floats
+
+
+@attrs.frozen(kw_only=True, eq=False)
 class Judge:
-    """Judges predictors one after the other against the same expression.
+    """Compares predictors, one after the other, with the same expression.
 
     Parameters
     ----------
     expression
-        Ranked expression of all genes of the target.
+        Ranked expression of all genes that were measured.
     genes
-        int64 (n_genes,): rows of the target that some predictor speaks of: the genes of the results.
+        int64 (n_genes,): rows of `expression` that some predictor covers: the genes of the results.
     individuals
-        Identifiers, in the columns' order.
+        Identifiers, in the order of the columns.
     confidence
         Level of the intervals.
     zero_shot_inference
-        ``"textbook"`` or ``"permutation"``.
+        p-values of zero-shot predictors: ``"automatic"`` (robust standard errors, and permutations of the gene
+        where few individuals differ), ``"textbook"`` (Student's t) or ``"permutation"`` (of every gene).
     permutations
         Joint label permutations for zero-shot predictors.
     seed
-        Seed of the label permutations.
+        Seed of the permutations.
+    folds
+        int16 (n_individuals,): folds of the cross-fitted predictors, within which zero-shot predictors are correlated,
+        too, so that all are on the same footing; None correlates them over all individuals.
     groups, strata
-        Group and stratum of each individual, or None: label permutations exchange whole groups, and individuals
-        within strata, as `pgxeval.seeding.permute_individuals` does.
+        Family and stratum of each individual, for the label permutations.
     """
 
     expression: RankedExpression
@@ -138,6 +170,7 @@ class Judge:
     zero_shot_inference: ZeroShotInference
     permutations: int
     seed: int
+    folds: npt.NDArray[np.int16] | None = None
     groups: tuple[str, ...] | None = None
     strata: tuple[str, ...] | None = None
     _partners: dict[bytes, npt.NDArray[np.int64]] = attrs.field(factory=dict, init=False, repr=False)
@@ -186,20 +219,44 @@ class Judge:
                 f"predictor {matrices.predictor}: the table holds replicates {matrices.replicates[0]} to "
                 f"{matrices.replicates[-1]}, but none of the observed predictions (replicate 0)"
             )
-        observed, fold_p = self._correlate(matrices, 0, kind, permutations)
+        observed = self._correlate(matrices, 0, kind, permutations)
+        replicates = [self._correlate(matrices, k, kind, None) for k in with_null]
         null, null_df = observed.null, observed.null_df
-        if with_null:
-            found = [self._correlate(matrices, k, kind, None)[0] for k in with_null]
-            null = np.array([one.spearman for one in found])
-            null_df = np.array([one.df for one in found])
-        return self._infer(
-            matrices,
-            observed,
-            fold_p,
+        if replicates:
+            null = np.array([one.spearman for one in replicates])
+            null_df = np.array([one.df for one in replicates])
+        rank, product, how = self._infer(matrices, observed, replicates, kind)
+        withheld = self._withhold(observed, rank, product, known=kind != "crossfit" or bool(replicates))
+        defined = observed.reason == 0
+        how[~defined] = inference.UNDEFINED
+
+        def spread(values: npt.NDArray[Any], empty: object) -> npt.NDArray[Any]:
+            full = np.full((*values.shape[:-1], len(self.genes)), empty, dtype=values.dtype)
+            full[..., np.searchsorted(self.genes, matrices.genes)] = values
+            full.flags.writeable = False
+            return full
+
+        return Judged(
+            predictor=matrices.predictor,
             kind=kind,
-            null=null,
-            null_df=null_df,
-            numbers=numbers,
+            spearman=spread(observed.spearman, np.nan),
+            ci_low=spread(rank.low, np.nan),
+            ci_high=spread(rank.high, np.nan),
+            p_value=spread(rank.p_value, np.nan),
+            q_value=spread(benjamini_hochberg(rank.p_value), np.nan),
+            p_predicts=spread(rank.greater, np.nan),
+            pearson=spread(observed.pearson, np.nan),
+            pearson_low=spread(product.low, np.nan),
+            pearson_high=spread(product.high, np.nan),
+            pearson_p=spread(product.p_value, np.nan),
+            n=spread(observed.n, 0),
+            df=spread(observed.df, 0),
+            inference=spread(how, inference.UNDEFINED),
+            reason=spread(_reasons(matrices, observed), NOT_IN_TABLE),
+            withheld=spread(np.where(defined, withheld, ""), ""),
+            null=spread(null, np.nan),
+            null_df=spread(null_df, 0),
+            null_replicates=numbers if null_key is not None else np.empty(0, dtype=np.int64),
             null_key=null_key,
             reference=reference,
         )
@@ -223,122 +280,115 @@ class Judge:
         replicate: int,
         kind: Kind,
         permutations: npt.NDArray[np.int64] | None,
-    ) -> tuple[RowCorrelations, Floats | None]:
-        """Return correlations and, where they were combined from folds, their p-values."""
-        if kind == "prequential":
-            return self._prequential(matrices, replicate)
-        found = self.expression.correlate(
-            matrices.values[replicate],
-            matrices.genes,
-            scale=matrices.scale[replicate],
-            permutations=permutations,
-            tie_noise=kind != "zero-shot",
-        )
-        return _without_flat(found, matrices.flat[replicate]), None
-
-    def _prequential(self, matrices: PredictorMatrices, replicate: int) -> tuple[RowCorrelations, Floats]:
-        assert matrices.folds is not None
-        folds, values = matrices.folds[replicate], matrices.values[replicate]
-        parts = [
-            self.expression.correlate(
-                values,
-                matrices.genes,
-                scale=matrices.scale[replicate],
-                mask=folds == fold,
-                min_individuals=_FEWEST_IN_FOLD,
-                tie_noise=True,
+    ) -> RowCorrelations:
+        values, scale = matrices.values[replicate], matrices.scale[replicate]
+        if matrices.folds is None:
+            result = self.expression.correlate(
+                values, matrices.genes, folds=self.folds, scale=scale, permutations=permutations
             )
-            for fold in np.unique(folds[folds != NO_FOLD])
-        ]
-        df = np.array([part.df for part in parts])
-        n = np.array([np.where(part.reason == FEW, 0, part.n) for part in parts]).sum(axis=0)
-        spearman, p_value, together = inference.stouffer(np.array([part.spearman for part in parts]), df)
-        pearson = inference.stouffer(np.array([part.pearson for part in parts]), df)[0]
-        reason = np.max([np.where(part.reason == FEW, 0, part.reason) for part in parts], axis=0).astype(np.int8)
-        reason[~np.isnan(spearman)] = 0
-        reason[n < MIN_INDIVIDUALS] = FEW
-        spearman[reason != 0] = pearson[reason != 0] = p_value[reason != 0] = np.nan
-        combined = RowCorrelations(
-            spearman=spearman,
-            pearson=pearson,
-            n=n,
-            df=np.maximum(together, 0).astype(np.int64),
-            reason=reason,
-            null=np.empty((0, len(n))),
-            null_df=np.empty((0, len(n)), dtype=np.int64),
-        )
-        return combined, p_value
+        else:
+            result = RowCorrelations.undefined(len(values))
+            for rows, folds in fold_patterns(matrices.folds[replicate]):
+                part = self.expression.correlate(
+                    values[rows], matrices.genes[rows], folds=folds, scale=scale[rows], tie_noise=True
+                )
+                result.put(rows, part)
+        result.undefine(matrices.flat[replicate] & (result.reason != FEW), CONSTANT_PREDICTION)
+        return result
 
     def _infer(
-        self,
-        matrices: PredictorMatrices,
-        found: RowCorrelations,
-        fold_p: Floats | None,
-        *,
-        kind: Kind,
-        null: Floats,
-        null_df: npt.NDArray[np.int64],
-        numbers: npt.NDArray[np.int64],
-        null_key: tuple[int, int] | None,
-        reference: str,
-    ) -> Judged:
-        r, df = found.spearman, found.df
-        how = np.full(len(r), inference.UNDEFINED, dtype=object)
-        defined = ~np.isnan(r)
-        inflation = 1.0
-        if kind == "zero-shot" and self.zero_shot_inference == "textbook":
-            p_value = inference.textbook_p(r, df)
-            how[defined] = inference.TEXTBOOK
-        elif fold_p is not None:
-            p_value = fold_p
-            how[defined] = inference.PREQUENTIAL
-        elif null_key is not None:
-            p_value, scaled = inference.pooled_p(inference.fisher_z(r), df, inference.fisher_z(null), null_df)
-            names = (
-                (inference.LABELS_SAME, inference.LABELS_SCALED)
-                if kind == "zero-shot"
-                else (inference.PERMUTED_SAME, inference.PERMUTED_SCALED)
+        self, matrices: PredictorMatrices, observed: RowCorrelations, replicates: list[RowCorrelations], kind: Kind
+    ) -> tuple[_Inferred, _Inferred, Texts]:
+        """Return what is inferred from rank and from product-moment correlations, and how."""
+        if kind == "crossfit":
+            rank = self._against_replicates(
+                (observed.spearman, observed.spearman_errors), [(one.spearman, one.spearman_errors) for one in replicates]
             )
-            how[defined & ~scaled], how[defined & scaled] = names
-            if kind == "crossfit":
-                inflation = inference.null_inflation(null, null_df)
-        else:
-            p_value = np.full(len(r), np.nan)
-            how[defined] = inference.NO_REPLICATES
-            inflation = np.nan
-        low, high = inference.fisher_interval(r, df, self.confidence, inflation=inflation)
-        reason = np.array(REASONS, dtype=object)[found.reason]
-        for row in np.flatnonzero(found.reason == FEW):
-            said = matrices.reasons.get(int(matrices.genes[row]))
-            if said is not None:
-                reason[row] = f"{REASONS[FEW]}: {said}"
-        reason[r == 0] = ZERO
-
-        def spread(values: npt.NDArray[Any], empty: object) -> npt.NDArray[Any]:
-            full = np.full((*values.shape[:-1], len(self.genes)), empty, dtype=values.dtype)
-            full[..., np.searchsorted(self.genes, matrices.genes)] = values
-            full.flags.writeable = False
-            return full
-
-        return Judged(
-            predictor=matrices.predictor,
-            kind=kind,
-            spearman=spread(r, np.nan),
-            pearson=spread(found.pearson, np.nan),
-            ci_low=spread(low, np.nan),
-            ci_high=spread(high, np.nan),
-            p_value=spread(p_value, np.nan),
-            q_value=spread(benjamini_hochberg(p_value), np.nan),
-            n=spread(found.n, 0),
-            df=spread(df, 0),
-            inference=spread(how, inference.UNDEFINED),
-            reason=spread(reason, NOT_IN_TABLE),
-            null=spread(null, np.nan),
-            null_df=spread(null_df, 0),
-            null_replicates=numbers if null_key is not None else np.empty(0, dtype=np.int64),
-            null_key=null_key,
-            reference=reference,
+            product = self._against_replicates(
+                (observed.pearson, observed.pearson_errors), [(one.pearson, one.pearson_errors) for one in replicates]
+            )
+            text = inference.PERMUTED if replicates else inference.NO_REPLICATES
+            return rank, product, np.full(len(observed.n), text, dtype=object)
+        rank = self._from_errors(observed.spearman, observed.spearman_errors)
+        product = self._from_errors(observed.pearson, observed.pearson_errors)
+        families = self.expression.groups is not None
+        how = np.full(
+            len(observed.n), inference.STUDENTISED_FAMILIES if families else inference.STUDENTISED, dtype=object
         )
+        if self.zero_shot_inference == "textbook" and kind == "zero-shot":
+            for part, r in ((rank, observed.spearman), (product, observed.pearson)):
+                part.p_value[:] = inference.textbook_p(r, observed.df)
+                part.greater[:] = np.where(r > 0, part.p_value / 2, 1 - part.p_value / 2)
+            how[:] = inference.TEXTBOOK
+            return rank, product, how
+        every = self.zero_shot_inference == "permutation" and kind == "zero-shot"
+        sparse = (observed.reason == 0) & (every | (observed.support < inference.SPARSE_SUPPORT))
+        if families:
+            rank.p_value[sparse] = rank.greater[sparse] = np.nan
+            how[sparse] = inference.FEW_FAMILIES
+        else:
+            self._permute(matrices, np.flatnonzero(sparse), rank, how)
+        return rank, product, how
+
+    def _from_errors(self, r: Floats, errors: StandardErrors) -> _Inferred:
+        p_value, greater = inference.student_p(inference.studentised(r, errors), errors.df)
+        low, high = inference.student_interval(r, errors, self.confidence)
+        return _Inferred(p_value=p_value, greater=greater, low=low, high=high)
+
+    def _against_replicates(
+        self, observed: tuple[Floats, StandardErrors], replicates: list[tuple[Floats, StandardErrors]]
+    ) -> _Inferred:
+        errors = StandardErrors(
+            se=np.array([one.se for _, one in replicates]), df=np.array([one.df for _, one in replicates])
+        )
+        null = inference.NullDistribution.of(np.array([r for r, _ in replicates]), errors)
+        greater = null.greater(inference.normal_score(*observed))
+        low, high = null.interval(*observed, self.confidence)
+        return _Inferred(p_value=greater, greater=greater, low=low, high=high)
+
+    def _permute(
+        self, matrices: PredictorMatrices, genes: npt.NDArray[np.intp], rank: _Inferred, how: Texts
+    ) -> None:
+        """Permute genes one by one, and put their p-values in the place of those from standard errors."""
+        if not len(genes):
+            return
+        groups: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.int16] | None]] = [(genes, self.folds)]
+        if matrices.folds is not None:
+            chosen = fold_patterns(matrices.folds[0][genes])
+            groups = [(genes[rows], folds) for rows, folds in chosen]
+        for rows, folds in groups:
+            for start in range(0, len(rows), 512):
+                part = rows[start : start + 512]
+                aligned = self.expression.align(
+                    matrices.values[0][part],
+                    matrices.genes[part],
+                    folds=folds,
+                    scale=matrices.scale[0][part],
+                    tie_noise=matrices.folds is not None,
+                )
+                result = permute_genes(aligned, seed=self.seed, folds=folds)
+                rank.p_value[part], rank.greater[part] = result.two_sided, result.greater
+        how[genes] = inference.GENE_PERMUTATION
+
+    def _withhold(self, observed: RowCorrelations, rank: _Inferred, product: _Inferred, *, known: bool) -> Texts:
+        """Set to NaN what cannot be trusted, and return the reasons."""
+        if not known:
+            return np.full(len(observed.n), inference.WITHHELD_REPLICATES, dtype=object)
+        few = observed.support < inference.SPARSE_SUPPORT
+        rank_few = few | (observed.spearman_errors.df < inference.FEWEST_DF)
+        heavy = (
+            few
+            | (observed.pearson_errors.df < inference.FEWEST_DF)
+            | (observed.kurtosis > inference.LARGEST_KURTOSIS)
+        )
+        rank.low[rank_few] = rank.high[rank_few] = np.nan
+        product.low[heavy] = product.high[heavy] = product.p_value[heavy] = np.nan
+        both = f"{inference.WITHHELD_SUPPORT}; {inference.WITHHELD_PEARSON}"
+        return np.select(
+            [rank_few & heavy, rank_few, heavy],
+            [both, inference.WITHHELD_SUPPORT, inference.WITHHELD_PEARSON],
+            default="",
+        ).astype(object)
 
 
 def _kind(matrices: PredictorMatrices, settings: Mapping[str, Any]) -> Kind:
@@ -356,9 +406,15 @@ def _whole(value: object, otherwise: int) -> int:
     return value if isinstance(value, int) else otherwise
 
 
-def _without_flat(found: RowCorrelations, flat: npt.NDArray[np.bool_]) -> RowCorrelations:
-    undefined = flat & (found.reason != FEW)
-    found.spearman[undefined] = found.pearson[undefined] = np.nan
-    found.null[:, undefined] = np.nan
-    found.reason[undefined] = CONSTANT_PREDICTION
-    return found
+def _texts(values: Texts) -> pd.api.extensions.ExtensionArray:
+    return pd.array([text or None for text in values], dtype="string")
+
+
+def _reasons(matrices: PredictorMatrices, observed: RowCorrelations) -> Texts:
+    reason = np.array(REASONS, dtype=object)[observed.reason]
+    for row in np.flatnonzero(observed.reason == FEW):
+        stated = matrices.reasons.get(int(matrices.genes[row]))
+        if stated is not None:
+            reason[row] = f"{REASONS[FEW]}: {stated}"
+    reason[observed.spearman == 0] = ZERO
+    return np.asarray(reason)

@@ -87,41 +87,43 @@ def rank_with_ties(values: Floats, tolerance: Floats) -> Ranks:
 
 @attrs.frozen(kw_only=True, eq=False)
 class FoldScores:
-    """Predictions brought to one scale within each fold, with what corrects their correlation.
+    """Predictions brought to one scale within each fold, with what corrects their correlations.
 
     Parameters
     ----------
-    scores
-        float64 (n_rows, n_individuals): centred within folds; 0 where missing and in folds whose prediction
-        is the same for everyone.
-    shrinkage
-        float64 (n_rows,): factor by which the length of `scores` exceeds the one that the score of the whole
-        population would have.
+    grades, values
+        float64 (n_rows, n_individuals): ranks and values on a common scale, centred within folds; 0 where missing and
+        in folds whose prediction is the same for everyone.
+    grade_shrinkage, value_shrinkage
+        float64 (n_rows,): factors by which the length of `grades` exceeds, and that of `values` misses, the
+        length that belongs to the correlation in the population.
     informative
         float64 (n_rows,): sum of ``n_k - 1`` over folds with varying predictions, divided by the sum over all.
     others
         int64 (n_rows,): individuals whose prediction is not the commonest of their fold.
     """
 
-    scores: Floats
-    shrinkage: Floats
+    grades: Floats
+    values: Floats
+    grade_shrinkage: Floats
+    value_shrinkage: Floats
     informative: Floats
     others: Ints
 
 
-def score_within_folds(values: Floats, folds: npt.NDArray[np.integer], tolerance: Floats, *, rank: bool) -> FoldScores:
+def score_within_folds(values: Floats, folds: npt.NDArray[np.integer], tolerance: Floats) -> FoldScores:
     """Bring predictions of different models, one per fold, to a common scale.
 
-    With ``rank=True`` a prediction becomes its centred average rank within its fold, divided by the number of
-    individuals there: an estimate of its grade (its quantile among the predictions of that model) less one
-    half. Ties are those of one model, so equal genotypes stay tied. The variance of the true grades is the mean
-    over ordered triples of different individuals of ``s_ij s_il``, ``s`` being half the sign of the difference;
-    the variance of the estimated grades is larger, which would attenuate a correlation by about
-    ``1 / (2 n_k)``, and `FoldScores.shrinkage` is the square root of their ratio.
+    A grade is the centred average rank within the fold divided by the number of individuals there: it estimates
+    the quantile of the prediction among all predictions of that model, less one half. Ties are those of one model, so
+    equal genotypes stay tied. The variance of the true grades is the mean over ordered triples of different
+    individuals of ``s_ij s_il``, ``s`` being half the sign of the difference (a U-statistic; Hoeffding 1948, Ann Math
+    Stat 19:293). The variance of the estimated grades is larger, which would attenuate a correlation by about
+    ``1 / (2 n_k)``; `FoldScores.grade_shrinkage` is the square root of their ratio.
 
-    With ``rank=False`` a prediction is centred and divided by its standard deviation within its fold. The
-    expected standard deviation of ``n_k`` values lies below that of the population by the factor
-    ``1 - (kurtosis - 1) / (8 n_k)``, which is the shrinkage here (at least 0.8).
+    A value is centred and divided by the standard deviation within its fold. The expected standard deviation of
+    ``n_k`` values is smaller than that of the population by the factor ``1 - (kurtosis - 1) / (8 n_k)``, which is
+    `FoldScores.value_shrinkage` (at least 0.8).
 
     Parameters
     ----------
@@ -131,12 +133,10 @@ def score_within_folds(values: Floats, folds: npt.NDArray[np.integer], tolerance
         int (n_individuals,); negative for individuals outside all folds, whose values must be NaN.
     tolerance
         float64 (n_rows,): predictions that differ by no more than this are equal.
-    rank
-        Whether to rank.
     """
     n_rows, n = values.shape
-    scores = np.zeros((n_rows, n))
-    estimated, unbiased, informative, total, varying = np.zeros((5, n_rows))
+    grades, scaled = np.zeros((2, n_rows, n))
+    estimated, unbiased, informative, total, varying, fourth = np.zeros((6, n_rows))
     others = np.zeros(n_rows, dtype=np.int64)
     for fold in np.unique(folds[folds >= 0]):
         columns = np.flatnonzero(folds == fold)
@@ -145,36 +145,37 @@ def score_within_folds(values: Floats, folds: npt.NDArray[np.integer], tolerance
         here = ~np.isnan(part)
         count = here.sum(axis=1)
         usable = (count >= FEWEST_IN_FOLD) & (ties.mode < count)
+        complete = bool(usable.all() and (count == len(columns)).all())
         size = np.where(usable, count, FEWEST_IN_FOLD)
         others += np.where(count > 0, count - ties.mode, 0)
         total += np.maximum(count - 1, 0)
         informative += np.where(usable, count - 1, 0)
         varying += usable
-        if rank:
-            score = (ties.ranks - (count[:, None] + 1) / 2) / size[:, None]
-            np.copyto(score, 0.0, where=~(here & usable[:, None]))
-            squares = np.einsum("ij,ij->i", score, score)
-            pairs = (size.astype(np.float64) ** 2 - ties.tied_pairs) / 4
-            estimated += squares
-            unbiased += np.where(usable, (squares * size**2 - pairs) / (size * (size - 2)), 0.0)
-        else:
-            mean = np.where(here, part, 0.0).sum(axis=1) / np.maximum(count, 1)
-            score = part - mean[:, None]
-            np.copyto(score, 0.0, where=~(here & usable[:, None]))
-            squares = np.einsum("ij,ij->i", score, score)
-            score *= np.sqrt((size - 1) / np.where(squares > 0, squares, 1.0))[:, None]
-        scores[:, columns] = score
-    if rank:
-        shrinkage = np.sqrt(unbiased / np.where(estimated > 0, estimated, 1.0))
-    else:
-        folds_in_use = np.maximum(varying, 1)
-        mean_size = np.maximum(informative, 1) / folds_in_use + 1
-        fourth = np.einsum("ij,ij,ij,ij->i", scores, scores, scores, scores)
-        kurtosis = fourth * (informative + varying) / np.maximum(informative, 1) ** 2
-        shrinkage = 1 - np.clip((kurtosis - 1) / (8 * mean_size), 0.0, 0.2)
+        grade = ties.ranks
+        grade -= (count[:, None] + 1) / 2
+        grade /= size[:, None]
+        largest = np.max(np.abs(part), axis=1, initial=0.0, where=here)
+        part /= np.where(largest > 0, largest, 1.0)[:, None]
+        mean = (part if complete else np.where(here, part, 0.0)).sum(axis=1) / np.maximum(count, 1)
+        part -= mean[:, None]
+        if not complete:
+            unusable = ~(here & usable[:, None])
+            grade[unusable] = part[unusable] = 0.0
+        squares = np.einsum("ij,ij->i", grade, grade)
+        pairs = (size.astype(np.float64) ** 2 - ties.tied_pairs) / 4
+        estimated += squares
+        unbiased += np.where(usable, (squares * size**2 - pairs) / (size * (size - 2)), 0.0)
+        squares = np.einsum("ij,ij->i", part, part)
+        part *= np.sqrt((size - 1) / np.where(squares > 0, squares, 1.0))[:, None]
+        fourth += np.einsum("ij,ij,ij,ij->i", part, part, part, part)
+        grades[:, columns], scaled[:, columns] = grade, part
+    mean_size = np.maximum(informative, 1) / np.maximum(varying, 1) + 1
+    kurtosis = fourth * (informative + varying) / np.maximum(informative, 1) ** 2
     return FoldScores(
-        scores=scores,
-        shrinkage=np.where(informative > 0, shrinkage, 1.0),
+        grades=grades,
+        values=scaled,
+        grade_shrinkage=np.where(informative > 0, np.sqrt(unbiased / np.where(estimated > 0, estimated, 1.0)), 1.0),
+        value_shrinkage=1 - np.clip((kurtosis - 1) / (8 * mean_size), 0.0, 0.2),
         informative=informative / np.maximum(total, 1),
         others=others,
     )

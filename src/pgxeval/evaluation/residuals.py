@@ -16,6 +16,7 @@ Bools = npt.NDArray[np.bool_]
 EXPLAINED_SHARE = 1e-7
 """A row whose residuals are shorter than this share of its deviations from the mean is explained by the covariates."""
 _MAX_CACHED_BYTES = 2**28
+_SAFE = 1e100
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -79,23 +80,37 @@ class CovariateBasis:
         Rows are divided by a power of two near their largest magnitude first, so that squares neither
         overflow nor vanish.
         """
-        highest = np.max(np.abs(values), axis=1, initial=0.0, where=mask)
-        exponent = np.where(highest > 0, np.frexp(highest)[1], 0)
-        scaled = np.ldexp(values, -exponent[:, None].astype(np.int32))
-        residual, rank = self.residualise(scaled, mask)
+        complete = bool(mask.all())
+        highest = np.abs(values).max(axis=1, initial=0.0) if complete else _largest(values, mask)
+        if (highest > _SAFE).any() or ((highest < 1 / _SAFE) & (highest > 0)).any():
+            exponent = np.where(highest > 0, np.frexp(highest)[1], 0)
+            values = np.ldexp(values, -exponent[:, None].astype(np.int32))
+            highest = np.ldexp(highest, -exponent.astype(np.int32))
+        residual, rank = self.residualise(values, mask)
         size = np.sqrt(np.einsum("ij,ij->i", residual, residual))
-        if self.covariates is None:
-            spread = size
-            explained = np.zeros(len(values), dtype=bool)
-        else:
-            centred = CovariateBasis(None).residualise(scaled, mask)[0]
+        spread = size
+        explained = np.zeros(len(values), dtype=bool)
+        if self.covariates is not None:
+            centred = CovariateBasis(None).residualise(values, mask)[0]
             spread = np.sqrt(np.einsum("ij,ij->i", centred, centred))
             explained = (spread > 0) & (size <= EXPLAINED_SHARE * spread)
         # deviations of this size are rounding errors of the mean
-        bad = explained | (spread <= 1e-14 * np.sqrt(mask.sum(axis=1)))
+        bad = explained | (spread <= 1e-14 * highest * np.sqrt(mask.sum(axis=1)))
         residual /= np.where(bad, 1.0, size)[:, None]
         residual[bad] = 0.0
         return Residuals(units=residual, rank=rank, explained=explained)
+
+    def project(self, units: Floats, mask: Bools) -> Floats:
+        """Residualise rows of unit length that are centred already, and scale them to unit length again."""
+        residual = units.copy()
+        for rows, pattern in _patterns(mask, complete=bool(mask.all())):
+            basis = self.of_pattern(pattern)
+            residual[rows] -= (residual[rows] @ basis) @ basis.T
+        size = np.sqrt(np.einsum("ij,ij->i", residual, residual))
+        bad = size <= EXPLAINED_SHARE
+        residual /= np.where(bad, 1.0, size)[:, None]
+        residual[bad] = 0.0
+        return residual
 
     def of_pattern(self, pattern: Bools) -> Floats:
         """Return float64 (n_individuals, c): 0 where `pattern` is False, orthonormal, orthogonal to the intercept."""
@@ -111,6 +126,10 @@ class CovariateBasis:
                 self._bases.clear()
             self._bases[key] = basis
         return basis
+
+
+def _largest(values: Floats, mask: Bools) -> Floats:
+    return np.asarray(np.max(np.abs(values), axis=1, initial=0.0, where=mask))
 
 
 def _patterns(mask: Bools, *, complete: bool) -> list[tuple[npt.NDArray[np.intp] | slice, Bools]]:
