@@ -170,7 +170,11 @@ def fold_correlation(x: np.ndarray, y: np.ndarray, folds: np.ndarray) -> float:
             continue
         score[members] = half_sign.sum(axis=1) / n
         triples = sum(
-            half_sign[i, j] * half_sign[i, k] for i in range(n) for j in range(n) for k in range(n) if len({i, j, k}) == 3
+            half_sign[i, j] * half_sign[i, k]
+            for i in range(n)
+            for j in range(n)
+            for k in range(n)
+            if len({i, j, k}) == 3
         )
         grades += (n - 1) * triples / (n * (n - 1) * (n - 2))
         estimates += (score[members] ** 2).sum()

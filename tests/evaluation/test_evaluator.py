@@ -221,7 +221,9 @@ def test_a_cohort_brings_its_covariates(bed, long) -> None:
         r = stats.pearsonr(*residuals).statistic
         assert row.spearman == pytest.approx(r)
     textbook = Evaluator(cohort).evaluate(table, zero_shot_inference="textbook").per_gene
-    expected = 2 * stats.t.sf(np.abs(found.per_gene["spearman"]) * np.sqrt(37 / (1 - found.per_gene["spearman"] ** 2)), 37)
+    expected = 2 * stats.t.sf(
+        np.abs(found.per_gene["spearman"]) * np.sqrt(37 / (1 - found.per_gene["spearman"] ** 2)), 37
+    )
     np.testing.assert_allclose(textbook["p_value"], expected)
 
 

@@ -9,9 +9,9 @@ import pytest
 from scipy import stats
 
 from pgxeval.errors import SettingError, TableError
-from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation import inference
 from pgxeval.evaluation.correlation import RankedExpression
+from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.inference import NullDistribution, normal_score, tail_p
 from pgxeval.evaluation.standard_errors import StandardErrors
 from pgxeval.seeding import permute_individuals
@@ -49,10 +49,12 @@ def test_zero_shot_is_judged_by_its_own_standard_error(bed, long) -> None:
         assert row.p_value == pytest.approx(2 * stats.t.sf(abs(np.arctanh(r)) / se, df))
         assert row.p_predicts == pytest.approx(stats.t.sf(np.arctanh(r) / se, df))
         half = stats.t.isf(0.025, df) * se
-        assert (row.ci_low, row.ci_high) == pytest.approx(tuple(np.tanh(np.arctanh(r) + [-half, half])))
+        assert (row.ci_low, row.ci_high) == pytest.approx(tuple(np.tanh(np.arctanh(r) + np.array([-half, half]))))
         r, se, df = influence_by_hand(x[row.Index], y[row.Index])
         half = stats.t.isf(0.025, df) * se
-        assert (row.pearson_low, row.pearson_high) == pytest.approx(tuple(np.tanh(np.arctanh(r) + [-half, half])))
+        assert (row.pearson_low, row.pearson_high) == pytest.approx(
+            tuple(np.tanh(np.arctanh(r) + np.array([-half, half])))
+        )
         assert row.pearson_p == pytest.approx(2 * stats.t.sf(abs(np.arctanh(r)) / se, df))
     assert set(found["inference"]) == {inference.STUDENTISED}
     assert found["direction"].tolist() == np.sign(found["spearman"]).astype(int).tolist()

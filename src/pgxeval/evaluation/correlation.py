@@ -243,9 +243,13 @@ class RankedExpression:
         noise = RELATIVE_SPREAD * (_largest(predictions) if scale is None else scale)
         result = RowCorrelations.undefined(n_rows, 0 if permutations is None else len(permutations))
 
+        def correlate(part: slice, predicted: Floats) -> tuple[Aligned, RowCorrelations]:
+            return self._correlate(
+                which[part], predicted, noise[part], folds=folds, min_individuals=min_individuals, tie_noise=tie_noise
+            )
+
         def work(part: slice) -> None:
-            chunk, predicted = which[part], predictions[part]
-            aligned, correlations = self._correlate(chunk, predicted, folds, noise[part], min_individuals, tie_noise)
+            aligned, correlations = correlate(part, predictions[part])
             result.put(part, correlations)
             if permutations is None:
                 return
@@ -254,7 +258,7 @@ class RankedExpression:
                 result.null_df[:, part] = correlations.df
                 return
             for k, partner in enumerate(permutations):
-                _, again = self._correlate(chunk, predicted[:, partner], folds, noise[part], min_individuals, tie_noise)
+                _, again = correlate(part, predictions[part][:, partner])
                 result.null[k, part], result.null_df[k, part] = again.spearman, again.df
 
         _over_rows(work, n_rows, self.threads)
@@ -271,16 +275,19 @@ class RankedExpression:
     ) -> Aligned:
         """Return ranked predictions and expression of a few rows, for gene-wise permutations."""
         noise = RELATIVE_SPREAD * (_largest(predictions) if scale is None else scale)
-        return self._correlate(np.asarray(rows), predictions, folds, noise, MIN_INDIVIDUALS, tie_noise)[0]
+        return self._correlate(
+            np.asarray(rows), predictions, noise, folds=folds, min_individuals=MIN_INDIVIDUALS, tie_noise=tie_noise
+        )[0]
 
     def _correlate(
         self,
         rows: Indices,
         predictions: Floats,
-        folds: Indices | None,
         noise: Floats,
+        *,
+        folds: Indices | None,
         min_individuals: int,
-        tie_noise: bool,  # noqa: FBT001
+        tie_noise: bool,
     ) -> tuple[Aligned, RowCorrelations]:
         measured = np.isfinite(self.values[rows])
         mask = measured & np.isfinite(predictions)
@@ -326,7 +333,9 @@ class RankedExpression:
             null=np.empty((0, len(rows))),
             null_df=np.empty((0, len(rows)), dtype=np.int64),
         )
-        spread = np.max(values, axis=1, initial=-np.inf, where=mask) - np.min(values, axis=1, initial=np.inf, where=mask)
+        spread = np.max(values, axis=1, initial=-np.inf, where=mask) - np.min(
+            values, axis=1, initial=np.inf, where=mask
+        )
         result.undefine(x_rank.explained, EXPLAINED)
         for row in np.flatnonzero(~y_rank.any(axis=1)):
             chosen = self.values[rows[row]][None, mask[row]]

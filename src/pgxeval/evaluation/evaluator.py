@@ -72,7 +72,7 @@ class Evaluator:
     ...     evaluation = Evaluator(pd.concat([genes, expression], axis=1)).evaluate(predictions)
     >>> evaluation.summary[["predictor", "stratum", "n_right", "n_directed"]].values.tolist()
     [['mine', 'all', 4, 4]]
-    >>> bool((evaluation.per_gene["p_value"] < 0.05).all())
+    >>> bool((evaluation.per_gene["p_predicts"] < 0.05).all())
     True
     """
 

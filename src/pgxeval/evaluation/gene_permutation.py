@@ -142,11 +142,14 @@ class _Placement:
 
     @property
     def differing(self) -> int:
+        """Number of individuals to place."""
         return len(self.deviations)
 
     @property
     def batch(self) -> int:
-        return max(1, _CELLS // (max(self.differing, 1) * (1 + self.basis.shape[1])))
+        """Number of permutations to make at a time."""
+        cells = max(self.differing, 1) * (1 + int(self.basis.shape[1]))
+        return max(1, _CELLS // cells)
 
     def draw(self, permutations: int, random: np.random.Generator) -> Floats:
         """Return correlations of `permutations` random placements."""

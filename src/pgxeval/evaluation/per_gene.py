@@ -302,7 +302,8 @@ class Judge:
         """Return what is inferred from rank and from product-moment correlations, and how."""
         if kind == "crossfit":
             rank = self._against_replicates(
-                (observed.spearman, observed.spearman_errors), [(one.spearman, one.spearman_errors) for one in replicates]
+                (observed.spearman, observed.spearman_errors),
+                [(one.spearman, one.spearman_errors) for one in replicates],
             )
             product = self._against_replicates(
                 (observed.pearson, observed.pearson_errors), [(one.pearson, one.pearson_errors) for one in replicates]
@@ -346,9 +347,7 @@ class Judge:
         low, high = null.interval(*observed, self.confidence)
         return _Inferred(p_value=greater, greater=greater, low=low, high=high)
 
-    def _permute(
-        self, matrices: PredictorMatrices, genes: npt.NDArray[np.intp], rank: _Inferred, how: Texts
-    ) -> None:
+    def _permute(self, matrices: PredictorMatrices, genes: npt.NDArray[np.intp], rank: _Inferred, how: Texts) -> None:
         """Permute genes one by one, and put their p-values in the place of those from standard errors."""
         if not len(genes):
             return
@@ -377,9 +376,7 @@ class Judge:
         few = observed.support < inference.SPARSE_SUPPORT
         rank_few = few | (observed.spearman_errors.df < inference.FEWEST_DF)
         heavy = (
-            few
-            | (observed.pearson_errors.df < inference.FEWEST_DF)
-            | (observed.kurtosis > inference.LARGEST_KURTOSIS)
+            few | (observed.pearson_errors.df < inference.FEWEST_DF) | (observed.kurtosis > inference.LARGEST_KURTOSIS)
         )
         rank.low[rank_few] = rank.high[rank_few] = np.nan
         product.low[heavy] = product.high[heavy] = product.p_value[heavy] = np.nan

@@ -32,11 +32,12 @@ METHODS: tuple[tuple[str, str], ...] = (
     ),
     (
         "p and q values",
-        "Textbook p-values of cross-fitted predictions reject two to three times too often. Here p is the share of "
-        "correlations on permuted expression, pooled over genes and replicates of the same predictor, that are at "
-        "least as far from zero: (1 + number) / (1 + draws). Prequential predictions (each fold "
-        "predicted from earlier folds only) are combined by Stouffer's method instead. The per-gene table records "
-        "how each p was found. q is the Benjamini-Hochberg adjusted p over the genes of one predictor.",
+        "Textbook p-values of cross-fitted predictions reject about twice too often. Their p is one-sided: the share "
+        "of studentised correlations on permuted expression, pooled over genes and replicates of the same predictor, "
+        "that are at least as high, (1 + number) / (1 + draws). All other predictors have a two-sided p from the "
+        "robust standard error of each gene, or from permutations of the gene where few individuals differ. The "
+        "per-gene table records how each p was computed, and what is withheld and why. "
+        "q is the Benjamini-Hochberg adjusted p over the genes of one predictor.",
     ),
     (
         "Intervals over genes",
