@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 import pgxeval
 from pgxeval.predictors.protocol import TrainablePredictor
-from pgxeval.predictors.trained.training import Training
+from pgxeval.predictors.trained.training import TrainingSet
 from pgxeval.simulation.simulate import simulate_cohort_in_memory
 
 warnings.simplefilter("ignore", ConvergenceWarning)
@@ -63,7 +63,7 @@ def compare(training: int, window_bp: int, genes: int, *, default_net: bool) -> 
     for gene in cohort.genes:
         expression = cohort.expression_of(gene.gene_id)
         train, test = expression.iloc[:training], expression.iloc[training:]
-        prepared = Training.prepare(rule, gene, cohort.genome, train)
+        prepared = TrainingSet.prepare(rule, gene, cohort.genome, train)
         variants.append(prepared.dosages.shape[1])
         X, y = prepared.dosages, prepared.expression
         held_out = prepared.selected.dosages(cohort.genome, list(test.index))

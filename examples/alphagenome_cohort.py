@@ -112,7 +112,7 @@ def judge(asked: argparse.Namespace, cohort: pgxeval.Cohort, alphagenome: pgxeva
     variants = pgxeval.CisVariants(flank_bp=flank_bp, around="tss")  # what AlphaGenome sees
     predictions = pgxeval.predict_cohort(
         cohort,
-        [alphagenome, pgxeval.ElasticNetPredictor(variants=variants)],
+        [alphagenome, pgxeval.ElasticNetPredictor(cis_variants=variants)],
         seed=asked.seed,
         replicates=4 if asked.replicates is None and asked.local_server else asked.replicates,
         workers=asked.workers,

@@ -199,7 +199,11 @@ def judge(
     variants = pgxeval.CisVariants(flank_bp=FLANK_BP, around="tss")
     predictions = pgxeval.predict_cohort(
         cohort,
-        [enformer, pgxeval.ElasticNetPredictor(variants=variants), pgxeval.RandomForestPredictor(variants=variants)],
+        [
+            enformer,
+            pgxeval.ElasticNetPredictor(cis_variants=variants),
+            pgxeval.RandomForestPredictor(cis_variants=variants),
+        ],
         seed=arguments.seed,
         replicates=arguments.replicates,
         workers=arguments.workers,

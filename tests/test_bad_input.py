@@ -123,7 +123,7 @@ def _missing_file(files: Files) -> None:
 
 def _judge(files: Files, out: Path) -> None:
     cohort = pgxeval.Cohort.from_files(**files)
-    predictors = [pgxeval.ElasticNetPredictor(variants=CisVariants(minimum_minor_alleles=3))]
+    predictors = [pgxeval.ElasticNetPredictor(cis_variants=CisVariants(min_minor_alleles=3))]
     predictions = pgxeval.predict_cohort(cohort, predictors, folds=3, replicates=0, workers=1, progress=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pgxeval.PgxevalWarning)

@@ -38,6 +38,7 @@ PUBLIC = [
     "SequenceModel",
     "SequencePredictor",
     "SettingError",
+    "SklearnPredictor",
     "TableError",
     "TrainablePredictor",
     "TssBins",

@@ -140,7 +140,7 @@ def _run(arguments: argparse.Namespace) -> Path:
     variants = CisVariants(flank_bp=_WINDOW_BP // 2, around="tss")
     predictions = predict_cohort(
         cohort,
-        [ElasticNetPredictor(variants=variants), RandomForestPredictor(variants=variants)],
+        [ElasticNetPredictor(cis_variants=variants), RandomForestPredictor(cis_variants=variants)],
         seed=arguments.seed,
         replicates=arguments.replicates,
         workers=arguments.workers,

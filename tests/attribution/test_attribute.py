@@ -53,7 +53,7 @@ def test_planted_effects_come_back_exactly(cohort: Cohort, method: str) -> None:
 
 
 def test_elastic_net_has_the_weights_of_its_folds(cohort: Cohort) -> None:
-    predictor = pgxeval.ElasticNetPredictor(variants=VARIANTS)
+    predictor = pgxeval.ElasticNetPredictor(cis_variants=VARIANTS)
     gene = cohort.genes[3]
     effects = attribute(predictor, gene, cohort)
     expression = cohort.expression_of(gene.gene_id)
@@ -93,7 +93,7 @@ def test_what_does_not_apply_is_refused(cohort: Cohort) -> None:
         attribute(PlantedWeights(), cohort.genes[0], cohort, settings=AttributionSettings(method="shap"))
     with pytest.raises(pgxeval.SettingError, match="does not apply"):
         attribute(
-            pgxeval.ElasticNetPredictor(variants=VARIANTS),
+            pgxeval.ElasticNetPredictor(cis_variants=VARIANTS),
             cohort.genes[0],
             cohort,
             settings=AttributionSettings(method="shap"),

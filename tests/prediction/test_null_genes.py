@@ -17,7 +17,7 @@ GENES, PEOPLE, REPLICATES = 40, 90, 4
 def null_study() -> tuple[pgxeval.Predictions, pgxeval.Evaluation, pd.DataFrame]:
     pytest.importorskip("msprime", reason="the simulated cohort needs the extra `demo`")
     cohort, _ = simulate_cohort_in_memory(individuals=PEOPLE, kinds={"null": GENES}, window_bp=30_000, seed=21)
-    predictors = [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor(n_estimators=20)]
+    predictors = [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor()]
     predictions = pgxeval.predict_cohort(cohort, predictors, replicates=REPLICATES, seed=21, workers=1, progress=False)
     expression = pd.DataFrame(cohort.expression, index=list(cohort.gene_ids), columns=list(cohort.individuals))
     return predictions, pgxeval.Evaluator(cohort).evaluate(predictions), expression

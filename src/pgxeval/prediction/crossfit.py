@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
@@ -11,7 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import PgxevalError, TableError
-from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, TrainablePredictor
+from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, Predictor, TrainablePredictor
+from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow
+from pgxeval.predictors.trained.training import FitsTrainingSet, TrainingGenotypes, TrainingSet
 from pgxeval.seeding import assign_folds, model_seed, permute_individuals
 
 if TYPE_CHECKING:
@@ -20,29 +23,29 @@ if TYPE_CHECKING:
 
 Method = Literal["crossfit", "prequential"]
 
-_FIRST_FOLD = "prequential: the first fold is only learned from"
+_FIRST_FOLD = "prequential: the first fold is used for training only"
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class CrossFit:
-    """Out-of-fold predictions of one predictor at one gene in one replicate.
+    """Out-of-fold predictions of one predictor for one gene in one replicate.
 
     Parameters
     ----------
     predictor
         Name of the predictor.
     replicate
-        0 for the observed pairing, 1 and up for permuted ones.
+        0 for the observed pairing of expression and genotypes, 1 and up for permuted ones.
     fold
-        int16 (n_individuals,), fold of the genotypes behind each row, from 1.
+        int16 (n_individuals,), fold of the genotypes of each row, from 1.
     prediction
-        float64 (n_individuals,), uncentred; NaN where the predictor cannot say.
+        float64 (n_individuals,), uncentred; NaN where the predictor has no answer.
     training_mean
-        float64 (n_individuals,), mean training expression behind each row; NaN where nothing was trained.
+        float64 (n_individuals,), mean training expression of each row's fold; NaN where nothing was trained.
     reason
-        Row -> why, for each NaN.
+        Row -> reason, for each NaN.
     used
-        Settings as used, one mapping a fitted fold.
+        Settings as used, one mapping per fitted fold.
     """
 
     predictor: str
@@ -52,6 +55,50 @@ class CrossFit:
     training_mean: npt.NDArray[np.float64]
     reason: dict[int, str]
     used: list[Mapping[str, Any]]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Pairing:
+    """Who is paired with whose genotypes in one replicate, and in which fold; the same for all genes of a run.
+
+    Parameters
+    ----------
+    partner
+        int64 (n_individuals,), row of the individual whose genotypes each row is paired with.
+    fold
+        int16 (n_individuals,), fold of these genotypes, from 1.
+    by_name
+        int64 (n_individuals,), rows in the order of the names of their genotypes.
+    """
+
+    partner: npt.NDArray[np.int64]
+    fold: npt.NDArray[np.int16]
+    by_name: npt.NDArray[np.int64]
+
+
+@lru_cache(maxsize=512)
+def make_pairing(  # noqa: PLR0917 (cached by position)
+    individuals: tuple[str, ...],
+    groups: tuple[str, ...] | None,
+    strata: tuple[str, ...] | None,
+    folds: int,
+    seed: int,
+    replicate: int,
+) -> Pairing:
+    """Return the permutation and the folds of one replicate, computed once per run and process.
+
+    Examples
+    --------
+    >>> make_pairing(("b", "a", "c"), None, None, 2, 0, 0).by_name
+    array([1, 0, 2])
+    """
+    partner = permute_individuals(individuals, replicate, seed, groups=groups, strata=strata)
+    fold = assign_folds(individuals, folds, seed, groups=groups)[partner]
+    names = [individuals[row] for row in partner]
+    by_name = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
+    for array in (partner, fold, by_name):
+        array.flags.writeable = False
+    return Pairing(partner=partner, fold=fold, by_name=by_name)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -68,14 +115,14 @@ class CrossFitter:
         float64 (n_individuals, n_covariates), or None. The training expression is residualised on them,
         with coefficients of the training individuals.
     predictors
-        What to fit.
+        Predictors to fit. Those that are `FitsTrainingSet` share the selection of variants.
     folds
         Number of outer folds.
     seed
         Seed of the run.
     method
         ``"crossfit"``: trained on all other folds. ``"prequential"``: trained on earlier folds only, so that
-        the folds' test statistics are independent given the past.
+        the test statistics of the folds are independent given the past.
     groups
         Group (family, donor) of each individual: a group is in one fold, outer and inner, and is permuted as a
         whole. None treats individuals as unrelated.
@@ -104,63 +151,73 @@ class CrossFitter:
             float64 (n_individuals,), measured expression; NaN where it was not measured.
         replicates
             Number of permuted replicates.
+
+        Returns
+        -------
+        list of CrossFit
+            By replicate, then in the order of `predictors`.
         """
-        return [fit for replicate in range(replicates + 1) for fit in self._replicate(gene, expression, replicate)]
-
-    def _replicate(self, gene: Gene, expression: npt.NDArray[np.float64], replicate: int) -> list[CrossFit]:
         n = len(self.individuals)
-        partner = permute_individuals(self.individuals, replicate, self.seed, self.groups, self.strata)
-        names = np.array(self.individuals, dtype=object)[partner]
-        fold = assign_folds(self.individuals, self.folds, self.seed, groups=self.groups)[partner]
-        measured = np.isfinite(expression)
-        results = [
-            CrossFit(
-                predictor=predictor.name,
-                replicate=replicate,
-                fold=fold,
-                prediction=np.full(n, np.nan),
-                training_mean=np.full(n, np.nan),
-                reason={},
-                used=[],
-            )
-            for predictor in self.predictors
+        pairings = [
+            make_pairing(self.individuals, self.groups, self.strata, self.folds, self.seed, replicate)
+            for replicate in range(replicates + 1)
         ]
-        first = int(fold.min())
-        for k in np.unique(fold):
-            test = np.flatnonzero(fold == k)
-            if self.method == "prequential" and k == first:
-                for result in results:
-                    result.reason.update(dict.fromkeys(test.tolist(), _FIRST_FOLD))
-                continue
-            others = fold < k if self.method == "prequential" else fold != k
-            # sorted by name, so that the order of the cohort's individuals changes no sum
-            train = np.array(sorted(np.flatnonzero(others & measured), key=lambda row: names[row]), dtype=np.int64)
-            target = expression[train]
-            if self.covariates is not None:
-                target = residualise(target, self.covariates[train], where=f"gene {gene.gene_id}, fold {k}")
-            series = pd.Series(target, index=names[train], name=gene.gene_id)
-            for predictor, result in zip(self.predictors, results, strict=True):
-                seed = model_seed(self.seed, gene.gene_id, int(k), replicate)
-                prediction = self._fit_and_predict(predictor, gene, series, names[test].tolist(), seed)
-                result.prediction[test] = prediction.values
-                result.training_mean[test] = float(np.mean(target)) if target.size else np.nan
-                result.reason.update(
-                    {int(row): why for i, row in enumerate(test) if (why := prediction.reason(i)) is not None}
+        results = [
+            [
+                CrossFit(
+                    predictor=predictor.name,
+                    replicate=replicate,
+                    fold=pairing.fold,
+                    prediction=np.full(n, np.nan),
+                    training_mean=np.full(n, np.nan),
+                    reason={},
+                    used=[],
                 )
-                result.used.append(prediction.used)
-        return results
+                for predictor in self.predictors
+            ]
+            for replicate, pairing in enumerate(pairings)
+        ]
+        shared = _Shared(gene=gene, genome=self.genome, individuals=self.individuals, groups=self.groups)
+        first = int(pairings[0].fold.min())
+        for k in np.unique(pairings[0].fold).tolist():
+            if self.method == "prequential" and k == first:
+                for pairing, fits in zip(pairings, results, strict=True):
+                    for result in fits:
+                        result.reason.update(dict.fromkeys(np.flatnonzero(pairing.fold == k).tolist(), _FIRST_FOLD))
+                continue
+            shared.start_fold()  # all replicates of a fold share its training genotypes
+            for replicate, (pairing, fits) in enumerate(zip(pairings, results, strict=True)):
+                step = self._step(gene, expression, pairing, k, replicate)
+                for predictor, result in zip(self.predictors, fits, strict=True):
+                    step.add(self._fit_and_predict(predictor, step, shared), result)
+        return [fit for fits in results for fit in fits]
 
-    def _fit_and_predict(
-        self, predictor: TrainablePredictor, gene: Gene, expression: pd.Series, individuals: list[str], seed: int
-    ) -> Prediction:
+    def _step(self, gene: Gene, expression: npt.NDArray[np.float64], pairing: Pairing, k: int, replicate: int) -> _Step:
+        others = pairing.fold < k if self.method == "prequential" else pairing.fold != k
+        # sorted by name, so that the order of the cohort's individuals changes no sum
+        train = pairing.by_name[(others & np.isfinite(expression))[pairing.by_name]]
+        target = expression[train]
+        if self.covariates is not None:
+            target = residualise(target, self.covariates[train], where=f"gene {gene.gene_id}, fold {k}")
+        test = np.flatnonzero(pairing.fold == k)
+        return _Step(
+            train=pairing.partner[train],
+            target=target,
+            test=test,
+            held_out=pairing.partner[test],
+            seed=model_seed(self.seed, gene.gene_id, k, replicate),
+        )
+
+    def _fit_and_predict(self, predictor: TrainablePredictor, step: _Step, shared: _Shared) -> Prediction:
+        gene, n = shared.gene, step.test.size
         try:
-            if self.groups is not None and isinstance(predictor, GroupedTrainablePredictor):
-                of = dict(zip(self.individuals, self.groups, strict=True))
-                groups = [of[str(name)] for name in expression.index]
-                fitted = predictor.fit_groups(gene, self.genome, expression, groups, seed=seed)
+            if isinstance(predictor, FitsTrainingSet):
+                genotypes = shared.genotypes(predictor.cis_variants, step.train)
+                training = TrainingSet(genotypes=genotypes, expression=step.target)
+                fitted = predictor.fit_training(training, seed=step.seed)
+                prediction = fitted.predict_window(shared.window(predictor.cis_variants), step.held_out)
             else:
-                fitted = predictor.fit(gene, self.genome, expression, seed=seed)
-            prediction = fitted.predict(gene, self.genome, individuals)
+                prediction = self._fit_alone(predictor, step, gene)
         except PgxevalError:
             raise
         except Exception as error:
@@ -169,16 +226,76 @@ class CrossFitter:
                 f"predictor {predictor.name!r} failed at gene {gene.gene_id} with {type(error).__name__}; "
                 "see the error above this one for its own words"
             ) from error
-        check_length(prediction, predictor.name, gene.gene_id, len(individuals))
+        check_length(prediction, predictor.name, gene.gene_id, n)
         return prediction
+
+    def _fit_alone(self, predictor: TrainablePredictor, step: _Step, gene: Gene) -> Prediction:
+        """Fit a predictor that is no `FitsTrainingSet` and predict."""
+        train = [self.individuals[row] for row in step.train]
+        expression = pd.Series(step.target, index=np.array(train, dtype=object), name=gene.gene_id)
+        fitted: Predictor
+        if self.groups is not None and isinstance(predictor, GroupedTrainablePredictor):
+            groups = [self.groups[row] for row in step.train]
+            fitted = predictor.fit_groups(gene, self.genome, expression, groups, seed=step.seed)
+        else:
+            fitted = predictor.fit(gene, self.genome, expression, seed=step.seed)
+        return fitted.predict(gene, self.genome, [self.individuals[row] for row in step.held_out])
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Step:
+    """One fit: rows of the genotypes to train on with their expression, and the rows to predict."""
+
+    train: npt.NDArray[np.int64]
+    target: npt.NDArray[np.float64]
+    test: npt.NDArray[np.int64]
+    held_out: npt.NDArray[np.int64]
+    seed: int
+
+    def add(self, prediction: Prediction, result: CrossFit) -> None:
+        """Enter the predictions of one predictor."""
+        result.prediction[self.test] = prediction.values
+        result.training_mean[self.test] = float(np.mean(self.target)) if self.target.size else np.nan
+        result.reason.update(
+            {int(row): why for i, row in enumerate(self.test) if (why := prediction.reason(i)) is not None}
+        )
+        result.used.append(prediction.used)
+
+
+class _Shared:
+    """Windows of one gene and training genotypes of one fold, each made when first asked for."""
+
+    def __init__(
+        self, *, gene: Gene, genome: PersonalGenome, individuals: tuple[str, ...], groups: tuple[str, ...] | None
+    ) -> None:
+        self.gene = gene
+        self._genome, self._individuals, self._groups = genome, individuals, groups
+        self._windows: dict[CisVariants, CisWindow] = {}
+        self._genotypes: dict[tuple[CisVariants, bytes], TrainingGenotypes] = {}
+
+    def start_fold(self) -> None:
+        """Forget the training genotypes of the previous fold."""
+        self._genotypes.clear()
+
+    def window(self, cis_variants: CisVariants) -> CisWindow:
+        if cis_variants not in self._windows:
+            self._windows[cis_variants] = cis_variants.read(self.gene, self._genome, self._individuals)
+        return self._windows[cis_variants]
+
+    def genotypes(self, cis_variants: CisVariants, rows: npt.NDArray[np.int64]) -> TrainingGenotypes:
+        key = (cis_variants, rows.tobytes())
+        if key not in self._genotypes:
+            window = self.window(cis_variants)
+            self._genotypes[key] = TrainingGenotypes.take(cis_variants, self.gene.gene_id, window, rows, self._groups)
+        return self._genotypes[key]
 
 
 def check_length(prediction: Prediction, predictor: str, gene_id: str, n: int) -> None:
-    """Refuse a prediction that does not hold one value for each individual."""
+    """Refuse a prediction that does not hold one value per individual."""
     if prediction.values.shape != (n,):
         raise TableError(
-            f"predictor {predictor!r} answered {prediction.values.size} values for {n} individuals at gene {gene_id}; "
-            "one value for each individual, in the order asked, is wanted"
+            f"predictor {predictor!r} must return one value per individual, in the order in which they were passed: "
+            f"expected {n}, got {prediction.values.size} at gene {gene_id}"
         )
 
 
@@ -194,7 +311,7 @@ def residualise(
     covariates
         float64 (n, n_covariates); collinear columns are allowed.
     where
-        What to name in the error.
+        Name of the fit in the error message.
 
     Raises
     ------

@@ -112,7 +112,7 @@ class PredictionRows:
             f"predictor {name!r} could not predict anyone at any of {len(observed)} genes; at gene "
             f"{self._genes[observed[0].gene_row]}: {given[0] if given else 'no reason given'}. Check that genotypes "
             "and expression are of the same genome build, or widen the window and lower the filters "
-            "(variants=CisVariants(...))"
+            "(cis_variants=CisVariants(...))"
         )
 
     def used(self, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pgxeval.predictors.sequence import (
     SequencePredictor,
     TssBins,
 )
-from pgxeval.predictors.trained import CisVariants, ElasticNetPredictor, RandomForestPredictor
+from pgxeval.predictors.trained import CisVariants, ElasticNetPredictor, RandomForestPredictor, SklearnPredictor
 
 __all__ = [
     "AlphaGenomePredictor",
@@ -31,6 +31,7 @@ __all__ = [
     "RecordsSettings",
     "SequenceModel",
     "SequencePredictor",
+    "SklearnPredictor",
     "TrainablePredictor",
     "TssBins",
     "available_predictors",

@@ -93,8 +93,8 @@ def test_unphased_cohort_is_refused_by_the_name_of_the_way_that_remains(
     phased = _run(pgxeval.Cohort.from_files(**made.files), _predictor(mode="additive"))
     _lose_phase(files)
     cohort = pgxeval.Cohort.from_files(**files)
-    variants = pgxeval.CisVariants(flank_bp=5_000, around="tss", minimum_minor_alleles=3)
-    elastic_net = pgxeval.ElasticNetPredictor(variants=variants)
+    variants = pgxeval.CisVariants(flank_bp=5_000, around="tss", min_minor_alleles=3)
+    elastic_net = pgxeval.ElasticNetPredictor(cis_variants=variants)
     with pytest.raises(pgxeval.GenotypeError, match=r'genotypes\.vcf\.gz.*unphased.*letters.*mode="additive"') as told:
         _run(cohort, elastic_net, _predictor(), store=tmp_path / "store")
     assert "SIM" in str(told.value)  # with the first individual

@@ -1,18 +1,32 @@
 """Predictors that are trained on the individuals of the cohort."""
 
-from pgxeval.predictors.trained.cis_variants import CisVariants, SelectedVariants
+from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants
 from pgxeval.predictors.trained.elastic_net import ElasticNetPredictor, FittedElasticNet
 from pgxeval.predictors.trained.random_forest import FittedRandomForest, RandomForestPredictor
-from pgxeval.predictors.trained.training import Training
+from pgxeval.predictors.trained.sklearn import FittedSklearn, SklearnPredictor
+from pgxeval.predictors.trained.training import (
+    FitsTrainingSet,
+    FittedOnWindow,
+    TrainedOn,
+    TrainingGenotypes,
+    TrainingSet,
+)
 
 __all__ = [
     "CisVariants",
+    "CisWindow",
     "ElasticNetPredictor",
+    "FitsTrainingSet",
     "FittedElasticNet",
+    "FittedOnWindow",
     "FittedRandomForest",
+    "FittedSklearn",
     "RandomForestPredictor",
     "SelectedVariants",
-    "Training",
+    "SklearnPredictor",
+    "TrainedOn",
+    "TrainingGenotypes",
+    "TrainingSet",
 ]
 
 

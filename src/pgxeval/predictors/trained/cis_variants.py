@@ -1,4 +1,4 @@
-"""The cis variants that elastic net and random forest learn from: chosen and imputed in training people."""
+"""The cis variants that trained predictors learn from: selected and imputed in the training individuals only."""
 
 from __future__ import annotations
 
@@ -13,12 +13,35 @@ from pgxeval.checks import between, one_of, whole
 from pgxeval.genome.intervals import DEFAULT_FLANK_BP, Gene, Interval
 
 if TYPE_CHECKING:
+    from pgxeval.genome.dosages import Dosages
     from pgxeval.genome.personal import PersonalGenome
+
+Calls = npt.NDArray[np.int8] | npt.NDArray[np.float32]
+"""Dosages with missing calls: int8 with -1, or float32 with NaN (any negative number is missing as well)."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class CisWindow:
+    """Dosages of all variants in the cis window of one gene, read once for all fits of that gene.
+
+    Parameters
+    ----------
+    interval
+        The cis window.
+    individuals
+        Names of the rows.
+    calls
+        int8 or float32 (n_individuals, n_variants), all variants of the window before any filter.
+    """
+
+    interval: Interval
+    individuals: tuple[str, ...] = attrs.field(repr=False)
+    calls: Calls = attrs.field(repr=False)
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class SelectedVariants:
-    """Variants of one cis window that passed in the training individuals.
+    """Variants of one cis window that passed the filters in the training individuals.
 
     Parameters
     ----------
@@ -27,89 +50,147 @@ class SelectedVariants:
     columns
         int64 (n_variants,), columns of the window's dosages.
     means
-        float64 (n_variants,), mean dosage of the training individuals, which stands in for missing calls.
+        float64 (n_variants,), mean dosage of the training individuals, which replaces missing calls.
     in_window
         Number of alternate alleles in the window before the filters.
+    field
+        FORMAT field of the dosages, or None for the default of the genome.
     """
 
     window: Interval
     columns: npt.NDArray[np.int64]
     means: npt.NDArray[np.float64]
     in_window: int
+    field: Literal["GT", "DS", "GP"] | None = None
 
-    def dosages(self, genome: PersonalGenome, individuals: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Return float64 (n_individuals, n_variants), missing calls replaced by the training mean."""
-        called = genome.dosages(self.window, individuals).values[:, self.columns]
-        values = called.astype(np.float64)
-        missing = called < 0
+    def subset(self, which: npt.NDArray[np.int64]) -> SelectedVariants:
+        """Return some of the variants, by their position among the selected ones."""
+        return attrs.evolve(self, columns=self.columns[which], means=self.means[which])
+
+    def impute(self, calls: Calls) -> npt.NDArray[np.float64]:
+        """Return float64 dosages for `calls` (n_individuals, n_variants) of these variants."""
+        values = calls.astype(np.float64)
+        missing = ~(calls >= 0)
         if missing.any():
             values[missing] = np.broadcast_to(self.means, values.shape)[missing]
         return values
 
+    def dosages(self, genome: PersonalGenome, individuals: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return float64 (n_individuals, n_variants), missing calls replaced by the training mean."""
+        return self.impute(_read(genome, self.window, individuals, self.field).values[:, self.columns])
+
+    def dosages_in(self, window: CisWindow, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Return the dosages of some rows of a window that has been read already, as `dosages` does."""
+        # by column in memory, as `dosages` returns them: the order of summation must be the same
+        return self.impute(window.calls[rows][:, self.columns])
+
     @property
     def used(self) -> dict[str, Any]:
-        """What was used, for the record."""
+        """Number of variants in the window and number selected, as recorded in the settings of a prediction."""
         return {"variants_in_window": self.in_window, "variants": int(self.columns.size)}
 
 
 @attrs.frozen(kw_only=True)
 class CisVariants:
-    """Which variants a trained predictor may use: the window around the gene and the frequency filter.
+    """Which variants a trained predictor may use: the window around the gene and the frequency filters.
 
-    Give the same object to several predictors and they learn from identical variants.
+    Predictors with equal `CisVariants` learn from identical variants; in a run they share the selection.
 
     Parameters
     ----------
     flank_bp
         Bases on either side of the gene's body or TSS.
     around
-        ``"body"`` (as PredictDB) or ``"tss"`` (as GTEx); a GTEx expression BED holds the TSS as body.
-    minimum_maf
+        ``"body"`` (as PredictDB) or ``"tss"`` (as GTEx). In an expression BED in the GTEx layout the body is
+        the TSS.
+    min_maf
         Smallest minor-allele frequency among the training individuals with a call, in [0, 0.5].
-    minimum_minor_alleles
-        Smallest count of the minor allele among the same. Two alleles are counted for everyone; on haploid
-        contigs this makes the filter stricter.
+    min_minor_alleles
+        Smallest count of the minor allele in the same individuals. Two alleles are counted for every individual,
+        which makes the filter stricter on haploid contigs.
+    field
+        FORMAT field of the dosages: ``"GT"``, ``"DS"`` or ``"GP"``. None uses the default of the genome. Frequency
+        and count of the minor allele are computed from these dosages.
 
     Notes
     -----
-    Defaults follow PrediXcan (Gamazon et al., Nat Genet 47:1091, 2015) and its PredictDB pipeline. Both
-    filters are applied in the training individuals alone; a variant without spread there is never used.
+    The defaults are those of PrediXcan (Gamazon et al., Nat Genet 47:1091, 2015) and its PredictDB pipeline. The
+    filters are applied in the training individuals only. A variant that does not vary among them is never used.
 
     Examples
     --------
-    >>> CisVariants(flank_bp=50_000).minimum_maf
+    >>> CisVariants(flank_bp=50_000).min_maf
     0.01
     """
 
     flank_bp: int = attrs.field(default=DEFAULT_FLANK_BP, validator=whole(0))
     around: Literal["body", "tss"] = attrs.field(default="body", validator=one_of("body", "tss"))
-    minimum_maf: float = attrs.field(default=0.01, validator=between(0, 0.5))
-    minimum_minor_alleles: int = attrs.field(default=10, validator=whole(0))
+    min_maf: float = attrs.field(default=0.01, validator=between(0, 0.5))
+    min_minor_alleles: int = attrs.field(default=10, validator=whole(0))
+    field: Literal["GT", "DS", "GP"] | None = attrs.field(default=None, validator=one_of("GT", "DS", "GP", None))
+
+    def read(self, gene: Gene, genome: PersonalGenome, individuals: Sequence[str]) -> CisWindow:
+        """Read the cis window of `gene` for `individuals`."""
+        interval = gene.cis_window(self.flank_bp, self.around)
+        dosages = _read(genome, interval, individuals, self.field)
+        return CisWindow(interval=interval, individuals=tuple(individuals), calls=dosages.values)
 
     def select(self, gene: Gene, genome: PersonalGenome, individuals: Sequence[str]) -> SelectedVariants:
-        """Choose the variants of `gene` that pass in the training `individuals`."""
-        window = gene.cis_window(self.flank_bp, self.around)
-        dosages = genome.dosages(window, individuals).values
-        called = dosages >= 0
-        n_called = called.sum(axis=0)
-        alternate = np.where(called, dosages, 0).sum(axis=0, dtype=np.int64)
+        """Select the variants of `gene` that pass in the training `individuals`."""
+        window = self.read(gene, genome, individuals)
+        return self.select_in(window, np.arange(len(window.individuals)))
+
+    def select_in(self, window: CisWindow, rows: npt.NDArray[np.int64]) -> SelectedVariants:
+        """Select the variants that pass in the training individuals at `rows` of a window."""
+        n_called, alternate, low, high = _tally(window.calls, rows)
         with np.errstate(invalid="ignore", divide="ignore"):
             means = alternate / n_called
         minor = np.minimum(alternate, 2 * n_called - alternate)
-        low = np.where(called, dosages, 2).min(axis=0, initial=2)
-        high = np.where(called, dosages, 0).max(axis=0, initial=0)
         passed = (
-            (n_called > 0)
-            & (minor >= self.minimum_minor_alleles)
-            & (minor >= self.minimum_maf * 2 * n_called)
-            & (low < high)
+            (n_called > 0) & (minor >= self.min_minor_alleles) & (minor >= self.min_maf * 2 * n_called) & (low < high)
         )
         columns = np.flatnonzero(passed)
-        return SelectedVariants(window=window, columns=columns, means=means[columns], in_window=dosages.shape[1])
+        return SelectedVariants(
+            window=window.interval,
+            columns=columns,
+            means=means[columns],
+            in_window=window.calls.shape[1],
+            field=self.field,
+        )
 
     def nothing_passed(self, selected: SelectedVariants) -> str:
-        """Return the reason to give where no variant passed."""
+        """Return the reason for an undefined prediction if no variant passed."""
         return (
             f"none of {selected.in_window} variants in the cis window {selected.window} passed MAF >= "
-            f"{self.minimum_maf:g} and >= {self.minimum_minor_alleles} minor alleles in the training individuals"
+            f"{self.min_maf:g} and >= {self.min_minor_alleles} minor alleles in the training individuals"
         )
+
+
+def _read(
+    genome: PersonalGenome,
+    interval: Interval,
+    individuals: Sequence[str],
+    field: Literal["GT", "DS", "GP"] | None,
+) -> Dosages:
+    if field is None:
+        return genome.dosages(interval, individuals)
+    return genome.dosages(interval, individuals, field=field)  # type: ignore[arg-type,unused-ignore]
+
+
+def _tally(
+    calls: Calls, rows: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
+    """Return, per variant, the number of calls and the sum, smallest and largest of their dosages."""
+    if calls.dtype == np.int8:
+        from pgxeval.predictors.trained.column_kernel import tally_calls
+
+        n_called, alternate, low, high = tally_calls(np.ascontiguousarray(calls), rows)
+        return n_called.astype(np.int64), alternate.astype(np.int64), low, high
+    values = calls[rows].astype(np.float64)
+    called = values >= 0
+    return (
+        called.sum(axis=0),
+        np.where(called, values, 0.0).sum(axis=0),
+        np.where(called, values, np.inf).min(axis=0, initial=np.inf),
+        np.where(called, values, -np.inf).max(axis=0, initial=-np.inf),
+    )

@@ -89,3 +89,30 @@ def bin_columns(
                 else:
                     low = middle + 1
             codes[j, i] = low
+
+
+@compiled
+def tally_calls(calls: npt.NDArray[np.int8], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Return int32 (4, n_columns): number, sum, smallest and largest of the calls in `rows`; -1 is no call.
+
+    A column without any call has 127 as its smallest and -1 as its largest dosage.
+    """
+    n_columns = calls.shape[1]
+    tally = np.zeros((4, n_columns), np.int32)
+    low = np.full(n_columns, 127, np.int8)
+    high = np.full(n_columns, -1, np.int8)
+    number, total = tally[0], tally[1]
+    for i in range(rows.size):
+        row = calls[rows[i]]
+        for j in range(n_columns):
+            dosage = row[j]
+            called = dosage >= 0
+            number[j] += 1 if called else 0
+            total[j] += dosage if called else 0
+        for j in range(n_columns):
+            dosage = row[j]
+            low[j] = dosage if (dosage >= 0) & (dosage < low[j]) else low[j]
+            high[j] = dosage if dosage > high[j] else high[j]
+    tally[2] = low
+    tally[3] = high
+    return tally

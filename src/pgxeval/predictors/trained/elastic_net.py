@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 from pgxeval.checks import between, kind, text, whole
 from pgxeval.errors import SettingError
 from pgxeval.predictors.protocol import Prediction
-from pgxeval.predictors.trained.cis_variants import CisVariants, SelectedVariants
+from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants
 from pgxeval.predictors.trained.penalty import choose_penalty
-from pgxeval.predictors.trained.training import Training, forget
+from pgxeval.predictors.trained.training import TrainedOn, TrainingSet, forget
 from pgxeval.seeding import assign_folds
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ElasticNetPredictor:
     ----------
     name
         Name in the predictions table.
-    variants
+    cis_variants
         Which variants may be used; see `CisVariants`.
     l1_ratio
         Share of the L1 penalty, in (0, 1].
@@ -64,12 +64,12 @@ class ElasticNetPredictor:
 
     Examples
     --------
-    >>> ElasticNetPredictor(variants=CisVariants(flank_bp=100_000)).name
+    >>> ElasticNetPredictor(cis_variants=CisVariants(flank_bp=100_000)).name
     'elastic_net'
     """
 
     name: str = attrs.field(default="elastic_net", validator=text)
-    variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants))
+    cis_variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants))
     l1_ratio: float = attrs.field(default=0.5, validator=between(0, 1, above=True))
     inner_folds: int = attrs.field(default=10, validator=whole(2))
     n_alphas: int = attrs.field(default=100, validator=whole(2))
@@ -85,7 +85,7 @@ class ElasticNetPredictor:
         FittedElasticNet
             A fitted copy; without any usable variant, one that answers NaN with the reason.
         """
-        return self._fit(gene, genome, expression, None, seed)
+        return self.fit_training(TrainingSet.prepare(self.cis_variants, gene, genome, expression), seed=seed)
 
     def fit_groups(
         self, gene: Gene, genome: PersonalGenome, expression: pd.Series, groups: Sequence[str], *, seed: int = 0
@@ -99,23 +99,14 @@ class ElasticNetPredictor:
         groups
             Label of the group of each individual, in the order of `expression`.
         """
-        return self._fit(gene, genome, expression, groups, seed)
+        training = TrainingSet.prepare(self.cis_variants, gene, genome, expression, groups)
+        return self.fit_training(training, seed=seed)
 
-    def _fit(
-        self,
-        gene: Gene,
-        genome: PersonalGenome,
-        expression: pd.Series,
-        groups: Sequence[str] | None,
-        seed: int,
-    ) -> FittedElasticNet:
-        training = Training.prepare(self.variants, gene, genome, expression)
+    def fit_training(self, training: TrainingSet, *, seed: int = 0) -> FittedElasticNet:
+        """Fit one gene on a training set that other predictors may share; see `FitsTrainingSet`."""
         if training.reason is not None:
-            return FittedElasticNet(name=self.name, gene_id=gene.gene_id, training=training)
-        if groups is not None:
-            of = dict(zip(map(str, expression.index), groups, strict=True))
-            groups = [of[name] for name in training.individuals]
-        folds = assign_folds(training.individuals, self.inner_folds, seed, purpose="inner", groups=groups)
+            return FittedElasticNet(name=self.name, gene_id=training.gene_id, training=training)
+        folds = assign_folds(training.individuals, self.inner_folds, seed, purpose="inner", groups=training.groups)
         center = training.dosages.mean(axis=0)
         scale = training.dosages.std(axis=0)
         spread = float(training.expression.std())
@@ -134,7 +125,7 @@ class ElasticNetPredictor:
         active = np.flatnonzero(chosen.coefficients)
         return FittedElasticNet(
             name=self.name,
-            gene_id=gene.gene_id,
+            gene_id=training.gene_id,
             training=training,
             active=active,
             weights=chosen.coefficients[active] * spread / scale[active],
@@ -170,7 +161,7 @@ class FittedElasticNet:
 
     name: str
     gene_id: str
-    training: Training = attrs.field(converter=forget, repr=False)
+    training: TrainedOn = attrs.field(converter=forget, repr=False)
     active: npt.NDArray[np.int64] = attrs.field(factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
     weights: npt.NDArray[np.float64] = attrs.field(factory=lambda: np.zeros(0), repr=False)
     center: npt.NDArray[np.float64] = attrs.field(factory=lambda: np.zeros(0), repr=False)
@@ -186,8 +177,15 @@ class FittedElasticNet:
         self.training.check_gene(gene)
         if self.training.reason is not None:
             return Prediction(values=np.full(len(individuals), np.nan), reasons=self.training.reason, used=self.used)
-        selected = self.selected
-        active = attrs.evolve(selected, columns=selected.columns[self.active], means=selected.means[self.active])
-        centered = active.dosages(genome, individuals) - self.center
-        # summed row by row: nobody's prediction hangs on who else is asked for
-        return Prediction(values=self.training.mean + (centered * self.weights).sum(axis=1), used=self.used)
+        return self._predict(self.selected.subset(self.active).dosages(genome, individuals))
+
+    def predict_window(self, window: CisWindow, rows: npt.NDArray[np.int64]) -> Prediction:
+        """Predict the individuals at `rows` of a window that has been read already."""
+        if self.training.reason is not None:
+            return Prediction(values=np.full(rows.size, np.nan), reasons=self.training.reason, used=self.used)
+        return self._predict(self.selected.subset(self.active).dosages_in(window, rows))
+
+    def _predict(self, dosages: npt.NDArray[np.float64]) -> Prediction:
+        # summed row by row, so that a prediction does not depend on the other individuals
+        values = self.training.mean + ((dosages - self.center) * self.weights).sum(axis=1)
+        return Prediction(values=values, used=self.used)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
+from pgxeval.checks import between, kind
+from pgxeval.errors import SettingError
 from pgxeval.predictors.trained.forest_codes import ForestCodes
 from pgxeval.seeding import hash64
 
@@ -17,6 +20,30 @@ _INT32_TOTAL = 2.0**27
 _INT64_TOTAL = 2.0**40
 _COARSE = 1e-4
 _LARGEST_WEIGHT = 2**15
+
+
+def _count_or_share(
+    low: int, *, share: tuple[float, float] | None = None, also: tuple[object, ...] = ()
+) -> Callable[[Any, Any, Any], None]:
+    """Demand a whole number from `low`, a share above and up to the two of `share`, or one of `also`."""
+    allowed = [f"a whole number, at least {low}"]
+    if share is not None:
+        allowed.append(f"a share above {share[0]:g}" + (f" and up to {share[1]:g}" if share[1] < math.inf else ""))
+    allowed.extend(repr(value) for value in also)
+
+    def check(instance: object, attribute: Any, value: Any) -> None:
+        if isinstance(value, bool):
+            valid = False
+        elif isinstance(value, Integral):
+            valid = int(value) >= low
+        elif isinstance(value, Real):
+            valid = share is not None and share[0] < float(value) <= share[1]
+        else:
+            valid = any(value is one or (isinstance(one, str) and value == one) for one in also)
+        if not valid:
+            raise SettingError(f"{attribute.name} must be {' or '.join(allowed)}, got {value!r}")
+
+    return check
 
 
 @attrs.frozen(kw_only=True)
@@ -31,36 +58,42 @@ class ForestSettings:
         As in scikit-learn. The criterion is the squared error.
     """
 
-    n_estimators: int = 100
-    max_features: int | float | str | None = 1.0
-    min_samples_leaf: int | float = 1
-    min_samples_split: int | float = 2
-    max_depth: int | None = None
-    min_impurity_decrease: float = 0.0
-    bootstrap: bool = True
-    max_samples: int | float | None = None
+    n_estimators: int = attrs.field(default=100, validator=_count_or_share(1))
+    max_features: int | float | str | None = attrs.field(
+        default=1.0, validator=_count_or_share(1, share=(0, 1), also=(None, "sqrt", "log2"))
+    )
+    min_samples_leaf: int | float = attrs.field(default=1, validator=_count_or_share(1, share=(0, 1)))
+    min_samples_split: int | float = attrs.field(default=2, validator=_count_or_share(2, share=(0, 1)))
+    max_depth: int | None = attrs.field(default=None, validator=_count_or_share(1, also=(None,)))
+    min_impurity_decrease: float = attrs.field(default=0.0, validator=between(0))
+    bootstrap: bool = attrs.field(default=True, validator=kind(bool))
+    max_samples: int | float | None = attrs.field(
+        default=None, validator=_count_or_share(1, share=(0, math.inf), also=(None,))
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_samples is not None and not self.bootstrap:
+            raise SettingError("ForestSettings: max_samples needs bootstrap=True, because it sets the number of draws")
 
     def resolve(self, n_individuals: int, n_columns: int) -> dict[str, Any]:
         """Return the settings as numbers for a training set of this size, by scikit-learn's rules."""
-        leaf, split, features, samples = (
-            self.min_samples_leaf,
-            self.min_samples_split,
-            self.max_features,
-            self.max_samples,
-        )
-        leaf = leaf if isinstance(leaf, int) else math.ceil(leaf * n_individuals)
-        split = split if isinstance(split, int) else max(2, math.ceil(split * n_individuals))
+        leaf: Any = self.min_samples_leaf
+        split: Any = self.min_samples_split
+        features: Any = self.max_features
+        samples: Any = self.max_samples
+        leaf = int(leaf) if isinstance(leaf, Integral) else math.ceil(leaf * n_individuals)
+        split = int(split) if isinstance(split, Integral) else max(2, math.ceil(split * n_individuals))
         if features is None:
             features = n_columns
         elif features == "sqrt":
             features = max(1, int(math.sqrt(n_columns)))
         elif features == "log2":
             features = max(1, int(math.log2(n_columns)))
-        elif not isinstance(features, int):
+        elif not isinstance(features, Integral):
             features = max(1, int(float(features) * n_columns))
         if samples is None:
             samples = n_individuals
-        elif not isinstance(samples, int):
+        elif not isinstance(samples, Integral):
             samples = max(1, round(samples * n_individuals))
         return {
             "max_features": min(int(features), n_columns),

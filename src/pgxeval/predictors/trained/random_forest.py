@@ -1,21 +1,24 @@
-"""Random forest on cis dosages: the nonlinear baseline, on the very variants that elastic net sees."""
+"""Random forest on cis dosages: the nonlinear baseline, on the same variants as elastic net."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import numpy as np
+import numpy.typing as npt
 from sklearn.ensemble import RandomForestRegressor
 from threadpoolctl import threadpool_limits
 
-from pgxeval.checks import kind, text, whole
+from pgxeval.checks import kind, one_of, text, whole
 from pgxeval.errors import SettingError
 from pgxeval.predictors.protocol import Prediction
-from pgxeval.predictors.trained.cis_variants import CisVariants, SelectedVariants
-from pgxeval.predictors.trained.training import Training, forget
+from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants
+from pgxeval.predictors.trained.forest import Forest, ForestSettings, grow_forest
+from pgxeval.predictors.trained.forest_codes import ForestCodes
+from pgxeval.predictors.trained.training import TrainedOn, TrainingSet, forget
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,37 +26,51 @@ if TYPE_CHECKING:
     from pgxeval.genome.intervals import Gene
     from pgxeval.genome.personal import PersonalGenome
 
-_ALLOWED = tuple(
-    name
-    for name in inspect.signature(RandomForestRegressor).parameters
-    if name not in ("random_state", "n_jobs", "verbose", "warm_start", "oob_score")
-)
+_NOT_THE_USERS = ("random_state", "n_jobs", "verbose", "warm_start", "oob_score")
+_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(RandomForestRegressor).parameters.items()
+    if name not in _NOT_THE_USERS
+}
+_KERNEL = tuple(field.name for field in attrs.fields(ForestSettings))
 
 
 def _check_parameters(instance: object, attribute: object, value: Mapping[str, Any]) -> None:
-    unknown = sorted(set(value) - set(_ALLOWED))
+    unknown = sorted(set(value) - set(_DEFAULTS))
     if unknown:
         raise SettingError(
-            f"RandomForestPredictor: parameter(s) {', '.join(unknown)} not allowed; allowed are {', '.join(_ALLOWED)} "
+            f"RandomForestPredictor: parameter(s) {', '.join(unknown)} not allowed; allowed are {', '.join(_DEFAULTS)} "
             "(the seed comes from the run, parallelism from predict_cohort(workers=))"
         )
 
 
 @attrs.frozen(kw_only=True)
 class RandomForestPredictor:
-    """Random forest of expression on cis dosages (`sklearn.ensemble.RandomForestRegressor`).
+    """Random forest of expression on cis dosages.
 
     Parameters
     ----------
     name
         Name in the predictions table.
-    variants
+    cis_variants
         Which variants may be used; see `CisVariants`.
     n_estimators, max_features, min_samples_leaf
-        As in scikit-learn. A third of the variants a split (Breiman's advice for regression) and leaves of five
-        make a fit about five times faster than scikit-learn's defaults at 4,000 variants.
+        As in `sklearn.ensemble.RandomForestRegressor`. The defaults of this class, a third of the variants per
+        split (Breiman's advice for regression) and at least five individuals per leaf, are faster than
+        scikit-learn's without a loss of accuracy on cis dosages.
+    engine
+        ``"kernel"`` grows the trees of this library, which count alleles instead of sorting dosages and are about
+        ten times faster; ``"sklearn"`` uses scikit-learn. Both grow the same kind of tree, but not the same trees for
+        a given seed. ``"auto"`` takes the kernel unless `parameters` holds a setting that only scikit-learn
+        knows. The engine is recorded in the settings of the predictions.
     parameters
-        Further arguments of `RandomForestRegressor`.
+        Further arguments of `RandomForestRegressor`. The kernel knows min_samples_split, max_depth,
+        min_impurity_decrease, bootstrap and max_samples.
+
+    Notes
+    -----
+    The kernel treats a variant with more than 255 distinct training dosages, which only imputed dosages can have,
+    in 255 bins of about equal size; the number of such variants is recorded as ``binned_variants``.
 
     Examples
     --------
@@ -62,11 +79,38 @@ class RandomForestPredictor:
     """
 
     name: str = attrs.field(default="random_forest", validator=text)
-    variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants))
+    cis_variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants))
     n_estimators: int = attrs.field(default=100, validator=whole(1))
     max_features: float | int | str | None = 1 / 3
     min_samples_leaf: int | float = 5
+    engine: Literal["auto", "kernel", "sklearn"] = attrs.field(
+        default="auto", validator=one_of("auto", "kernel", "sklearn")
+    )
     parameters: Mapping[str, Any] = attrs.field(factory=dict, validator=_check_parameters, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        ForestSettings(**{name: value for name, value in self._settings.items() if name in _KERNEL})
+        if self.engine == "kernel" and self._beyond_kernel:
+            raise SettingError(
+                f'RandomForestPredictor: engine="kernel" does not support {", ".join(self._beyond_kernel)} (it '
+                f'supports {", ".join(_KERNEL)}); use engine="auto" or engine="sklearn"'
+            )
+
+    @property
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "n_estimators": self.n_estimators,
+            "max_features": self.max_features,
+            "min_samples_leaf": self.min_samples_leaf,
+            **self.parameters,
+        }
+
+    @property
+    def _beyond_kernel(self) -> list[str]:
+        """Parameters that only scikit-learn knows and that are not at their default."""
+        return sorted(
+            name for name, value in self.parameters.items() if name not in _KERNEL and value != _DEFAULTS[name]
+        )
 
     def fit(self, gene: Gene, genome: PersonalGenome, expression: pd.Series, *, seed: int = 0) -> FittedRandomForest:
         """Fit one gene on `expression`, a float64 Series indexed by training individual; NaN is refused.
@@ -74,26 +118,41 @@ class RandomForestPredictor:
         Returns
         -------
         FittedRandomForest
-            A fitted copy; without any usable variant, one that answers NaN with the reason.
+            A fitted copy. If no variant can be used, all its predictions are NaN with the reason.
         """
-        training = Training.prepare(self.variants, gene, genome, expression)
+        return self.fit_training(TrainingSet.prepare(self.cis_variants, gene, genome, expression), seed=seed)
+
+    def fit_training(self, training: TrainingSet, *, seed: int = 0) -> FittedRandomForest:
+        """Fit one gene on a training set that other predictors may share; see `FitsTrainingSet`."""
         if training.reason is not None:
-            return FittedRandomForest(name=self.name, gene_id=gene.gene_id, training=training)
-        settings = {
-            "n_estimators": self.n_estimators,
-            "max_features": self.max_features,
-            "min_samples_leaf": self.min_samples_leaf,
-            **self.parameters,
-        }
-        forest = RandomForestRegressor(**settings, random_state=seed % 2**32, n_jobs=1)
+            return FittedRandomForest(name=self.name, gene_id=training.gene_id, training=training)
+        if self.engine == "sklearn" or self._beyond_kernel:
+            return self._fit_scikit_learn(training, seed)
+        genotypes = training.genotypes
+        codes = genotypes.memo(
+            "forest codes",
+            lambda: ForestCodes.make(genotypes.calls, genotypes.selected.means, genotypes.distinct),
+        )
+        settings = ForestSettings(**{name: value for name, value in self._settings.items() if name in _KERNEL})
+        binned = {"binned_variants": codes.n_binned} if codes.n_binned else {}
+        return FittedRandomForest(
+            name=self.name,
+            gene_id=training.gene_id,
+            training=training,
+            forest=grow_forest(codes, training.expression, settings, seed),
+            used={**training.selected.used, "engine": "kernel", **binned},
+        )
+
+    def _fit_scikit_learn(self, training: TrainingSet, seed: int) -> FittedRandomForest:
+        forest = RandomForestRegressor(**self._settings, random_state=seed % 2**32, n_jobs=1)
         with threadpool_limits(1):
             forest.fit(training.dosages.astype(np.float32), training.expression)
         return FittedRandomForest(
             name=self.name,
-            gene_id=gene.gene_id,
+            gene_id=training.gene_id,
             training=training,
             forest=forest,
-            used=training.selected.used,
+            used={**training.selected.used, "engine": "sklearn"},
         )
 
 
@@ -104,19 +163,19 @@ class FittedRandomForest:
     Parameters
     ----------
     name, gene_id
-        Of the predictor and of the gene.
+        Names of the predictor and of the gene.
     training
-        What it was fitted on (the individuals' values are dropped).
+        What it was fitted on, without the values of individuals.
     forest
-        The scikit-learn forest over the selected variants, or None where nothing could be learned.
+        The forest over the selected variants, or None if nothing could be learned.
     used
         Settings as used.
     """
 
     name: str
     gene_id: str
-    training: Training = attrs.field(converter=forget, repr=False)
-    forest: RandomForestRegressor | None = attrs.field(default=None, repr=False)
+    training: TrainedOn = attrs.field(converter=forget, repr=False)
+    forest: Forest | RandomForestRegressor | None = attrs.field(default=None, repr=False)
     used: Mapping[str, Any] = attrs.field(factory=dict)
 
     @property
@@ -128,8 +187,22 @@ class FittedRandomForest:
         """Predict expression, in the unit it was trained in, for any individuals of `genome`."""
         self.training.check_gene(gene)
         if self.forest is None or not len(individuals):
-            return Prediction(
-                values=np.full(len(individuals), np.nan), reasons=self.training.reason or "", used=self.used
-            )
-        dosages = self.selected.dosages(genome, individuals).astype(np.float32)
+            return self._undefined(len(individuals))
+        return self._predict(lambda selected: selected.dosages(genome, individuals))
+
+    def predict_window(self, window: CisWindow, rows: npt.NDArray[np.int64]) -> Prediction:
+        """Predict the individuals at `rows` of a window that has been read already."""
+        if self.forest is None or not rows.size:
+            return self._undefined(rows.size)
+        return self._predict(lambda selected: selected.dosages_in(window, rows))
+
+    def _undefined(self, n: int) -> Prediction:
+        return Prediction(values=np.full(n, np.nan), reasons=self.training.reason or "", used=self.used)
+
+    def _predict(self, dosages_of: Callable[[SelectedVariants], npt.NDArray[np.float64]]) -> Prediction:
+        if isinstance(self.forest, Forest):
+            forest, columns = self.forest.narrowed()
+            return Prediction(values=forest.predict(dosages_of(self.selected.subset(columns))), used=self.used)
+        assert self.forest is not None
+        dosages = dosages_of(self.selected).astype(np.float32)
         return Prediction(values=self.forest.predict(dosages), used=self.used)
