@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pgxeval.evaluation.inference import fisher_interval
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.tables import Predictions
 
@@ -52,6 +51,12 @@ def across_genes(predictions: Predictions, measured: MeasuredExpression, *, conf
             rows.append((name, len(joined), *[np.nan] * 4, FEW if len(joined) < FEWEST_GENES else "constant"))
             continue
         rank = float(stats.spearmanr(x, y).statistic)
-        low, high = fisher_interval(rank, len(joined) - 2, confidence)
-        rows.append((name, len(joined), rank, float(low), float(high), float(stats.pearsonr(x, y).statistic), ""))
+        low, high = _interval(rank, len(joined), confidence)
+        rows.append((name, len(joined), rank, low, high, float(stats.pearsonr(x, y).statistic), ""))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _interval(rank: float, n: int, confidence: float) -> tuple[float, float]:
+    """Return limits of a rank correlation on Fisher's scale (Bonett and Wright, Psychometrika 65:23, 2000)."""
+    half = stats.norm.isf((1 - confidence) / 2) * np.sqrt((1 + rank**2 / 2) / (n - 3))
+    return float(np.tanh(np.arctanh(rank) - half)), float(np.tanh(np.arctanh(rank) + half))
