@@ -44,7 +44,9 @@ def no_dosages(interval: Interval, individuals: Sequence[str]) -> Dosages:
 
 
 def genome(individuals: Sequence[str] = PEOPLE, contigs: Sequence[str] = ("chr1", "chr2")) -> Any:
-    return SimpleNamespace(individuals=tuple(individuals), contigs=tuple(contigs), dosages=no_dosages)
+    return SimpleNamespace(
+        individuals=tuple(individuals), contigs=tuple(contigs), dosages=no_dosages, source=None, reference=None
+    )
 
 
 def gene(name: str, contig: str = "chr1", start: int = 1000, end: int = 2000) -> Gene:

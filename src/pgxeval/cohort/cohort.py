@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pgxeval.cohort.check import CheckedCohort, check_cohort, findings_table, notes_of, warnings_of
 from pgxeval.cohort.combine import combine
 from pgxeval.cohort.covariates import (
     CONSTANT_COVARIATE,
@@ -390,11 +391,30 @@ class Cohort:
             cohort = cohort.with_covariates(screening.components(genotype_pcs).scores)
         if not screen:
             return cohort
-        structure = screening.structure(cohort.expression, covariate_basis(cohort.covariates, len(names)))
-        of = None if labels is None else dict(zip(names, labels, strict=True))
-        for problem in screening.warnings(of, structure):
+        findings = check_cohort(cohort._checked_parts(), screening)
+        for problem in warnings_of(findings):
             warnings.warn(problem, PgxevalWarning, stacklevel=_CALLER)
-        return attrs.evolve(cohort, notes=[*cohort.notes, *screening.notes(), *screening.warnings(of, structure)])
+        return attrs.evolve(cohort, notes=[*cohort.notes, *notes_of(findings)])
+
+    def check(self) -> pd.DataFrame:
+        """Check the cohort before anything is computed.
+
+        Compares contig lengths of genotypes, reference and gene models and REF alleles with the reference, looks for
+        genes without variants, half-calls, close relatives, repeated samples, population structure and expression
+        that looks like raw counts, and counts what was excluded. `from_files` and `from_parts` warn of the serious
+        findings.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per check: check, status ("ok", "note" or "warning"), finding, and advice.
+        """
+        screening = Screening.of(self.genome, self.genes, self.individuals, self.groups)
+        return findings_table(check_cohort(self._checked_parts(), screening))
+
+    def _checked_parts(self) -> CheckedCohort:
+        names = [field.name for field in attrs.fields(CheckedCohort)]
+        return CheckedCohort(**{name: getattr(self, name) for name in names})
 
     def genotype_pcs(self, k: int = 5) -> pd.DataFrame:
         """Compute principal components of the cohort's own genotypes.

@@ -42,6 +42,8 @@ class CommonVariants:
         str (n_variants,), names as in the gene models.
     positions
         int64 (n_variants,), 1-based positions as in the VCF.
+    ref, alt
+        str (n_variants,), alleles: one base each.
     individuals
         Names of the rows.
     genotype_counts
@@ -49,6 +51,8 @@ class CommonVariants:
         `pgxeval.genome.dosages.Dosages.counts` defines them, and genotypes, the number of genotypes read.
     unreadable
         Messages of the windows that could not be read.
+    windows, empty_windows
+        Number of windows that were read, and of those without any record.
     """
 
     dosages: npt.NDArray[np.float32] = attrs.field(repr=False)
@@ -57,6 +61,10 @@ class CommonVariants:
     individuals: tuple[str, ...] = attrs.field(repr=False)
     genotype_counts: dict[str, int] = attrs.field(factory=dict)
     unreadable: tuple[str, ...] = ()
+    ref: tuple[str, ...] = attrs.field(default=(), repr=False)
+    alt: tuple[str, ...] = attrs.field(default=(), repr=False)
+    windows: int = 0
+    empty_windows: int = 0
 
     @property
     def blocks(self) -> npt.NDArray[np.int64]:
@@ -100,9 +108,13 @@ def sample_common_variants(
     dosages: list[npt.NDArray[np.float32]] = []
     contigs: list[str] = []
     positions: list[npt.NDArray[np.int64]] = []
+    ref: list[str] = []
+    alt: list[str] = []
     totals: dict[str, int] = {}
+    windows = _windows(genes, max_windows)
+    empty = 0
     unreadable: list[str] = []
-    for window in _windows(genes, max_windows):
+    for window in windows:
         try:
             found = genome.dosages(window, list(individuals))
         except PgxevalError as error:
@@ -116,6 +128,9 @@ def sample_common_variants(
         usable = np.flatnonzero(_single_nucleotide(found.variants) & _common(values))
         kept = usable[prune(values[:, usable])]
         dosages.append(values[:, kept])
+        empty += found.counts.get("records", 0) == 0
+        ref += found.variants["ref"].iloc[kept].tolist()
+        alt += found.variants["alt"].iloc[kept].tolist()
         contigs += [window.contig] * len(kept)
         positions.append(found.variants["position"].to_numpy(dtype=np.int64)[kept])
     return CommonVariants(
@@ -125,6 +140,10 @@ def sample_common_variants(
         individuals=tuple(individuals),
         genotype_counts=totals,
         unreadable=tuple(unreadable),
+        ref=tuple(ref),
+        alt=tuple(alt),
+        windows=len(windows),
+        empty_windows=empty,
     )
 
 

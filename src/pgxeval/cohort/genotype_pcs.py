@@ -179,16 +179,21 @@ class StructureTest:
         return found[~(found["explained_by_covariates"] >= EXPLAINED)]
 
     def describe(self) -> str:
-        """Describe the structure that no covariate accounts for, and what to do."""
+        """Describe the structure that no covariate accounts for."""
         first = self.unadjusted.iloc[0]
-        count = len(self.unadjusted)
         return (
-            f"the genotypes show population structure: {count} principal component(s) exceed sampling noise, of which "
-            f"the covariates explain less than {EXPLAINED:.0%} ({first['component']}: "
+            f"the genotypes show population structure: {len(self.unadjusted)} principal component(s) exceed sampling "
+            f"noise, of which the covariates explain less than {EXPLAINED:.0%} ({first['component']}: "
             f"{first['explained_by_covariates']:.0%}). {first['component']} is correlated with "
-            f"{first['genes_associated']:.0%} of the genes at p < 0.05, expected 5% by chance. Predictors that follow "
-            f"ancestry then look right at genes without any effect: pass genotype_pcs={min(count, 5)} to "
-            "Cohort.from_files, or ancestry components of the whole genome as covariates"
+            f"{first['genes_associated']:.0%} of the genes at p < 0.05, expected 5% by chance"
+        )
+
+    def advice(self) -> str:
+        """Return what to do about it."""
+        return (
+            "Predictors that follow ancestry look right at genes without any effect: pass "
+            f"genotype_pcs={min(len(self.unadjusted), 5)} to Cohort.from_files, or ancestry components of the whole "
+            "genome as covariates"
         )
 
 

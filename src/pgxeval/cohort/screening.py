@@ -22,7 +22,6 @@ from pgxeval.cohort.relatedness import (
     SECOND_DEGREE_KINSHIP,
     can_estimate,
     clusters,
-    describe_relatives,
     find_relatives,
     relationship_matrix,
     unrelated_individuals,
@@ -111,11 +110,12 @@ class Screening:
         if not can_estimate(self.variants):
             raise SettingError(
                 f"{what} needs common variants from many regions; around the genes of this cohort there are "
-                f"{self._extent()}. Estimate kinship from the whole genome (plink2 --make-king-table) and pass groups= "
+                f"{self.extent()}. Estimate kinship from the whole genome (plink2 --make-king-table) and pass groups= "
                 "or relationship= as a table"
             )
 
-    def _extent(self) -> str:
+    def extent(self) -> str:
+        """Describe how many variants there are, and in how many regions."""
         return (
             f"{self.variants.dosages.shape[1]} nearly independent common variants in {self.variants.n_blocks} "
             f"region(s) of {BLOCK_BP // 1_000_000} Mb"
@@ -139,38 +139,3 @@ class Screening:
         ):
             return None
         return structure_test(self.components(k), self.variants.n_blocks, expression, basis)
-
-    def notes(self) -> list[str]:
-        """Return what a reader should know of the genotypes: half-calls, and tests that were not possible."""
-        found = []
-        counts = self.variants.genotype_counts
-        if half := counts.get("half_missing", 0):
-            found.append(
-                f"{half:,} of {counts['genotypes']:,} genotypes in the sampled windows are half-calls such as 1|. ; "
-                'half_missing="reference" reads the missing allele as REF (vt decompose and vcfbreakmulti write '
-                "multi-allelic records so)"
-            )
-        if self.variants.unreadable:
-            found.append(
-                f"{len(self.variants.unreadable)} of the windows sampled for relatives and structure could not be "
-                f"read: {self.variants.unreadable[0]}"
-            )
-        if not can_estimate(self.variants):
-            found.append(f"relatives were not searched for: there are only {self._extent()}")
-        elif self.variants.n_blocks < MIN_STRUCTURE_BLOCKS:
-            found.append(f"population structure was not tested: there are only {self._extent()}")
-        return found
-
-    def warnings(self, groups: dict[str, str] | None, structure: StructureTest | None) -> list[str]:
-        """Return what would make results wrong: relatives outside of groups, structure without covariates."""
-        found = []
-        close = self.relatives[self.relatives["relationship"].isin(["same genome", "first degree"])]
-        if text := describe_relatives(close, groups):
-            found.append(
-                f"{text}. They leak between folds, and genes without any effect look predictable. Keep one "
-                'sample per donor, or pass groups= (a PED file, a mapping, or "estimate") so that a family stays in '
-                "one fold and is permuted as a whole"
-            )
-        if structure is not None and len(structure.unadjusted):
-            found.append(structure.describe())
-        return found
