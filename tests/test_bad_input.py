@@ -169,7 +169,7 @@ def test_an_unsorted_vcf_is_named(files: Files, tmp_path: Path) -> None:
     lines[last - 1], lines[last] = lines[last], lines[last - 1]
     _write_vcf(files, lines, index=False)  # the old index stays, as it would in life
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", pgxeval.PgxevalWarning)  # the index is older than the file, and that is said
+        warnings.simplefilter("ignore", pgxeval.PgxevalWarning)  # the index is older than the file, which is warned of
         with pytest.raises(pgxeval.PgxevalError, match=r"genotypes\.vcf\.gz"):
             _judge(files, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()

@@ -66,7 +66,7 @@ class TestRecovery:
             ("recessive", "rf"),
         ]
         recessive = table.loc[("recessive", "rf")]
-        # A significant correlation below zero is no recovery.
+        # A significant correlation below zero is not a recovery.
         assert recessive[["genes", "undefined", "detected"]].tolist() == [2, 0, 1]
         assert recessive["mean_spearman"] == pytest.approx(0.05)
         assert recessive["ceiling"] == pytest.approx(0.45)

@@ -1,4 +1,4 @@
-"""Named validators for the settings of attrs classes; each says what, got and allowed."""
+"""Named validators for attrs settings; each message names the setting, the allowed and the given value."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ REPLICATES = 3
 SIGNIFICANT = 0.05
 
 _WINDOW_BP = 100_000
-# Windows are simulated independently and lie this far apart: every gene is a block of its own.
+# Windows are simulated independently and lie this far apart: every gene is one block.
 _SPACING_BP = _BLOCK_BP = 20_000
 _DESCRIPTION = (
     "Simulate a cohort with planted truth, cross-fit elastic net and random forest on it, judge both and "
@@ -53,23 +53,23 @@ def recovery(evaluation: Evaluation, truth: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a kind and predictor: kind; predictor; genes; undefined, genes without a correlation; detected,
+        One row per kind and predictor: kind; predictor; genes; undefined, genes without a correlation; detected,
         genes with q < 0.05 and a positive correlation; mean_spearman, undefined counting as 0; ceiling, the
         mean square root of the heritability, which is the correlation of the true genetic values;
         linear_ceiling, the same of the part that a linear function of the causal dosages explains; and the
         shares of the genes that were called linear, nonlinear and unpredictable (the same for all
-        predictors; NaN where there are no strata).
+        predictors; NaN without strata).
 
     Raises
     ------
     TableError
-        If no evaluated gene stands in `truth`.
+        If no evaluated gene is in `truth`.
     """
     judged = evaluation.per_gene.astype({"gene_id": str, "predictor": str}).merge(
         truth[["gene_id", "kind", "heritability", "linear_heritability"]], on="gene_id"
     )
     if judged.empty:
-        raise TableError("none of the evaluated genes stands in the truth table; was it another cohort?")
+        raise TableError("none of the evaluated genes is in the truth table; is it of another cohort?")
     strata = evaluation.strata
     called = (
         strata.set_index(strata["gene_id"].astype(str))["stratum"].astype(str) if len(strata) else pd.Series(dtype=str)
@@ -133,7 +133,7 @@ def _run(arguments: argparse.Namespace) -> Path:
     truth = simulated.truth
     _say(
         f"Simulated {arguments.individuals} individuals and {len(truth)} genes in {simulated.folder}: "
-        f"{truth['n_variants'].sum():,} variants, {truth['n_common'].mean():.0f} a gene with a minor allele "
+        f"{truth['n_variants'].sum():,} variants, {truth['n_common'].mean():.0f} per gene with a minor allele "
         "frequency of 0.01 or more."
     )
     cohort = Cohort.from_files(**simulated.files)
@@ -174,11 +174,11 @@ def _about(simulated: SimulatedCohort, replicates: int) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in truth["kind"].value_counts(sort=False).items())
     return (
         "This cohort is simulated and its truth is known. Haplotypes come from a coalescent with "
-        "recombination and a European history, one independent window a gene; about a tenth of the variants "
+        "recombination and a European history, one independent window per gene; about a tenth of the variants "
         f"are insertions or deletions. The cis window of a gene is {_WINDOW_BP // 1_000} kb around its "
         f"transcription start site and holds {truth['n_common'].min()} to {truth['n_common'].max()} variants "
         f"with a minor allele frequency of 0.01 or more (mean {truth['n_common'].mean():.0f}); windows of "
-        f"real studies are 20 times as wide. Genes: {kinds}. To be done in minutes, the whole procedure was "
+        f"real studies are 20 times as wide. Genes: {kinds}. To finish in minutes, the whole procedure was "
         f"run again on permuted expression {counted(replicates, 'time')} only, where the library's default would be "
         f"{counted(default_replicates(len(truth)), 'time')}: the smallest p-values rest on the tail of few null "
         "correlations. Genes are independent here, so that each is a block of its own in the "

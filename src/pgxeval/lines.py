@@ -31,7 +31,7 @@ def numbered_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[in
     Raises
     ------
     InputFileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     InputFileError
         If it cannot be opened, is not UTF-8 text, or is a truncated or damaged gzip or bgzip file.
     """
@@ -46,7 +46,7 @@ def numbered_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[in
                 yield number, text if number > 1 else text.removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise InputFileError(
-            f"{what} {path}, line {number}: not UTF-8 text ({error.reason}); plain text, gzip or bgzip is wanted"
+            f"{what} {path}, line {number}: not UTF-8 text ({error.reason}); expected plain text, gzip or bgzip"
         ) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputFileError(
@@ -62,7 +62,7 @@ def _open(path: Path, what: str) -> IO[bytes]:
     start = handle.peek(18)[:18]
     if start[:2] != _GZIP_MAGIC:
         return handle
-    # A bgzip file cut between two blocks is a valid gzip file: only the missing end block tells.
+    # A bgzip file cut between two blocks is a valid gzip file: only the missing end block shows it.
     bgzipped = start[3:4] == b"\x04" and start[12:14] == b"BC"
     if bgzipped and path.is_file():
         with path.open("rb") as tail:

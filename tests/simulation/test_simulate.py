@@ -105,7 +105,7 @@ class TestFiles:
         assert numbers["number of samples"] == 120
         assert 0.07 < numbers["number of indels"] / n < 0.12
         assert numbers["number of SNPs"] + numbers["number of indels"] == n
-        # Filling in AC and AN anew changes nothing.
+        # Filling in AC and AN again changes nothing.
         tags = "%CHROM %POS %AC %AN\n"
         assert (
             _bcftools("query", "-f", tags, vcf).stdout

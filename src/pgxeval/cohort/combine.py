@@ -47,7 +47,7 @@ class Combined:
     notes
         For the reader.
     builds_differ
-        Description of genes that lie elsewhere in the gene models, if they are so many that the two seem to be of
+        Description of genes that lie elsewhere in the gene models, if enough of them do for the two to seem to be of
         different genome builds; else empty.
     """
 

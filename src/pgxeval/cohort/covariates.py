@@ -89,7 +89,7 @@ def read_covariates(
     Raises
     ------
     InputFileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     InputFileError
         Naming line, covariate and individual: a number that is infinite, text in a column of numbers, a name
         that occurs twice, a line with too few or too many columns; or a table without any of `individuals`.

@@ -115,7 +115,7 @@ def read_expression(source: str | os.PathLike[str] | pd.DataFrame) -> Expression
     Raises
     ------
     InputFileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     InputFileError
         Naming file, line and column: no header, an individual or a gene that occurs twice, a line with too few
         or too many columns, positions out of order, a value that is infinite or not a number, a truncated file.

@@ -28,7 +28,7 @@ class Grouping:
     Parameters
     ----------
     labels
-        Individual -> label of the group. An individual without a label is a group of its own.
+        Individual -> label of the group. An individual without a label forms a group alone.
     pedigree
         The pedigree, or None.
     source
@@ -77,9 +77,7 @@ def read_labels(labels: Labels, what: str, columns: pd.DataFrame | None = None) 
         )
     path = Path(labels).expanduser()
     if isinstance(labels, str) and not path.exists():
-        offered = (
-            "there are no covariates" if columns is None else f"covariates: {known_names(list(columns.columns), 5)}"
-        )
+        offered = "no covariates" if columns is None else f"covariates: {known_names(list(columns.columns), 5)}"
         raise SettingError(f"{what}={labels!r} is neither a file that exists nor the name of a covariate ({offered})")
     return _read_file(path, what)
 
@@ -118,7 +116,7 @@ def assign_groups(
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...] | None, list[str]]:
     """Return the group and the stratum of each individual, and notes for the reader.
 
-    Individuals without a group become groups of their own, labelled by their own names; individuals without a
+    Individuals without a group each form one, labelled by their names; individuals without a
     stratum form one stratum. Where groups come from a pedigree, generations are strata too, so that families are
     exchanged only with families of the same composition.
 
@@ -148,7 +146,7 @@ def assign_groups(
     notes.append(describe_groups(labels))
     if missing:
         notes.append(
-            f"{missing} of {len(individuals)} individuals have no label in {groups.source}; each is a group of its own"
+            f"{missing} of {len(individuals)} individuals have no label in {groups.source}; each forms a group alone"
         )
     if groups.pedigree is not None:
         roles = groups.pedigree.roles(individuals)

@@ -78,8 +78,7 @@ class Pedigree:
                     later.append(name)
             if len(later) == len(waiting):
                 raise InputFileError(
-                    f"{self.path}: {later[0]} is an ancestor of itself, or of one of its own ancestors; correct the "
-                    "parents"
+                    f"{self.path}: {later[0]} is its own ancestor, or an ancestor of its ancestors; correct the parents"
                 )
             waiting = later
         return generation
@@ -92,7 +91,7 @@ class Pedigree:
         dict of str to str
             Individual -> label: the family identifier (the first in alphabetical order where parents connect
             several), else the first member in alphabetical order. An individual that is alone in the
-            pedigree, or not in it, is a group of its own, labelled by its own name.
+            pedigree, or not in it, forms a group alone, labelled by its name.
         """
         everyone = self._everyone()
         links = [(name, parent) for name in everyone for parent in self._parents(name)]
@@ -168,7 +167,7 @@ def read_pedigree(path: str | os.PathLike[str]) -> Pedigree:
     Raises
     ------
     InputFileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     InputFileError
         Naming the line: too few columns, an individual listed twice, an individual who is their own ancestor.
     """

@@ -145,8 +145,8 @@ def with_models(
     Returns
     -------
     tuple
-        Identifier -> gene model; exclusions; notes for the reader; whether the two place so many genes apart that they
-        seem to be of different genome builds.
+        Identifier -> gene model; exclusions; notes for the reader; whether so many genes lie elsewhere that the
+        two seem to be of different genome builds.
 
     Raises
     ------

@@ -78,7 +78,7 @@ def read_gtf(path: str | os.PathLike[str], gene_ids: Collection[str] | None = No
     Raises
     ------
     InputFileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     InputFileError
         Naming file and line: a line without nine columns, positions that are not whole numbers or out of order, an
         unknown strand, no gene identifier; or a file without a gene.
@@ -186,7 +186,7 @@ class GeneMatches:
     by_symbol
         Identifiers that were found as gene symbols.
     missing
-        Identifiers for which there is no gene model.
+        Identifiers without a gene model.
     excluded
         Identifier -> reason, for those whose model is ambiguous.
     """

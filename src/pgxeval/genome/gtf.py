@@ -100,7 +100,7 @@ def read_features(path: str | os.PathLike[str], gene_ids: Collection[str] | None
     Raises
     ------
     InputFileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     InputFileError
         Naming file and line: a line without nine columns, positions that are not whole numbers or out of order, an
         unknown strand, a line without a gene identifier; or a file without a gene or exon line.

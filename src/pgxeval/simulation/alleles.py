@@ -43,7 +43,7 @@ def draw_alleles(
     rng
         Source of randomness.
     indel_share
-        Share of the variants drawn as insertions and deletions; a deletion for which there is no room
+        Share of the variants drawn as insertions and deletions; a deletion that does not fit
         becomes a substitution.
 
     Returns

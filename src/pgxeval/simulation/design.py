@@ -1,4 +1,4 @@
-"""The plan of a simulated cohort: its arguments checked and spelled out gene by gene."""
+"""Design of a simulated cohort: its arguments, checked and written out gene by gene."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ _MASKED_SHARE = 0.4
 
 @attrs.frozen(kw_only=True, eq=False)
 class SimulationDesign:
-    """What will be simulated.
+    """Settings of a simulated cohort, checked.
 
     Parameters
     ----------
     individuals
         Names.
     kinds, n_causal
-        One a gene, in the order of the genes.
+        One per gene, in the order of the genes.
     heritability
-        One a kind.
+        One per kind.
     windows
-        One a gene, 0-based half-open.
+        One per gene, 0-based half-open.
     spacing_bp
         Bases around the windows.
     n_covariates

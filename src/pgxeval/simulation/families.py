@@ -58,7 +58,7 @@ def names(n: int) -> list[str]:
 
 
 def variants_of(haplotypes: npt.NDArray[np.int8]) -> CommonVariants:
-    """Return the haplotypes as common variants, each region on a contig of its own."""
+    """Return the haplotypes as common variants, one contig per region."""
     n, _, m = haplotypes.shape
     region, positions = places(m)
     return CommonVariants(

@@ -27,7 +27,7 @@ _FIELDS = (
 
 
 def write_reference(path: Path, contigs: Mapping[str, npt.NDArray[np.uint8]]) -> None:
-    """Write an indexed FASTA (.fai beside it) of uint8 ASCII sequences, 60 bases a line."""
+    """Write an indexed FASTA (with its .fai) of uint8 ASCII sequences, 60 bases per line."""
     with path.open("wb") as file:
         for name, sequence in contigs.items():
             file.write(f">{name}\n".encode())

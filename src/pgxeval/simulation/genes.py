@@ -123,7 +123,7 @@ def simulate_gene(
 
 
 def place_windows(genes: int, window_bp: int, spacing_bp: int) -> tuple[Interval, ...]:
-    """Place one window a gene on chr1, chr2 and so on, with `spacing_bp` before, between and after them."""
+    """Place one window per gene on chr1, chr2 and so on, with `spacing_bp` before, between and after them."""
     if window_bp < SMALLEST_WINDOW_BP:
         raise SettingError(f"window_bp must be {SMALLEST_WINDOW_BP} or more, got {window_bp}")
     if spacing_bp < 1:

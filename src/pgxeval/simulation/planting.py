@@ -1,4 +1,4 @@
-"""Genetic effects planted into a gene: how expression hangs on the dosages of its causal variants."""
+"""Genetic effects planted into a gene: how expression depends on the dosages of its causal variants."""
 
 from __future__ import annotations
 

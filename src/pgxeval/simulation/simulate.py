@@ -1,6 +1,6 @@
 """A cohort with known truth: linked haplotypes, planted effects, and files in the formats of real cohorts.
 
-Every gene has a window of its own from an independent coalescent, so genes are independent and the
+Every gene has its own window from an independent coalescent, so genes are independent and the
 variants within a window are linked as in a European sample. The same seed gives the same bytes.
 """
 
@@ -75,7 +75,7 @@ class SimulatedCohort:
     covariates
         ``covariates.tsv`` in the GTEx layout, or None.
     truth
-        One row a gene, see `pgxeval.simulation.truth.truth_table`; also written as ``truth.tsv``.
+        One row per gene, see `pgxeval.simulation.truth.truth_table`; also written as ``truth.tsv``.
     """
 
     folder: Path
@@ -120,7 +120,7 @@ def simulate_cohort(
     individuals
         Number of individuals, at least 2.
     genes
-        Number of genes: 60 unless `kinds` says otherwise.
+        Number of genes: 60 unless `kinds` is given.
     kinds
         Number of genes of each kind (null, additive, overdominant, recessive, epistatic; see
         `pgxeval.simulation.planting.plant`). By default in the proportions of `DEFAULT_KINDS`.

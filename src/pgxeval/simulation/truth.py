@@ -1,4 +1,4 @@
-"""The table of planted truth, one row a gene."""
+"""The table of planted truth, one row per gene."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read_truth(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     InputFileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     TableError
         If it lacks a column of the truth table.
     """
