@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import attrs
 import numpy as np
@@ -15,7 +15,6 @@ from pgxeval.cohort.screening import MIN_STRUCTURE_BLOCKS, Screening
 from pgxeval.cohort.sharing import count_exclusions
 from pgxeval.errors import UnknownNameError
 from pgxeval.genome.contigs import canonical_contig
-from pgxeval.genome.formats.source import NamesContigs
 from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.names import known_names
 
@@ -31,9 +30,25 @@ _BUILDS = {249_250_621: "GRCh37", 248_956_422: "GRCh38", 248_387_328: "T2T-CHM13
 _LARGEST_COUNT = 50
 _FEWEST_AGREEING = 0.98
 _MOST_EMPTY = 0.2
+_FEWEST_WINDOWS = 10
 _MOST_EXCLUDED = 0.5
 _REF_SAMPLE = 500
 _COUNTS = ("individuals", "genes")
+
+
+class _Contigs(Protocol):
+    @property
+    def lengths(self) -> Mapping[str, int]: ...
+
+
+@runtime_checkable
+class NamesContigs(Protocol):
+    """A source of genotypes that knows lengths [bp] of its contigs."""
+
+    @property
+    def contig_names(self) -> _Contigs:
+        """Contig names, with lengths as far as the file declares them."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -50,12 +65,15 @@ class Finding:
         What was found.
     advice
         What to do; empty where nothing needs to be done.
+    noted
+        Whether a note belongs into `Cohort.notes`.
     """
 
     check: str
     status: Status
     finding: str
     advice: str = ""
+    noted: bool = True
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -94,7 +112,11 @@ def findings_table(findings: list[Finding]) -> pd.DataFrame:
 
 def notes_of(findings: list[Finding]) -> list[str]:
     """Return the findings that a reader of results should know, as sentences."""
-    return [found.finding for found in findings if found.status != "ok" and found.check not in _COUNTS]
+    return [
+        found.finding
+        for found in findings
+        if found.check not in _COUNTS and (found.status == "warning" or (found.status == "note" and found.noted))
+    ]
 
 
 def warnings_of(findings: list[Finding]) -> list[str]:
@@ -154,7 +176,12 @@ def _builds(cohort: CheckedCohort) -> Iterator[Finding]:
         named = ", ".join(f"{name}{_build(of) or ' of a build that is not known'}" for name, of in plain.items())
         yield Finding(check="genome build", status="ok", finding=f"contig lengths agree: {named}")
     else:
-        yield Finding(check="genome build", status="note", finding="the genotypes declare no contig lengths to compare")
+        yield Finding(
+            check="genome build",
+            status="note",
+            finding="the genotypes declare no contig lengths to compare",
+            noted=False,
+        )
 
 
 def _build(lengths: Mapping[str, int]) -> str:
@@ -203,12 +230,13 @@ def _genotypes(screening: Screening) -> Iterator[Finding]:
         )
     if variants.windows:
         share = variants.empty_windows / variants.windows
-        serious = share > _MOST_EMPTY
+        serious = share > _MOST_EMPTY and variants.windows >= _FEWEST_WINDOWS
         yield Finding(
             check="variants",
-            status="warning" if serious else "ok",
+            status="warning" if serious else "note" if variants.empty_windows else "ok",
             finding=f"{variants.empty_windows} of {variants.windows} windows around genes have no variant",
             advice="are the genotypes complete, and of the same genome build as the gene positions?" if serious else "",
+            noted=False,
         )
     counts = variants.genotype_counts
     if half := counts.get("half_missing", 0):
@@ -293,4 +321,5 @@ def _gene_models(cohort: CheckedCohort) -> Iterator[Finding]:
         if without
         else "all genes have a strand and a TSS",
         advice="sequence predictors need them: pass genes= (a GTF)" if without else "",
+        noted=False,
     )
