@@ -16,6 +16,7 @@ import pysam
 from hypothesis import strategies as st
 
 from pgxeval import Interval
+from pgxeval.genome import layout
 from pgxeval.genome.formats import calls
 
 Record = tuple[int, str, Sequence[str]]
@@ -262,19 +263,19 @@ class MemorySource:
 
     def read(self, contig: str, start: int, end: int, field: str = "GT") -> calls.Calls:
         rows = [i for i, (at, ref, _) in enumerate(self.records) if at < end and at + len(ref) > start]
-        table = np.zeros((len(rows), calls.TABLE_WIDTH), np.int64)
+        table = np.zeros((len(rows), layout.TABLE_WIDTH), np.int64)
         text = b""
         for i, row in enumerate(rows):
             at, ref, alts = self.records[row]
             for column, part in (
-                (calls.ID_BEGIN, f"r{row}"),
-                (calls.REF_BEGIN, ref),
-                (calls.ALT_BEGIN, ",".join(alts) or "."),
+                (layout.ID_BEGIN, f"r{row}"),
+                (layout.REF_BEGIN, ref),
+                (layout.ALT_BEGIN, ",".join(alts) or "."),
             ):
                 table[i, column], table[i, column + 1] = len(text), len(text) + len(part)
                 text += part.encode() + b"\t"
-            table[i, calls.START], table[i, calls.N_ALLELES] = at, 1 + len(alts)
-            table[i, calls.PASSED] = self.passed[row]
+            table[i, layout.START], table[i, layout.N_ALLELES] = at, 1 + len(alts)
+            table[i, layout.PASSED] = self.passed[row]
         return calls.Calls(
             records=calls.make_records(contig, table, text), alleles=self.alleles[rows], phased=self.phased[rows]
         )

@@ -42,7 +42,14 @@ def edited(*edits: tuple[int, int, str]) -> str:
 def test_unphased_heterozygotes_are_refused(tmp_path: Path, oracles: ModuleType) -> None:
     genome = on_disk(tmp_path, oracles, [(10, "A", ["C"], ["0|1", "1/1"]), (20, "A", ["G"], ["0/0", "0/1"])])
     with pytest.raises(GenotypeError, match=r"1 unphased heterozygous genotypes over c:5-45, the first at c:21 of p1"):
-        genome.haplotypes(WINDOW)
+        genome.haplotypes(WINDOW, ["p1"])
+    both = genome.haplotypes(WINDOW)
+    assert both.index.tolist() == [[0, 1], [-1, -1]]
+    assert both.refused == {"p1": "unphased heterozygous genotype at c:21"}
+    assert both.counts["refused"] == both.counts["unphased"] == 1
+    with pytest.raises(GenotypeError, match="individual p1 has no haplotypes over c:5-45: unphased heterozygous"):
+        both["p1", 0]
+    assert both["p0", 1].sequence == edited((10, 11, "C"))
     assert genome.haplotypes(WINDOW, ["p0"])["p0", 1].sequence == edited((10, 11, "C"))
     assert genome.haplotypes(Interval("c", 5, 20)).counts["unphased"] == 0
 
@@ -88,20 +95,26 @@ def test_what_counts_as_unphased(tmp_path: Path, oracles: ModuleType, genotype: 
 def test_phase_sets(tmp_path: Path, oracles: ModuleType) -> None:
     """Two blocks of read-based phasing: which alleles of one go with which of the other is not known."""
     head = '##FORMAT=<ID=PS,Number=1,Type=Integer,Description="phase set">'
-    cells = [("0|1:11", "1|1:.", "0|1:."), ("1|0:21", "0|1:21", "0|0:.")]
+    cells = [("0|1:11", "1|1:.", "0|1:.", "0|1:7"), ("1|0:21", "0|1:21", "1|0:.", "1|0:7")]
     lines = [
         "\t".join(["c", str(at + 1), ".", "A", "C", ".", ".", ".", "GT:PS", *row])
         for at, row in zip((10, 20), cells, strict=True)
     ]
-    lines.append("\t".join(["c", "31", ".", "A", "G", ".", ".", ".", "GT", "0|1", "0|0", "0|0"]))
-    text = oracles.vcf_text({"c": 100}, ["p0", "p1", "p2"], lines, [head])
+    lines.append("\t".join(["c", "31", ".", "A", "G", ".", ".", ".", "GT", "0|1", "0|0", "0|0", "0|0"]))
+    text = oracles.vcf_text({"c": 100}, ["p0", "p1", "p2", "p3"], lines, [head])
     fasta = oracles.write_fasta(tmp_path / "r.fa", {"c": REFERENCE})
     for name in ("v.vcf.gz", "v.bcf"):
         vcf = oracles.write_vcf(tmp_path / name, text)
-        assert PersonalGenome(vcf).source.read("c", 0, 99).records.phase_sets.tolist() == [True, True, False]
-        with pytest.raises(GenotypeError, match=r"1 individuals have several heterozygous .* in phase sets \(PS\)"):
-            PersonalGenome(vcf, fasta).haplotypes(WINDOW)
-        assert PersonalGenome(vcf, fasta).haplotypes(WINDOW, ["p1", "p2"]).counts["phase_sets"] == 0
+        sets = PersonalGenome(vcf).source.read("c", 0, 99).phase_sets
+        assert sets is not None
+        assert (sets < 0).tolist() == [[False, True, True, False], [False, False, True, False], [True] * 4]
+        assert sets[0, 3] == sets[1, 3] != sets[0, 0] != sets[1, 0] == sets[1, 1]
+        with pytest.raises(GenotypeError, match=r"1 individuals have heterozygous .* in several phase sets \(PS\)"):
+            PersonalGenome(vcf, fasta).haplotypes(WINDOW, ["p0"])
+        refused = PersonalGenome(vcf, fasta).haplotypes(WINDOW)
+        assert list(refused.refused) == ["p0"]
+        assert refused["p3", 1].sequence == edited((10, 11, "C"))
+        assert PersonalGenome(vcf, fasta).haplotypes(WINDOW, ["p1", "p2", "p3"]).counts["phase_sets"] == 0
         assert PersonalGenome(vcf, fasta).haplotypes(Interval("c", 15, 29)).counts["phase_sets"] == 0
         read = PersonalGenome(vcf, fasta, phase_sets="as_written").haplotypes(WINDOW)
         assert read.counts["phase_sets"] == 1
@@ -123,8 +136,9 @@ def test_missing_reads_as_the_reference(tmp_path: Path, oracles: ModuleType) -> 
 def test_missing_refused(tmp_path: Path, oracles: ModuleType) -> None:
     genome = on_disk(tmp_path, oracles, [(10, "A", ["C"], ["0|1", "1|."])], missing="refuse")
     with pytest.raises(GenotypeError, match=r"1 missing genotypes over c:5-45, the first at c:11 of p1"):
-        genome.haplotypes(WINDOW)
-    assert genome.haplotypes(WINDOW, ["p0"]).n_distinct == 2
+        genome.haplotypes(WINDOW, ["p1"])
+    assert genome.haplotypes(WINDOW).refused == {"p1": "missing genotype at c:11"}
+    assert genome.haplotypes(WINDOW).n_distinct == 2
 
 
 # --- ploidy
@@ -147,7 +161,10 @@ def test_haploid_calls_make_one_haplotype(tmp_path: Path, oracles: ModuleType) -
 def test_mixed_ploidy(tmp_path: Path, oracles: ModuleType) -> None:
     records: list[Record] = [(10, "A", ["C"], ["1", "0|1"]), (20, "A", ["G"], ["0|1", "1|1"])]
     with pytest.raises(GenotypeError, match=r"1 individuals have haploid and diploid calls over c:5-45, the first: p0"):
-        on_disk(tmp_path, oracles, records).haplotypes(WINDOW)
+        on_disk(tmp_path, oracles, records).haplotypes(WINDOW, ["p0"])
+    refused = on_disk(tmp_path, oracles, records).haplotypes(WINDOW)
+    assert refused.refused == {"p0": "haploid and diploid calls over c:5-45"}
+    assert refused.index.tolist()[0] == [-1, -1]
     haplotypes = on_disk(tmp_path, oracles, records, mixed_ploidy="reference").haplotypes(WINDOW)
     assert haplotypes["p0", 0].sequence == edited((10, 11, "C"))
     assert haplotypes["p0", 1].sequence == edited((20, 21, "G"))
@@ -164,7 +181,7 @@ def test_ref_mismatch(tmp_path: Path, oracles: ModuleType) -> None:
         GenotypeError,
         match=r"REF is not what .*r\.fa has at 4 of 5 records around c:5-45; "
         r"the first at \(1-based\) c:13, c:16, c:17\. "
-        r"Likely cause: the VCF and the FASTA are of different genome builds",
+        r"Likely cause: the genotypes and the FASTA are of different genome builds",
     ) as error:
         on_disk(tmp_path, oracles, records).haplotypes(WINDOW)
     assert "GT" not in str(error.value).replace("REF", "")
@@ -247,7 +264,7 @@ def test_duplicate_records_at_one_position(tmp_path: Path, oracles: ModuleType) 
 # --- settings
 
 
-@pytest.mark.parametrize("name", ["unphased", "phase_sets", "missing", "ref_mismatch", "mixed_ploidy"])
+@pytest.mark.parametrize("name", ["unphased", "phase_sets", "missing", "half_missing", "ref_mismatch", "mixed_ploidy"])
 def test_unknown_policies(name: str) -> None:
     with pytest.raises(SettingError, match=f"Policies: {name} must be .*got 'guess'"):
         Policies(**{name: "guess"})  # type: ignore[arg-type]

@@ -99,6 +99,7 @@ def test_counts(mixed: Path) -> None:
         "other": 1,
         "missing": 3,
         "half_missing": 1,
+        "half_missing_carriers": 0,
         "haploid": 5,
         "unphased_heterozygous": 0,
     }
@@ -138,7 +139,9 @@ def test_real_cohorts(shared_data: Path) -> None:
 def test_contigs(mixed: Path) -> None:
     genome = PersonalGenome(mixed)
     assert genome.contigs == ("chr1", "chrX", "chr9")
-    assert genome.dosages(Interval("23", 0, 10)).values[:, 0].tolist() == [0, 1, 1, 1]
+    assert genome.dosages(Interval("X", 0, 10)).values[:, 0].tolist() == [0, 1, 1, 1]
+    with pytest.raises(UnknownNameError, match="chrX would be the same in a human file"):
+        genome.dosages(Interval("23", 0, 10))
     assert genome.dosages(Interval("9", 0, 10)).values.shape == (4, 0)  # declared, without records
     with pytest.raises(UnknownNameError, match=r"contig chr2 is not in .*mixed.*chr1, chrX, chr9"):
         genome.dosages(Interval("chr2", 0, 10))
@@ -151,8 +154,8 @@ def test_individuals(mixed: Path) -> None:
         genome.dosages(Interval("chr1", 0, 10), ["NA1", "NA5"])
     with pytest.raises(SettingError, match="one string"):
         genome.dosages(Interval("chr1", 0, 10), "NA1")
-    with pytest.raises(SettingError, match='field must be "GT" or "DS"'):
-        genome.dosages(Interval("chr1", 0, 10), field="GP")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match='field must be "GT", "DS" or "GP"'):
+        genome.dosages(Interval("chr1", 0, 10), field="PL")  # type: ignore[arg-type]
 
 
 def test_missing_files(tmp_path: Path, mixed: Path) -> None:
@@ -198,8 +201,8 @@ def test_a_window_is_read_once_for_all(mixed: Path) -> None:
 
 def test_the_cache_forgets_the_oldest(mixed: Path) -> None:
     source = CountingSource(mixed)
-    one = PersonalGenome(source).dosages(Interval("chr1", 0, 30)).values.nbytes
-    genome = PersonalGenome(source, cache_bytes=2 * one)
+    one = PersonalGenome(source).dosages(Interval("chr1", 0, 30)).nbytes
+    genome = PersonalGenome(source, cache_bytes=int(2.5 * one))
     source.reads.clear()
     for end in (30, 31, 30, 32, 30, 31):
         genome.dosages(Interval("chr1", 0, end))
@@ -233,9 +236,12 @@ def test_imputed_dosages(tmp_path: Path, oracles: ModuleType) -> None:
     assert dosages.counts["symbolic"] == 1
 
 
-def test_field_that_is_not_there(mixed: Path) -> None:
-    with pytest.raises(InputFileError, match="record chr1:5: no DS among its FORMAT fields"):
-        PersonalGenome(mixed).dosages(Interval("chr1", 0, 9), field="DS")
+def test_field_that_is_not_there(tmp_path: Path, oracles: ModuleType) -> None:
+    line = "\t".join(["c", "5", ".", "A", "C", ".", ".", ".", "DP", "1", "2"])
+    for name in ("v.vcf.gz", "v.bcf"):
+        path = oracles.write_vcf(tmp_path / name, oracles.vcf_text({"c": 9}, ["a", "b"], [line]))
+        with pytest.raises(InputFileError, match="record c:5: no DS among its FORMAT fields, and no GT either"):
+            PersonalGenome(path).dosages(Interval("c", 0, 9), field="DS")
 
 
 def test_a_cohort_of_identifiers_that_look_like_numbers(tmp_path: Path, oracles: ModuleType) -> None:

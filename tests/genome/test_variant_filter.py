@@ -55,13 +55,13 @@ def test_frequency(genome: PersonalGenome, bounds: tuple[float, float]) -> None:
 @pytest.mark.parametrize(("low", "high"), [(0, None), (1, 1), (2, None), (2, 3), (4, 9), (0, 0)])
 def test_count(genome: PersonalGenome, low: int, high: int | None) -> None:
     wanted = [alt for alt, count in zip(ALTS, COUNT, strict=True) if low <= count <= (99 if high is None else high)]
-    assert passing(genome, VariantFilter(min_count=low, max_count=high)) == wanted
+    assert passing(genome, VariantFilter(min_minor_alleles=low, max_minor_alleles=high)) == wanted
 
 
 def test_kind_and_filter_column(genome: PersonalGenome) -> None:
     assert passing(genome, VariantFilter(snvs_only=True)) == [(10, "C"), (20, "G"), (40, "T"), (50, "C")]
     assert passing(genome, VariantFilter(passed_only=True)) == [*ALTS[:3], *ALTS[4:]]
-    assert passing(genome, VariantFilter(passed_only=True, snvs_only=True, min_count=2)) == [ALTS[0], *ALTS[4:]]
+    assert passing(genome, VariantFilter(passed_only=True, snvs_only=True, min_minor_alleles=2)) == [ALTS[0], *ALTS[4:]]
 
 
 def test_list_of_variants(genome: PersonalGenome) -> None:
@@ -89,22 +89,22 @@ def test_haplotypes_record_their_filter(genome: PersonalGenome) -> None:
 
 def test_frequencies_are_those_of_the_whole_cohort(genome: PersonalGenome) -> None:
     window = Interval("c", 5, 65)
-    variants = VariantFilter(min_count=3)
+    variants = VariantFilter(min_minor_alleles=3)
     everyone, one = (genome.haplotypes(window, who, variants=variants) for who in (None, ["p0"]))
     assert one["p0", 1].sequence == everyone["p0", 1].sequence
     assert one["p0", 1].variants["position"].tolist() == [11, 31]
 
 
-def test_settings_are_plain() -> None:
-    assert VariantFilter(min_maf=0.1, variants=["1:5:A:G"]).settings() == {
-        "min_maf": 0.1,
-        "max_maf": 0.5,
-        "min_count": 0,
-        "max_count": None,
-        "snvs_only": False,
-        "passed_only": False,
-        "variants": 1,
-    }
+def test_listed_variants_are_recorded() -> None:
+    assert "variants=['1:5:A:G', '1:9:C:T']" in str(VariantFilter(variants=["chr1:9:C:T", ("1", 5, "a", "g")]))
+    many = [[f"1:{position}:A:{alt}" for position in range(1, 30)] for alt in "GC"]
+    one, other = (str(VariantFilter(variants=names)) for names in many)
+    assert "<29 variants, digest " in one
+    assert one != other
+    assert one == str(VariantFilter(variants=reversed(many[0])))
+
+
+def test_is_all() -> None:
     assert VariantFilter().is_all
     assert not VariantFilter(variants=[]).is_all
     assert hash(VariantFilter()) == hash(VariantFilter())
@@ -116,11 +116,11 @@ def test_settings_are_plain() -> None:
         ({"min_maf": 0.6}, "min_maf must be a number from 0 to 0.5, got 0.6"),
         ({"max_maf": -0.1}, "max_maf must be"),
         ({"min_maf": 0.3, "max_maf": 0.2}, "min_maf 0.3 is above max_maf 0.2"),
-        ({"min_count": -1}, "min_count must be a whole number"),
-        ({"min_count": 3, "max_count": 2}, "min_count 3 is above max_count 2"),
+        ({"min_minor_alleles": -1}, "min_minor_alleles must be a whole number"),
+        ({"min_minor_alleles": 3, "max_minor_alleles": 2}, "min_minor_alleles 3 is above max_minor_alleles 2"),
         ({"variants": "chr1:5:A:G"}, "got one string"),
-        ({"variants": ["rs123"]}, "'rs123' names no variant"),
-        ({"variants": ["chr1:x:A:G"]}, "names no variant"),
+        ({"variants": ["rs123"]}, "'rs123' is not the name of a variant"),
+        ({"variants": ["chr1:x:A:G"]}, "is not the name of a variant"),
         ({"variants": pd.DataFrame({"contig": ["1"]})}, "lacks position, ref, alt"),
     ],
 )

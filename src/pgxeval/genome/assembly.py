@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.checks import one_of
 from pgxeval.errors import GenotypeError
 from pgxeval.genome.edits import Edits, describe
 from pgxeval.genome.formats.calls import Calls, Records
 from pgxeval.genome.haplotypes import ABSENT_COPY, Haplotypes
 from pgxeval.genome.intervals import Interval
-from pgxeval.genome.reference import ReferenceGenome
+from pgxeval.genome.layout import (
+    FIRST,
+    HALF_MISSING,
+    LACKS_LEFT,
+    LACKS_RIGHT,
+    LAST,
+    LEFT,
+    MISSING_CALLS,
+    NO_SET,
+    OVERLAPPING,
+    PLACEMENT_WIDTH,
+    PLAIN,
+    RIGHT,
+    SKIP,
+    SKIPPED,
+    SKIPPED_KINDS,
+    TALLY_WIDTH,
+    UNPHASED,
+)
+from pgxeval.genome.policies import Doubts, Policies, by_name, refuse
+from pgxeval.genome.reference import ReferenceBases
 from pgxeval.genome.variant_filter import VariantFilter
 
 _IUPAC = {
@@ -31,40 +48,7 @@ def _base_codes() -> npt.NDArray[np.uint8]:
 
 
 _CODES = _base_codes()
-
-
-@attrs.frozen(kw_only=True)
-class Policies:
-    """What is done with genotypes that do not say which haplotype they mean.
-
-    Parameters
-    ----------
-    unphased
-        An unphased heterozygote (``0/1``; also ``1/.``): ``"refuse"``, or ``"as_written"``: the first
-        allele is copy 0, which is right only where the file is phased and merely writes ``/``.
-    phase_sets
-        An individual with several heterozygous calls of which one lies in a record with phase sets (``PS``, as
-        read-based phasing writes them), which are phased within their set only: ``"refuse"``, or ``"as_written"``,
-        which is right where one set spans each contig (counted).
-    missing
-        A missing copy: ``"reference"`` (counted), or ``"refuse"``.
-    ref_mismatch
-        A record whose REF is not what the reference genome has: ``"refuse"``, or ``"skip"`` (counted).
-    mixed_ploidy
-        An individual with haploid and diploid calls in one window, as at the ends of the pseudo-autosomal
-        regions: ``"refuse"``, or ``"reference"``: two copies, the second of which reads as the reference
-        where a call is haploid (counted).
-    """
-
-    unphased: Literal["refuse", "as_written"] = attrs.field(default="refuse", validator=one_of("refuse", "as_written"))
-    phase_sets: Literal["refuse", "as_written"] = attrs.field(
-        default="refuse", validator=one_of("refuse", "as_written")
-    )
-    missing: Literal["reference", "refuse"] = attrs.field(default="reference", validator=one_of("reference", "refuse"))
-    ref_mismatch: Literal["refuse", "skip"] = attrs.field(default="refuse", validator=one_of("refuse", "skip"))
-    mixed_ploidy: Literal["refuse", "reference"] = attrs.field(
-        default="refuse", validator=one_of("refuse", "reference")
-    )
+_FEW_RECORDS = 5
 
 
 @attrs.frozen(kw_only=True)
@@ -107,7 +91,7 @@ class Window:
     path: str
 
 
-def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceGenome) -> Haplotypes | Flanks:
+def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceBases) -> Haplotypes | Flanks:
     """Make the haplotypes of a window.
 
     Parameters
@@ -131,12 +115,12 @@ def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceGen
     GenotypeError
         If a policy refuses.
     """
-    from pgxeval.genome import haplotype_kernel as kernel
+    from pgxeval.genome.haplotype_kernel import apply_alleles, count_alternatives, find_doubtful, place_windows
 
     records = calls.records
     text, kinds, table = describe(records)
     passing = window.variant_filter.passing(calls)
-    usable = (kinds == kernel.PLAIN) & passing
+    usable = (kinds == PLAIN) & passing
     usable[records.first_allele[:-1]] = False
     record_of = records.record_of
     touched = np.zeros(records.n_records, np.bool_)
@@ -158,40 +142,67 @@ def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceGen
     inside = np.flatnonzero((records.starts < window.interval.end) & (records.ends > window.interval.start))
     span = (int(inside[0]), int(inside[-1]) + 1) if inside.size else (first_record, records.n_records)
     ploidy = np.zeros((n_individuals, 3), np.int64)
-    tally = np.zeros((records.n_records, kernel.TALLY_WIDTH), np.int64)
-    tally[:, [kernel.FIRST_UNPHASED, kernel.FIRST_MISSING]] = -1
-    n_events = kernel.count_alternatives(alleles)
+    tally = np.zeros((records.n_records, TALLY_WIDTH), np.int64)
+    n_events = count_alternatives(alleles)
     offsets = np.empty(2 * n_individuals + 1, np.int64)
     applied = np.empty(n_events, np.int32)
-    kernel.apply_alleles(
+    apply_alleles(
         alleles, phased, records.first_allele, usable, table, first_record, span, ploidy, tally,
         np.empty(n_events, np.int32), np.empty(n_events, np.int32), offsets, applied,
     )  # fmt: skip
 
-    placements = np.empty((2 * n_individuals, kernel.PLACEMENT_WIDTH), np.int64)
+    placements = np.empty((2 * n_individuals, PLACEMENT_WIDTH), np.int64)
     digests = np.empty(2 * n_individuals, np.uint64)
     n_left = window.anchor - window.interval.start
-    kernel.place_windows(
+    place_windows(
         table, offsets, applied, window.anchor, n_left, window.interval.length - n_left, low, read.high,
         placements, digests,
     )  # fmt: skip
-    lacks = placements[:, [kernel.LACKS_LEFT, kernel.LACKS_RIGHT]].max(axis=0, initial=0)
+    lacks = placements[:, [LACKS_LEFT, LACKS_RIGHT]].max(axis=0, initial=0)
     if lacks.any():
         more = [int(n) + (window.interval.start - read.low) if n else 0 for n in lacks]
         return Flanks(low=min(low, read.low) - more[0], high=read.high + more[1])
 
-    visible = (records.starts < placements[:, kernel.RIGHT].max(initial=window.interval.end)) & (
-        records.ends > placements[:, kernel.LEFT].min(initial=window.interval.start)
+    spans = np.stack(
+        [placements[:, LEFT].reshape(-1, 2).min(axis=1), placements[:, RIGHT].reshape(-1, 2).max(axis=1)], axis=1
+    )
+    visible = (records.starts < spans[:, 1].max(initial=window.interval.end)) & (
+        records.ends > spans[:, 0].min(initial=window.interval.start)
     )
     visible[:first_record] = False
     counts = _count(records, kinds, passing, usable, tally, visible, touched)
     counts["ref_mismatch"] = int((mismatch & visible).sum())
     counts["ref_ambiguous"] = int((ambiguous & visible).sum())
-    absent = _absent_copies(window, ploidy, span[1] - span[0], counts)
-    counts["phase_sets"] = _count_phase_sets(records, alleles, usable, visible)
-    _refuse(window, records, tally, visible, counts)
+    absent, mixed = _absent_copies(ploidy, span[1] - span[0])
+    several_sets = np.zeros(n_individuals, np.bool_)
+    if calls.phase_sets is not None:
+        sets = calls.phase_sets if rows is None else np.take(calls.phase_sets, rows, axis=1)
+        several_sets = _several_sets(records, alleles, sets, usable, visible, spans)
+    counts["mixed_ploidy"] = int(mixed.sum())
+    counts["haploid"] = int(absent.sum())
+    counts["phase_sets"] = int(several_sets.sum())
+    unphased, missing = np.full((2, n_individuals), -1, np.int64)
+    n_phased = 0
+    if tally[visible][:, [UNPHASED, MISSING_CALLS, HALF_MISSING]].any():
+        n_phased = find_doubtful(
+            alleles, phased, records.first_allele, usable, table, spans, first_record, unphased, missing
+        )  # fmt: skip
+    doubts = Doubts(
+        unphased=unphased,
+        missing=missing,
+        several_sets=several_sets,
+        mixed_ploidy=mixed,
+        n_phased=n_phased,
+        n_unphased=counts["unphased"],
+        n_missing=counts["missing"] + counts["half_missing"],
+    )
+    refused = refuse(window.policies, doubts, records, window.individuals, window.interval, window.path)
+    counts["refused"] = len(refused)
 
-    index, distinct = _distinct(applied, placements, digests, absent)
+    kept = np.ones((n_individuals, 2), np.bool_)
+    kept[absent, 1] = False
+    kept[list(refused)] = False
+    index, distinct = _distinct(applied, placements, digests, kept.ravel())
     return Haplotypes(
         individuals=window.individuals,
         interval=window.interval,
@@ -199,6 +210,7 @@ def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceGen
         index=index,
         variant_filter=window.variant_filter,
         counts=counts,
+        refused=by_name(refused, window.individuals),
         max_bytes=window.max_bytes,
         edits=Edits(
             reference=bases,
@@ -229,7 +241,7 @@ def _check_references(  # noqa: PLR0917 (one step of assemble, called once)
     touched: npt.NDArray[np.bool_],
     first_record: int,
     read: Flanks,
-    reference: ReferenceGenome,
+    reference: ReferenceBases,
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.uint8], int]:
     """Return which records disagree with the reference, which may agree, and the bases from an origin on."""
     from pgxeval.genome.haplotype_kernel import check_references
@@ -248,19 +260,55 @@ def _check_references(  # noqa: PLR0917 (one step of assemble, called once)
     if mismatch.any() and window.policies.ref_mismatch == "refuse":
         wrong = np.flatnonzero(mismatch)
         n_checked = int(touched[first_record:].sum())
-        share = wrong.size / n_checked
-        cause = (
-            "the VCF and the FASTA are of different genome builds"
-            if share > 0.2
-            else "these records were called or lifted against another FASTA; `bcftools norm --check-ref` lists them"
-        )
+        cause = _cause(window.path, str(reference.path), records, text, wrong, bases, origin, wrong.size / n_checked)
         raise GenotypeError(
             f"{window.path}: REF is not what {reference.path} has at {wrong.size} of {n_checked} records around "
             f"{window.interval}; the first at (1-based) "
             f"{', '.join(f'{records.contig}:{position + 1}' for position in records.starts[wrong[:3]].tolist())}. "
-            f'Likely cause: {cause}. To leave them out, use ref_mismatch="skip"'
+            f'Likely cause: {cause}. To exclude them, use ref_mismatch="skip"'
         )
     return mismatch, outcome == 1, bases, origin
+
+
+def _cause(  # noqa: PLR0917 (a part of _check_references)
+    path: str,
+    fasta: str,
+    records: Records,
+    text: npt.NDArray[np.uint8],
+    wrong: npt.NDArray[np.int64],
+    bases: npt.NDArray[np.uint8],
+    origin: int,
+    share: float,
+) -> str:
+    """Return the likely cause of records whose REF disagrees with the reference genome."""
+    swapped = 0
+    for record in wrong.tolist():
+        begin = int(records.starts[record]) - origin
+        for row in range(int(records.first_allele[record]) + 1, int(records.first_allele[record + 1])):
+            allele = text[slice(*records.allele_bounds[row].tolist())]
+            there = bases[begin : begin + allele.size] if begin >= 0 else bases[:0]
+            if allele.size and np.array_equal(allele, there):
+                swapped += 1
+                break
+    if swapped > 0.8 * wrong.size and (wrong.size >= _FEW_RECORDS or share == 1):
+        convert, out = _conversion(path)
+        return (
+            f"REF and ALT are swapped ({swapped} of them have an ALT that is what the FASTA has), as in files exported "
+            f"from PLINK 1, where REF is the major allele; swap them back with `plink2 {convert} --fa {fasta} "
+            f"--ref-from-fa force {out} --out fixed`"
+        )
+    if share > 0.2:
+        return "the genotypes and the FASTA are of different genome builds"
+    return "these records were called or lifted against another FASTA; `bcftools norm --check-ref` lists them"
+
+
+def _conversion(path: str) -> tuple[str, str]:
+    """Return how plink2 reads a file of genotypes, and how it writes the same kind."""
+    if path.endswith(".pgen"):
+        return f"--pfile {path.removesuffix('.pgen')}", "--make-pgen"
+    if path.endswith(".bcf"):
+        return f"--bcf {path}", "--export bcf"
+    return f"--vcf {path}", "--export vcf bgz"
 
 
 def _count(  # noqa: PLR0917 (one step of assemble, called once)
@@ -272,106 +320,64 @@ def _count(  # noqa: PLR0917 (one step of assemble, called once)
     visible: npt.NDArray[np.bool_],
     touched: npt.NDArray[np.bool_],
 ) -> dict[str, int]:
-    from pgxeval.genome import haplotype_kernel as kernel
-
     record_of = records.record_of
     shown = visible[record_of]
     shown[records.first_allele[:-1]] = False
-    plain = kinds == kernel.PLAIN
+    plain = kinds == PLAIN
     return {
         "records": int(visible.sum()),
         "alleles": int((usable & shown).sum()),
         "filtered": int((plain & ~passing & shown).sum()),
-        **{name: int(((kinds == kind) & shown).sum()) for name, kind in kernel.SKIPPED_KINDS.items()},
-        "not_applied": int(tally[visible, kernel.SKIPPED].sum()),
-        "overlapping": int(tally[visible, kernel.OVERLAPPING].sum()),
-        "missing": int(tally[visible, kernel.MISSING_CALLS].sum()),
-        "half_missing": int(tally[visible, kernel.HALF_MISSING].sum()),
-        "unphased": int(tally[visible, kernel.UNPHASED].sum()),
+        **{name: int(((kinds == kind) & shown).sum()) for name, kind in SKIPPED_KINDS.items()},
+        "not_applied": int(tally[visible, SKIPPED].sum()),
+        "overlapping": int(tally[visible, OVERLAPPING].sum()),
+        "missing": int(tally[visible, MISSING_CALLS].sum()),
+        "half_missing": int(tally[visible, HALF_MISSING].sum()),
+        "unphased": int(tally[visible, UNPHASED].sum()),
     }
 
 
 def _absent_copies(
-    window: Window, ploidy: npt.NDArray[np.int64], n_records: int, counts: dict[str, int]
-) -> npt.NDArray[np.bool_]:
-    """Return which individuals have one copy."""
+    ploidy: npt.NDArray[np.int64], n_records: int
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return which individuals have one copy, and which have calls of one copy and of two."""
     one, one_missing, two_missing = ploidy.T
     two = n_records - one - one_missing - two_missing
-    mixed = (one > 0) & (two > 0)
-    counts["mixed_ploidy"] = int(mixed.sum())
-    if mixed.any() and window.policies.mixed_ploidy == "refuse":
-        who = window.individuals[int(np.flatnonzero(mixed)[0])]
-        raise GenotypeError(
-            f"{window.path}: {int(mixed.sum())} individuals have haploid and diploid calls over {window.interval}, "
-            f"the first: {who}; at the edge of a pseudo-autosomal region choose a window on one side, elsewhere "
-            'the file is at fault. mixed_ploidy="reference" reads the absent copy as the reference'
-        )
     absent: npt.NDArray[np.bool_] = (two == 0) & ((one > 0) | ((one_missing > 0) & (two_missing == 0)))
-    counts["haploid"] = int(absent.sum())
-    return absent
+    mixed: npt.NDArray[np.bool_] = (one > 0) & (two > 0)
+    return absent, mixed
 
 
-def _count_phase_sets(
+def _several_sets(  # noqa: PLR0917 (one step of assemble, called once)
     records: Records,
     alleles: npt.NDArray[np.int8],
+    sets: npt.NDArray[np.int32],
     usable: npt.NDArray[np.bool_],
     visible: npt.NDArray[np.bool_],
-) -> int:
-    """Count individuals of several heterozygous calls of which one is phased within a set only."""
+    spans: npt.NDArray[np.int64],
+) -> npt.NDArray[np.bool_]:
+    """Return which individuals are heterozygous in several phase sets within their own windows."""
     shown = np.flatnonzero(visible)
-    if not records.phase_sets[shown].any():
-        return 0
-    rows = records.first_allele[shown][:, None, None] + np.maximum(alleles[shown], 0)
-    used = np.where(usable[rows], alleles[shown], 0)
-    heterozygous = (used[:, :, 0] != used[:, :, 1]) & (alleles[shown].min(axis=2) >= 0)
-    in_set = heterozygous & records.phase_sets[shown][:, None]
-    return int(((heterozygous.sum(axis=0) > 1) & in_set.any(axis=0)).sum())
-
-
-def _refuse(
-    window: Window,
-    records: Records,
-    tally: npt.NDArray[np.int64],
-    visible: npt.NDArray[np.bool_],
-    counts: dict[str, int],
-) -> None:
-    from pgxeval.genome import haplotype_kernel as kernel
-
-    def first(column: int) -> tuple[str, str]:
-        record = int(np.flatnonzero((tally[:, column] >= 0) & visible)[0])
-        return f"{records.contig}:{int(records.starts[record]) + 1}", window.individuals[int(tally[record, column])]
-
-    n_unphased = int(tally[visible, kernel.UNPHASED].sum())
-    if n_unphased and window.policies.unphased == "refuse":
-        where, who = first(kernel.FIRST_UNPHASED)
-        raise GenotypeError(
-            f"{window.path}: {n_unphased} unphased heterozygous genotypes over {window.interval}, the first at "
-            f"{where} of {who}: which haplotype carries the allele is not known. Phase the file (SHAPEIT, Beagle, "
-            'Eagle), use dosages, or, if it is phased and merely writes "/", unphased="as_written"'
-        )
-    if counts["phase_sets"] and window.policies.phase_sets == "refuse":
-        raise GenotypeError(
-            f"{window.path}: {counts['phase_sets']} individuals have several heterozygous genotypes over "
-            f"{window.interval} in phase sets (PS): phase holds only within a set. Phase the file statistically "
-            '(SHAPEIT, Beagle, Eagle), use dosages, or, where one set spans the contig, phase_sets="as_written"'
-        )
-    n_missing = int(tally[visible][:, [kernel.MISSING_CALLS, kernel.HALF_MISSING]].sum())
-    if n_missing and window.policies.missing == "refuse":
-        where, who = first(kernel.FIRST_MISSING)
-        raise GenotypeError(
-            f"{window.path}: {n_missing} missing genotypes over {window.interval}, the first at {where} of {who}; "
-            'impute them, or read them as the reference with missing="reference"'
-        )
+    pairs = alleles[shown]
+    rows = records.first_allele[shown][:, None, None] + np.maximum(pairs, 0)
+    used = np.where(usable[rows], pairs, 0)
+    heterozygous = (used[:, :, 0] != used[:, :, 1]) & (pairs.min(axis=2) >= 0)
+    heterozygous &= records.starts[shown][:, None] < spans[:, 1]
+    heterozygous &= records.ends[shown][:, None] > spans[:, 0]
+    highest = np.where(heterozygous, sets[shown], NO_SET - 1).max(axis=0, initial=NO_SET - 1)
+    lowest = np.where(heterozygous, sets[shown], np.iinfo(np.int32).max).min(axis=0, initial=np.iinfo(np.int32).max)
+    several: npt.NDArray[np.bool_] = heterozygous.any(axis=0) & (lowest < highest)
+    return several
 
 
 def _distinct(
     applied: npt.NDArray[np.int32],
     placements: npt.NDArray[np.int64],
     digests: npt.NDArray[np.uint64],
-    absent: npt.NDArray[np.bool_],
+    kept: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """Return the row of each copy, and the haplotype that stands for each row, in order of appearance."""
-    from pgxeval.genome.haplotype_kernel import FIRST, LAST, LEFT, SKIP, same_windows
+    """Return the row of each kept copy, and the haplotype that represents each row, in order of appearance."""
+    from pgxeval.genome.haplotype_kernel import same_windows
 
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     if not same_windows(applied, placements, first[inverse]):  # two windows share a digest
@@ -381,8 +387,6 @@ def _distinct(
         seen: dict[tuple[int, ...], int] = {}
         inverse = np.array([seen.setdefault(key, len(seen)) for key in keys])
         first = np.array([keys.index(key) for key in seen])
-    kept = np.ones(digests.size, np.bool_)
-    kept[1::2] = ~absent
     used, appearance = np.unique(inverse[kept], return_index=True)
     used = used[np.argsort(appearance, kind="stable")]
     rank = np.full(first.size, ABSENT_COPY, np.int32)

@@ -8,6 +8,18 @@ import numpy.typing as npt
 
 from pgxeval.genome.coordinates import CoordinateMap
 from pgxeval.genome.formats.calls import Records
+from pgxeval.genome.layout import (
+    EDIT_END,
+    EDIT_START,
+    EDIT_WIDTH,
+    FIRST,
+    LAST,
+    LEFT,
+    NEW_BEGIN,
+    NEW_END,
+    RIGHT,
+    SKIP,
+)
 
 
 def describe(
@@ -26,7 +38,7 @@ def describe(
         The text of the records in upper case (uint8); the kind of each allele (int8 ``(n_alleles,)``); its
         edit (int64 ``(n_alleles, 7)``): both as `pgxeval.genome.haplotype_kernel` defines them.
     """
-    from pgxeval.genome.haplotype_kernel import EDIT_WIDTH, describe_alleles
+    from pgxeval.genome.haplotype_kernel import describe_alleles
 
     lower = (records.text >= ord("a")) & (records.text <= ord("z"))
     text = np.where(lower, records.text - np.uint8(32), records.text)
@@ -78,24 +90,20 @@ class Edits:
 
     def taken(self, row: int) -> npt.NDArray[np.int64]:
         """Return the rows of `table` in the window of one row of `placements`."""
-        from pgxeval.genome.haplotype_kernel import FIRST, LAST
-
         place = self.placements[row]
         return self.applied[place[FIRST] : place[LAST]].astype(np.int64)
 
     def coordinates(self, row: int, length: int) -> CoordinateMap:
         """Return the map of one row of `placements`."""
-        from pgxeval.genome import haplotype_kernel as kernel
-
         edits = self.table[self.taken(row)]
-        new = edits[:, kernel.NEW_END] - edits[:, kernel.NEW_BEGIN]
-        shifts = edits[:, kernel.EDIT_END] - edits[:, kernel.EDIT_START] != new
+        new = edits[:, NEW_END] - edits[:, NEW_BEGIN]
+        shifts = edits[:, EDIT_END] - edits[:, EDIT_START] != new
         edits, new = edits[shifts], new[shifts]
         place = self.placements[row]
-        if place[kernel.SKIP]:  # the window begins inside of the new bases of its first edit
-            new[0] -= place[kernel.SKIP]
-        reference = np.concatenate([[place[kernel.LEFT]], edits[:, kernel.EDIT_END]])
-        ends = np.concatenate([edits[:, kernel.EDIT_START], [place[kernel.RIGHT]]])
+        if place[SKIP]:  # the window begins inside of the new bases of its first edit
+            new[0] -= place[SKIP]
+        reference = np.concatenate([[place[LEFT]], edits[:, EDIT_END]])
+        ends = np.concatenate([edits[:, EDIT_START], [place[RIGHT]]])
         lengths = ends - reference
         starts = np.concatenate([[0], np.cumsum(lengths[:-1] + new)])
         lengths = np.minimum(lengths, length - starts)

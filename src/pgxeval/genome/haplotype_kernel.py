@@ -16,26 +16,37 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.genome.compiled import compiled
-
-# Kinds of alleles.
-PLAIN, STAR, SYMBOLIC, BREAKEND, OTHER = range(5)
-
-SKIPPED_KINDS = {"star": STAR, "symbolic": SYMBOLIC, "breakend": BREAKEND, "other": OTHER}
-
-# Columns of the table of edits, a row an allele: the record's span, the bases that change, the bases that
-# replace them (in the text), and flags.
-RECORD_START, RECORD_END, EDIT_START, EDIT_END, NEW_BEGIN, NEW_END, FLAGS = range(7)
-EDIT_WIDTH = 7
-SHARES_FIRST = 1  # nothing but inserts or deletes, behind a first base that stays
-LENGTHENS = 2
-
-# Columns of the tallies, a row a record.
-MISSING_CALLS, HALF_MISSING, UNPHASED, FIRST_UNPHASED, FIRST_MISSING, OVERLAPPING, SKIPPED = range(7)
-TALLY_WIDTH = 7
-
-# Columns of the placements, a row a haplotype.
-FIRST, LAST, SKIP, LEFT, RIGHT, LACKS_LEFT, LACKS_RIGHT, MAPPED = range(8)
-PLACEMENT_WIDTH = 8
+from pgxeval.genome.layout import (
+    ABSENT,
+    BREAKEND,
+    EDIT_END,
+    EDIT_START,
+    FIRST,
+    FLAGS,
+    HALF_MISSING,
+    LACKS_LEFT,
+    LACKS_RIGHT,
+    LAST,
+    LEFT,
+    LENGTHENS,
+    MAPPED,
+    MISSING,
+    MISSING_CALLS,
+    NEW_BEGIN,
+    NEW_END,
+    OTHER,
+    OVERLAPPING,
+    PLAIN,
+    RECORD_END,
+    RECORD_START,
+    RIGHT,
+    SHARES_FIRST,
+    SKIP,
+    SKIPPED,
+    STAR,
+    SYMBOLIC,
+    UNPHASED,
+)
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -162,8 +173,6 @@ def _tally_copy(
         tally[MISSING_CALLS] += 1
         if counted and partner == -1:
             ploidy[individual, 2] += 1
-    if tally[FIRST_MISSING] < 0:
-        tally[FIRST_MISSING] = individual
 
 
 @compiled
@@ -184,8 +193,8 @@ def apply_alleles(
 ) -> None:
     """Find the alleles that each haplotype takes.
 
-    A record is taken as ``bcftools consensus`` takes it: if it begins behind the last base of the last
-    record taken; or at this base, if it only inserts or deletes behind a first base that it shares with
+    A record is taken as ``bcftools consensus`` takes it: if it begins after the last base of the last
+    record taken; or at this base, if it only inserts or deletes after a first base that it shares with
     REF, and the last record taken did not lengthen the haplotype.
 
     Parameters
@@ -240,8 +249,6 @@ def apply_alleles(
                 # The pair is seen twice where both copies are not REF; it counts at the first.
                 if differ and (copy & 1 == 0 or partner <= 0):
                     tally[record, UNPHASED] += 1
-                    if tally[record, FIRST_UNPHASED] < 0:
-                        tally[record, FIRST_UNPHASED] = individual
             if not is_usable:
                 tally[record, SKIPPED] += 1
                 continue
@@ -264,6 +271,58 @@ def apply_alleles(
         h = event_copies[i]
         applied[fill[h]] = event_rows[i]
         fill[h] += 1
+
+
+@compiled
+def find_doubtful(
+    alleles: npt.NDArray[np.int8],
+    phased: npt.NDArray[np.bool_],
+    first_allele: Ints,
+    usable: npt.NDArray[np.bool_],
+    edits: Ints,
+    spans: Ints,
+    first_record: int,
+    unphased: Ints,
+    missing: Ints,
+) -> int:
+    """Find, for each individual, the first record of its own windows that a policy may refuse.
+
+    Parameters
+    ----------
+    alleles, phased, first_allele, usable, edits, first_record
+        As for `apply_alleles`.
+    spans
+        ``(n_individuals, 2)``: positions between which both windows of an individual lie.
+    unphased, missing
+        Output, ``(n_individuals,)``: the first record with an unphased heterozygote, and with a missing copy; -1
+        where there is none.
+
+    Returns
+    -------
+    int
+        Number of phased heterozygotes.
+    """
+    n_phased = 0
+    unphased[:] = -1
+    missing[:] = -1
+    for record in range(first_record, alleles.shape[0]):
+        row = first_allele[record]
+        start, end = edits[row, RECORD_START], edits[row, RECORD_END]
+        for i in range(alleles.shape[1]):
+            first, second = alleles[record, i, 0], alleles[record, i, 1]
+            if (first == 0 and second == 0) or start >= spans[i, 1] or end <= spans[i, 0]:
+                continue
+            if missing[i] < 0 and MISSING in (first, second):
+                missing[i] = record
+            if second != ABSENT:
+                mine = first > 0 and usable[row + first]
+                theirs = second > 0 and usable[row + second]
+                if (mine or theirs) and not (mine and theirs and first == second):
+                    if phased[record, i]:
+                        n_phased += 1
+                    elif unphased[i] < 0:
+                        unphased[i] = record
+    return n_phased
 
 
 @compiled
@@ -300,7 +359,7 @@ def place_windows(
     """
     for h in range(offsets.size - 1):
         begin, end = offsets[h], offsets[h + 1]
-        below, above = begin, end  # first edit that ends behind the anchor
+        below, above = begin, end  # first edit that ends after the anchor
         while below < above:
             middle = (below + above) // 2
             if edits[applied[middle], EDIT_END] > anchor:

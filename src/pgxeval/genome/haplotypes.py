@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.errors import SettingError, UnknownNameError
+from pgxeval.errors import GenotypeError, SettingError, UnknownNameError
 from pgxeval.genome.coordinates import CoordinateMap
 from pgxeval.genome.edits import Edits
 from pgxeval.genome.formats.calls import Records
 from pgxeval.genome.intervals import Interval
+from pgxeval.genome.layout import MAPPED
+from pgxeval.genome.notebook import html_table
 from pgxeval.genome.variant_filter import VariantFilter
 from pgxeval.names import near_names
 
@@ -52,7 +54,7 @@ class HaplotypeBatch:
 class Haplotypes:
     """The haplotypes of some individuals over a window, each distinct one once.
 
-    Every sequence has ``interval.length`` bases, and the anchor has index `anchor_index` in each: behind a
+    Every sequence has ``interval.length`` bases, and the anchor has index `anchor_index` in each: after a
     net deletion it is filled up with what follows (the individual's own variants included), after a net
     insertion cut at the ends. Off the contig it is N.
 
@@ -68,17 +70,19 @@ class Haplotypes:
     anchor
         Reference position (0-based) that keeps its index.
     index
-        int32 ``(n_individuals, 2)``, read-only: row of each copy in `sequences`; -1 for the copy that a
-        haploid individual has not.
+        int32 ``(n_individuals, 2)``, read-only: row of each copy in `sequences`; -1 for the second copy of a
+        haploid individual, and for both copies of one that a policy refuses.
     variant_filter
         The filter that made them.
     counts
-        What was seen and what was left out in the windows. Of the file: ``records``; ALT ``alleles`` in use;
+        What was seen and what was excluded in the windows. Of the file: ``records``; ALT ``alleles`` in use;
         alleles that are ``filtered``, or no bases (``star``, ``symbolic``, ``breakend``, ``other``); records
         with ``ref_mismatch`` (skipped) or ``ref_ambiguous`` (the FASTA has an IUPAC code that may be REF). Of the
         individuals asked for: calls of alleles that are ``not_applied``, being none of these in use, or
         ``overlapping`` one that was; genotypes ``missing``, ``half_missing`` or ``unphased`` and heterozygous;
-        individuals ``haploid``, of ``mixed_ploidy``, or with several heterozygotes in ``phase_sets``.
+        individuals ``haploid``, of ``mixed_ploidy``, heterozygous in several ``phase_sets``, or ``refused``.
+    refused
+        Individuals without haplotypes here, and why: by the policies of `PersonalGenome`.
     max_bytes
         Above this, `sequences` refuses [bytes].
     """
@@ -89,9 +93,21 @@ class Haplotypes:
     index: npt.NDArray[np.int32] = attrs.field(repr=lambda index: f"<{index.shape[0]} x 2>")
     variant_filter: VariantFilter
     counts: Mapping[str, int]
+    refused: Mapping[str, str] = attrs.field(factory=dict, repr=lambda refused: f"<{len(refused)}>")
     max_bytes: int = attrs.field(repr=False)
     edits: Edits = attrs.field(repr=False)
     records: Records = attrs.field(repr=False)
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, str | int]] = [
+            ("window (1-based, closed)", self.interval.region),
+            ("anchor (0-based)", self.anchor),
+            ("individuals", len(self.individuals)),
+            ("distinct haplotypes", self.n_distinct),
+            ("memory of all sequences [bytes]", self.nbytes),
+            *self.counts.items(),
+        ]
+        return html_table("Haplotypes", rows)
 
     @property
     def n_distinct(self) -> int:
@@ -111,8 +127,6 @@ class Haplotypes:
     @property
     def anchor_deleted(self) -> npt.NDArray[np.bool_]:
         """Bool ``(n_distinct,)``: the anchor is deleted, and the next base that is not stands in for it."""
-        from pgxeval.genome.haplotype_kernel import MAPPED
-
         deleted: npt.NDArray[np.bool_] = self.edits.placements[:, MAPPED] != self.anchor
         return deleted
 
@@ -179,6 +193,8 @@ class Haplotypes:
                 f"individual {name} is not among these {len(self.individuals)}{near_names(str(name), self.individuals)}"
             )
         row = int(self.index[self.individuals.index(name), copy])
+        if name in self.refused:
+            raise GenotypeError(f"individual {name} has no haplotypes over {self.interval}: {self.refused[name]}")
         if row == ABSENT_COPY:
             raise UnknownNameError(f"individual {name} is haploid over {self.interval}: there is no copy {copy}")
         return Haplotype(individual=name, copy=copy, row=row, haplotypes=self)

@@ -6,16 +6,21 @@ are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
 import attrs
 
 from pgxeval.errors import SettingError
+from pgxeval.genome.notebook import html_table
 
 Strand = Literal["+", "-"]
 
 DEFAULT_FLANK_BP = 1_000_000
+
+_REGION = re.compile(r"(?P<contig>\S+):(?P<first>[0-9][0-9,]*)-(?P<last>[0-9][0-9,]*)")
+_LONGEST_REGION = 1_000
 
 
 @attrs.frozen(order=True)
@@ -37,6 +42,8 @@ class Interval:
     100
     >>> Interval.around("chr1", 1_000, 400)
     Interval(contig='chr1', start=800, end=1200)
+    >>> Interval.parse("chr1:1,001-2,000")
+    Interval(contig='chr1', start=1000, end=2000)
     """
 
     contig: str = attrs.field(validator=attrs.validators.instance_of(str))
@@ -56,6 +63,44 @@ class Interval:
         start = position - length // 2
         return cls(contig, start, start + length)
 
+    @classmethod
+    def parse(cls, region: str) -> Interval:
+        """Return the interval of a region as genome browsers and samtools write it: 1-based and closed.
+
+        Parameters
+        ----------
+        region
+            ``"chr1:1,001-2,000"``: 1,000 bases, of which the first is base 1,001. Commas may be omitted.
+
+        Raises
+        ------
+        SettingError
+            If the text is not such a region.
+        """
+        found = _REGION.fullmatch(region.strip()) if len(region) < _LONGEST_REGION else None
+        if found is None:
+            raise SettingError(
+                f"{region[:60]!r} is not a region; expected contig:first-last, 1-based and closed, such as "
+                '"chr1:1,001-2,000"'
+            )
+        first, last = (int(number.replace(",", "")) for number in found.group("first", "last"))
+        if not 1 <= first <= last:
+            raise SettingError(f"region {region}: positions are 1-based and closed, so 1 <= first <= last is expected")
+        return cls(found["contig"], first - 1, last)
+
+    @property
+    def region(self) -> str:
+        """The interval as genome browsers and samtools write it, 1-based and closed: ``chr1:1,001-2,000``."""
+        return f"{self.contig}:{self.start + 1:,}-{self.end:,}"
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, str | int]] = [
+            ("region (1-based, closed)", self.region),
+            ("start (0-based)", self.start),
+            ("length [bp]", self.length),
+        ]
+        return html_table(f"Interval {self}", rows)
+
     @property
     def length(self) -> int:
         """Number of bases, ``end - start``."""
@@ -71,6 +116,23 @@ class Interval:
 
     def __str__(self) -> str:
         return f"{self.contig}:{self.start}-{self.end}"
+
+
+def as_interval(where: Interval | str) -> Interval:
+    """Return an interval as it is, and that of a region such as ``"chr1:1,001-2,000"``; see `Interval.parse`.
+
+    Raises
+    ------
+    SettingError
+        If `where` is neither.
+    """
+    if isinstance(where, Interval):
+        return where
+    if isinstance(where, str):
+        return Interval.parse(where)
+    raise SettingError(
+        f'expected an Interval or a region such as "chr1:1,001-2,000" (1-based, closed), got {type(where).__name__}'
+    )
 
 
 def _exons(value: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
@@ -90,13 +152,13 @@ class Gene:
     start, end
         Span of the gene, 0-based half-open. An expression BED in the GTEx manner holds TSS-1..TSS here.
     strand
-        ``"+"``, ``"-"`` or None where no source says it. Sequence predictors refuse a gene without strand.
+        ``"+"``, ``"-"`` or None where no source states it. Sequence predictors refuse a gene without strand.
     tss
-        Transcription start site, 0-based, or None where no source says it.
+        Transcription start site, 0-based, or None where no source states it.
     exons
-        Union of the exons, 0-based half-open, sorted; empty where no source says it.
+        Union of the exons, 0-based half-open, sorted; empty where no source states it.
     name
-        Gene symbol; the identifier where there is none.
+        Gene symbol; the identifier where it has none.
     """
 
     gene_id: str
@@ -112,8 +174,18 @@ class Gene:
         if not 0 <= self.start < self.end:
             raise SettingError(
                 f"gene {self.gene_id}: span {self.contig}:{self.start}-{self.end} is empty or negative; "
-                "0-based half-open positions with 0 <= start < end are wanted"
+                "expected 0-based half-open positions with 0 <= start < end"
             )
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, str | int]] = [
+            ("gene_id", self.gene_id),
+            ("span (1-based, closed)", self.body.region),
+            ("strand", self.strand or "unknown"),
+            ("TSS (0-based)", "unknown" if self.tss is None else self.tss),
+            ("exons", len(self.exons)),
+        ]
+        return html_table(f"Gene {self.name}", rows)
 
     @property
     def body(self) -> Interval:

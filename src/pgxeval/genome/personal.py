@@ -4,98 +4,144 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast
+from typing import Literal, TypeVar, cast, get_args
+from weakref import WeakSet
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.genome.assembly import Flanks, Policies, Window, assemble
-from pgxeval.genome.contigs import match_contig
+from pgxeval.genome.assembly import Flanks, Window, assemble
+from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.dosages import Dosages, make_dosages
 from pgxeval.genome.formats.calls import Calls, Field
-from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.source import (
+    ChoosesField,
+    GenotypePaths,
+    GenotypeSource,
+    HasIdentity,
+    NamesContigs,
+    open_genotypes,
+)
 from pgxeval.genome.haplotypes import HaplotypeBatch, Haplotypes
-from pgxeval.genome.intervals import Interval
-from pgxeval.genome.reference import ReferenceGenome
+from pgxeval.genome.identity import Identity
+from pgxeval.genome.intervals import Interval, as_interval
+from pgxeval.genome.notebook import html_table
+from pgxeval.genome.policies import Policies
+from pgxeval.genome.reference import ReferenceBases, ReferenceGenome
 from pgxeval.genome.variant_filter import VariantFilter
 from pgxeval.names import known_names, near_names
 
 _Cached = TypeVar("_Cached", Dosages, Calls)
 
+_FIELDS = get_args(Field)
 _DEFAULT_CACHE_BYTES = 256 * 2**20
 _DEFAULT_MAX_BYTES = 2**31
 _FLANK_BP = 2_048  # net deletions of most windows are shorter; more is read where they are not
 
 
 class PersonalGenome:
-    """The genomes of a cohort: a file of genotypes and, for sequences, the reference genome.
+    """The genomes of a cohort: files of genotypes and, for sequences, the reference genome.
 
     Parameters
     ----------
     genotypes
-        Path of a VCF with its index, or any `GenotypeSource`.
+        Path of an indexed VCF or BCF or of a PLINK 2 ``.pgen``; where there is one file per chromosome, a list of
+        paths, a pattern such as ``"chr{chrom}.vcf.gz"`` or their folder; or any `GenotypeSource`.
     reference
-        Path of an indexed FASTA, or a `ReferenceGenome`. Dosages do without.
+        Path of an indexed FASTA, or a `ReferenceGenome`. Not needed for dosages.
+    field
+        FORMAT field of dosages: ``"GT"``, ``"DS"`` or ``"GP"``. None chooses: ``"GT"``, except for VCF and BCF files
+        without GT, and for ``.pgen`` files with dosages (`notes` states the choice). Haplotypes always come from GT.
     unphased, phase_sets, missing, ref_mismatch, mixed_ploidy
-        What `haplotypes` does with genotypes that do not say which haplotype they mean; see `Policies`.
+        What `haplotypes` does with genotypes that do not state which haplotype they mean; see `Policies`.
+    half_missing
+        What `dosages` does with a genotype of one known copy of two (``1|.``); see `Policies`.
     cache_bytes
-        Memory for windows that have been read and may be asked for again [bytes].
+        Memory for windows that have been read and may be used again [bytes].
 
     Raises
     ------
     InputFileNotFoundError
         If a file does not exist.
     InputFileError
-        If a file is truncated, damaged, or has no index.
+        If a file is truncated or damaged, or has no index.
+    SettingError
+        If an argument is not one of those above.
 
     Notes
     -----
-    One instance may be used from several threads. It pickles by path and opens the files again where it
-    lands. A window is read once for the whole cohort, whatever the number of individuals asked for.
+    One instance may be used from several threads. It pickles by absolute path and opens the files again in the other
+    process. A window is read once for the whole cohort, whatever the number of individuals. A file that changes
+    while it is open is an error.
     """
 
     def __init__(
         self,
-        genotypes: str | os.PathLike[str] | GenotypeSource,
-        reference: str | os.PathLike[str] | ReferenceGenome | None = None,
+        genotypes: GenotypePaths | GenotypeSource,
+        reference: str | os.PathLike[str] | ReferenceBases | None = None,
         *,
+        field: Field | None = None,
         unphased: Literal["refuse", "as_written"] = "refuse",
         phase_sets: Literal["refuse", "as_written"] = "refuse",
         missing: Literal["reference", "refuse"] = "reference",
+        half_missing: Literal["missing", "reference"] = "missing",
         ref_mismatch: Literal["refuse", "skip"] = "refuse",
         mixed_ploidy: Literal["refuse", "reference"] = "refuse",
         cache_bytes: int = _DEFAULT_CACHE_BYTES,
     ) -> None:
-        self.source: GenotypeSource = (
-            open_genotypes(genotypes) if isinstance(genotypes, str | os.PathLike) else genotypes
-        )
-        self.reference = ReferenceGenome(Path(reference)) if isinstance(reference, str | os.PathLike) else reference
+        if field is not None:
+            _check_field(field)
         self.policies = Policies(
             unphased=unphased,
             phase_sets=phase_sets,
             missing=missing,
+            half_missing=half_missing,
             ref_mismatch=ref_mismatch,
             mixed_ploidy=mixed_ploidy,
         )
+        if not (reference is None or isinstance(reference, str | os.PathLike | ReferenceBases)):
+            raise SettingError(
+                f"reference must be the path of a FASTA file or a ReferenceGenome, got {type(reference).__name__}"
+            )
+        self.source = genotypes if isinstance(genotypes, GenotypeSource) else open_genotypes(genotypes)
+        self.reference: ReferenceBases | None = (
+            ReferenceGenome(Path(reference)) if isinstance(reference, str | os.PathLike) else reference
+        )
+        chosen: Field = self.source.default_field if isinstance(self.source, ChoosesField) else "GT"
+        self.field: Field = chosen if field is None else field
+        self.notes: tuple[str, ...] = ()
+        if field is None and chosen != "GT":
+            why = "it holds imputed dosages" if self.source.path.endswith(".pgen") else "its records have no GT"
+            self.notes = (f"dosages are read from {chosen} of {self.source.path}: {why} (field={chosen!r})",)
         self.cache_bytes = cache_bytes
         self._rows = {name: row for row, name in enumerate(self.source.individuals)}
+        self._names = (
+            self.source.contig_names
+            if isinstance(self.source, NamesContigs)
+            else ContigNames(names=tuple(self.source.contigs))
+        )
+        self._known_contigs: dict[str, str] = {}
         self._start_cache()
 
     def _start_cache(self) -> None:
         self._cache: OrderedDict[tuple[str, str, int, int], Dosages | Calls] = OrderedDict()
+        self._cached_bytes = 0
         self._lock = threading.Lock()
+        _open_genomes.add(self)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         state = self.__dict__.copy()
-        del state["_cache"], state["_lock"]
+        for name in ("_cache", "_cached_bytes", "_lock"):
+            del state[name]
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._start_cache()
 
@@ -104,6 +150,18 @@ class PersonalGenome:
             f"PersonalGenome({self.source.path!r}, {len(self.individuals)} individuals, "
             f"reference={None if self.reference is None else str(self.reference.path)!r})"
         )
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[str, str | int]] = [
+            ("genotypes", self.source.path),
+            ("individuals", len(self.individuals)),
+            ("contigs", known_names(self.contigs)),
+            ("field of dosages", self.field),
+            ("reference", "none" if self.reference is None else str(self.reference.path)),
+            *((name, str(value)) for name, value in attrs.asdict(self.policies).items()),
+            *(("note", note) for note in self.notes),
+        ]
+        return html_table("PersonalGenome", rows)
 
     @property
     def individuals(self) -> tuple[str, ...]:
@@ -115,8 +173,30 @@ class PersonalGenome:
         """Contigs that the genotypes know, by the names of their file."""
         return self.source.contigs
 
+    @property
+    def contig_lengths(self) -> Mapping[str, int]:
+        """Contig lengths [bp] that the header of the genotypes declares, by the names of `contigs`."""
+        return self._names.lengths
+
+    def identity(self) -> Identity:
+        """Return everything that shapes dosages and haplotypes, as plain values: equal for equal files and policies.
+
+        Files are identified by size, time and a digest of header, index and samples of their content, never by name.
+
+        Raises
+        ------
+        SettingError
+            If the genotypes or the reference are objects of one's own without a method ``identity``.
+        """
+        return {
+            "genotypes": _identity(self.source),
+            "reference": None if self.reference is None else _identity(self.reference),
+            "field": self.field,
+            "policies": dict(attrs.asdict(self.policies)),
+        }
+
     def rows(self, individuals: Sequence[str] | None) -> npt.NDArray[np.int64]:
-        """Return the rows of individuals in the file, int64; all where None is given.
+        """Return the rows of individuals in the file, int64; of all individuals for None.
 
         Raises
         ------
@@ -143,30 +223,37 @@ class PersonalGenome:
         UnknownNameError
             If the file neither has records of it nor declares it in its header.
         """
-        found = match_contig(name, self.contigs)
-        if found is None:
-            raise UnknownNameError(
-                f"contig {name} is not in {self.source.path} (it has {known_names(self.contigs)})"
-                f"{near_names(name, self.contigs)}"
-            )
-        return found
+        if name not in self._known_contigs:
+            found = self._names.match(name)
+            if found is None:
+                raise self._names.unknown(name, self.source.path)
+            self._known_contigs[name] = found
+        return self._known_contigs[name]
 
-    def dosages(self, interval: Interval, individuals: Sequence[str] | None = None, field: Field = "GT") -> Dosages:
+    def has_contig(self, name: str) -> bool:
+        """Whether the file has records of a contig or declares it, under whatever name."""
+        return self._names.match(name) is not None
+
+    def dosages(
+        self, interval: Interval | str, individuals: Sequence[str] | None = None, field: Field | None = None
+    ) -> Dosages:
         """Return how many copies of each ALT allele each individual carries.
 
         Parameters
         ----------
         interval
-            0-based half-open. A variant belongs to it if its first REF base (POS - 1) lies inside.
+            0-based half-open, or a region such as ``"chr1:1,001-2,000"`` (1-based, closed). A variant belongs to it if
+            its first REF base (POS - 1) lies inside.
         individuals
-            Names, in the order wanted; None for all.
+            Names, in the order of the result; None for all.
         field
-            ``"GT"``: counts from genotypes, int8. ``"DS"``: imputed dosages, float32.
+            ``"GT"``: counts from genotypes, int8. ``"DS"``, ``"GP"``: imputed dosages, float32; of records without the
+            field (typed only), their GT is counted. None for `PersonalGenome.field`.
 
         Returns
         -------
         Dosages
-            One row an individual, one column an ALT allele.
+            One row per individual, one column per ALT allele.
 
         Raises
         ------
@@ -175,23 +262,37 @@ class PersonalGenome:
         InputFileError
             If a record cannot be read.
         """
-        if field not in ("GT", "DS"):
-            raise SettingError(f'field must be "GT" or "DS", got {field!r}')
+        interval = as_interval(interval)
+        chosen: Field = self.field if field is None else field
+        _check_field(chosen)
         rows = self.rows(individuals)
         contig = self.contig_name(interval.contig)
         whole = self._cached(
-            (field, contig, interval.start, interval.end),
+            (chosen, contig, interval.start, interval.end),
             lambda: make_dosages(
-                self.source.read(contig, max(0, interval.start), max(0, interval.end), field),
+                self.source.read(contig, max(0, interval.start), max(0, interval.end), chosen),
                 interval,
                 self.individuals,
+                field=chosen,
+                half_missing=self.policies.half_missing,
             ),
         )
         return whole if individuals is None else whole.take(rows)
 
+    def count_calls(self, intervals: Iterable[Interval | str]) -> dict[str, int]:
+        """Return the sum of `Dosages.counts` over windows, such as the cis windows of some genes.
+
+        Windows on contigs that the file does not have count nothing; overlapping windows count twice.
+        """
+        total: Counter[str] = Counter()
+        for interval in map(as_interval, intervals):
+            if self.has_contig(interval.contig):
+                total.update(self.dosages(interval).counts)
+        return dict(total)
+
     def haplotypes(
         self,
-        interval: Interval,
+        interval: Interval | str,
         individuals: Sequence[str] | None = None,
         anchor: int | None = None,
         *,
@@ -203,16 +304,17 @@ class PersonalGenome:
         Parameters
         ----------
         interval
-            0-based half-open. Each haplotype has as many bases; beyond the contig they are N.
+            0-based half-open, or a region such as ``"chr1:1,001-2,000"`` (1-based, closed). Each haplotype has as many
+            bases; beyond the contig they are N.
         individuals
-            Names, in the order wanted; None for all.
+            Names, in the order of the result; None for all.
         anchor
             Reference position (0-based, in `interval`) that has index ``anchor - interval.start`` on every
             haplotype, such as the TSS. None for the first of `interval`.
         variants
             Which ALT alleles may enter; None for all.
         max_bytes
-            `Haplotypes.sequences` refuses to take more [bytes].
+            `Haplotypes.sequences` refuses to use more memory than this [bytes].
 
         Returns
         -------
@@ -226,10 +328,12 @@ class PersonalGenome:
         UnknownNameError
             If an individual or the contig is not known.
         GenotypeError
-            If a policy refuses: unphased heterozygotes, REF that disagrees with the FASTA, mixed ploidy.
+            If REF disagrees with the FASTA, or a policy refuses all individuals: for unphased heterozygotes, several
+            phase sets or mixed ploidy. If it refuses some, only these have no haplotypes: `Haplotypes.refused`.
         InputFileError
             If a record cannot be read.
         """
+        interval = as_interval(interval)
         rows = self.rows(individuals)
         window, reference = self._window(interval, individuals, rows, anchor, variants, max_bytes)
         contig = self.contig_name(interval.contig)
@@ -246,7 +350,7 @@ class PersonalGenome:
 
     def iter_haplotypes(
         self,
-        interval: Interval,
+        interval: Interval | str,
         individuals: Sequence[str] | None = None,
         anchor: int | None = None,
         *,
@@ -255,19 +359,19 @@ class PersonalGenome:
     ) -> Iterator[HaplotypeBatch]:
         """Go through the distinct haplotypes of a window, a few at a time.
 
-        Memory is that of two batches and of the window's genotypes, whatever the size of the cohort.
+        Memory is that of two batches and of the window's genotypes.
 
         Parameters
         ----------
         interval, individuals, anchor, variants
             As for `haplotypes`.
         batch_size
-            Sequences a batch.
+            Sequences per batch.
 
         Yields
         ------
         HaplotypeBatch
-            Its `haplotypes.index` says who carries which row.
+            Its `haplotypes.index` holds the row of each copy of each individual.
         """
         made = self.haplotypes(interval, individuals, anchor, variants=variants)
         yield from made.batches(batch_size)
@@ -280,19 +384,19 @@ class PersonalGenome:
         anchor: int | None,
         variants: VariantFilter | None,
         max_bytes: int,
-    ) -> tuple[Window, ReferenceGenome]:
+    ) -> tuple[Window, ReferenceBases]:
         if self.reference is None:
             raise SettingError('haplotypes need the reference genome: PersonalGenome(..., reference="genome.fa")')
         contig = self.reference.contig_name(interval.contig)
         if interval.length == 0:
-            raise SettingError(f"window {interval} is empty; start < end is wanted")
+            raise SettingError(f"window {interval} is empty; expected start < end")
         anchor = interval.start if anchor is None else int(anchor)
         if not interval.contains(anchor):
             raise SettingError(f"anchor {anchor} lies outside of the window {interval} (0-based half-open)")
         if not 0 <= anchor < self.reference.contigs[contig]:
             raise SettingError(
                 f"anchor {anchor} lies off {contig}, which has {self.reference.contigs[contig]} bases; "
-                "0-based positions are wanted"
+                "expected a 0-based position"
             )
         window = Window(
             interval=Interval(contig, interval.start, interval.end),
@@ -313,8 +417,35 @@ class PersonalGenome:
                 return cast("_Cached", self._cache[key])
         made = make()
         with self._lock:
+            replaced = self._cache.pop(key, None)
+            self._cached_bytes += made.nbytes - (0 if replaced is None else replaced.nbytes)
             self._cache[key] = made
-            held = sum(window.nbytes for window in self._cache.values())
-            while held > self.cache_bytes and len(self._cache) > 1:
-                held -= self._cache.popitem(last=False)[1].nbytes
+            while self._cached_bytes > self.cache_bytes and len(self._cache) > 1:
+                self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
         return made
+
+
+def _identity(files: GenotypeSource | ReferenceBases) -> Identity:
+    if not isinstance(files, HasIdentity):
+        raise SettingError(
+            f"{type(files).__name__} has no method identity(): return from it what tells versions of its data apart, "
+            "such as a digest of the file, or run without a store"
+        )
+    return files.identity()
+
+
+def _check_field(field: Field) -> None:
+    if field not in _FIELDS:
+        raise SettingError(f'field must be "GT", "DS" or "GP", got {field!r}')
+
+
+_open_genomes: WeakSet[PersonalGenome] = WeakSet()
+
+
+def _renew_locks() -> None:
+    """Give each genome a lock and a cache of its own after a fork: another thread may have held the lock."""
+    for genome in list(_open_genomes):
+        genome._start_cache()
+
+
+os.register_at_fork(after_in_child=_renew_locks)

@@ -1,31 +1,36 @@
-"""The reference genome: bases of an indexed FASTA file.
+"""The reference genome: bases of an indexed FASTA file, plain or compressed by bgzip.
 
-No handle is shared between threads or processes.
+Both are read by the arithmetic of the ``.fai`` index; no handle is held open.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import threading
+import struct
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.errors import InputFileError, InputFileNotFoundError, PgxevalWarning, UnknownNameError
-from pgxeval.genome.contigs import match_contig
-from pgxeval.genome.intervals import Interval
-from pgxeval.names import known_names, near_names
+from pgxeval.errors import InputFileError, InputFileNotFoundError, PgxevalWarning
+from pgxeval.genome.contigs import ContigNames
+from pgxeval.genome.formats.bgzf import check_complete, read_blocks
+from pgxeval.genome.identity import FileStamp, Identity, text_digest
+from pgxeval.genome.intervals import Interval, as_interval
 
 _N = ord("N")
+_ABSURD = 1 << 60
+_MOST_COMPRESSION = 1 << 11  # more than gzip reaches
 
 
 def _base_table() -> npt.NDArray[np.uint8]:
-    """Return the table from any byte to an upper-case base; what is no letter becomes 0."""
+    """Return the table from any byte to an upper-case base; anything that is not a letter of a base becomes 0."""
     table = np.zeros(256, dtype=np.uint8)
     for letter in b"ACGTNRYSWKMBDHVU":
         table[letter] = letter
@@ -38,21 +43,44 @@ def _base_table() -> npt.NDArray[np.uint8]:
 _BASES = _base_table()
 
 
+@runtime_checkable
+class ReferenceBases(Protocol):
+    """What haplotypes need of a reference genome; `ReferenceGenome` has it."""
+
+    @property
+    def path(self) -> str | os.PathLike[str]:
+        """Where the bases are, for messages."""
+        ...
+
+    @property
+    def contigs(self) -> Mapping[str, int]:
+        """Contig lengths [bp]."""
+        ...
+
+    def contig_name(self, name: str) -> str:
+        """Return this genome's name of a contig."""
+        ...
+
+    def fetch(self, interval: Interval) -> npt.NDArray[np.uint8]:
+        """Return upper-case bases, uint8 ASCII; N off the contig."""
+        ...
+
+
 class ReferenceGenome:
     r"""A reference genome in an indexed FASTA file.
 
     Parameters
     ----------
     path
-        FASTA file, plain (``.fa``) or compressed by ``bgzip`` (``.fa.gz``). A missing ``.fai`` is made
-        beside a plain file.
+        FASTA file, plain (``.fa``) or compressed by ``bgzip`` (``.fa.gz``). Missing indexes (``.fai``, ``.gzi``) are
+        made next to it; in a folder that cannot be written to they are kept in memory.
 
     Raises
     ------
     InputFileNotFoundError
         If the file does not exist.
     InputFileError
-        If it is no FASTA file, or its index is missing and cannot be made.
+        If it is not a FASTA file, or its index is damaged or cannot be made.
 
     Notes
     -----
@@ -72,26 +100,44 @@ class ReferenceGenome:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        full = Path(path).expanduser().absolute()
+        if not full.is_file():
+            raise InputFileNotFoundError(f"reference FASTA not found: {full}")
+        self._stamp = FileStamp.of(full)
         self._open_index()
 
     def _open_index(self) -> None:
-        self._local = threading.local()
-        if not self.path.is_file():
-            raise InputFileNotFoundError(f"reference FASTA not found: {self.path}")
         with self.path.open("rb") as handle:
-            magic = handle.read(2)
-        self._compressed = magic == b"\x1f\x8b"
-        self._index = _read_compressed_index(self.path) if self._compressed else _read_index(self.path)
-        self.contigs: Mapping[str, int] = MappingProxyType({name: entry[0] for name, entry in self._index.items()})
+            compressed = handle.read(2) == b"\x1f\x8b"
+        if compressed:
+            check_complete(self.path)
+        self._blocks: _Blocks | None = None
+        self._index, gzi = _read_indexes(self.path, compressed=compressed)
+        if compressed:
+            self._blocks = _Blocks(self.path, gzi)
+        lengths = {name: entry[0] for name, entry in self._index.items()}
+        self.contigs: Mapping[str, int] = MappingProxyType(lengths)
+        self._names = ContigNames(names=tuple(lengths), lengths=lengths)
+        self._known: dict[str, str] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path}
+    @property
+    def path(self) -> Path:
+        """Absolute path."""
+        return Path(self._stamp.path)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.path = state["path"]
+    def identity(self) -> Identity:
+        """Return what tells this version of the file from others: size, time, digests of index and content."""
+        index = [f"{name} {' '.join(map(str, entry))}" for name, entry in self._index.items()]
+        return {"format": "FASTA", "file": self._stamp.identity(), "index": text_digest(index)}
+
+    def __getstate__(self) -> dict[str, FileStamp]:
+        return {"stamp": self._stamp}
+
+    def __setstate__(self, state: dict[str, FileStamp]) -> None:
+        self._stamp = state["stamp"]
+        self._stamp.check()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PgxevalWarning)  # said where it was opened first
+            warnings.simplefilter("ignore", PgxevalWarning)  # given where it was opened first
             self._open_index()
 
     def __repr__(self) -> str:
@@ -105,21 +151,21 @@ class ReferenceGenome:
         UnknownNameError
             If the file has no contig of this name under any of its usual spellings.
         """
-        found = match_contig(name, self.contigs)
-        if found is None:
-            raise UnknownNameError(
-                f"contig {name} is not in {self.path} (it has {known_names(self.contigs)})"
-                f"{near_names(name, self.contigs)}"
-            )
-        return found
+        if name not in self._known:
+            found = self._names.match(name)
+            if found is None:
+                raise self._names.unknown(name, str(self.path))
+            self._known[name] = found
+        return self._known[name]
 
-    def fetch(self, interval: Interval) -> npt.NDArray[np.uint8]:
+    def fetch(self, interval: Interval | str) -> npt.NDArray[np.uint8]:
         """Return the bases of an interval.
 
         Parameters
         ----------
         interval
-            0-based half-open; may reach beyond the contig on either side.
+            0-based half-open, or a region such as ``"chr1:1,001-2,000"`` (1-based, closed); may reach beyond the contig
+            on either side.
 
         Returns
         -------
@@ -131,8 +177,9 @@ class ReferenceGenome:
         UnknownNameError
             If the contig is not in the file.
         InputFileError
-            If the file does not hold what its index says.
+            If the file does not hold what its index states, or has changed since it was opened.
         """
+        interval = as_interval(interval)
         name = self.contig_name(interval.contig)
         length = self.contigs[name]
         start, end = max(0, interval.start), min(length, interval.end)
@@ -145,33 +192,61 @@ class ReferenceGenome:
         return bases
 
     def _read(self, name: str, start: int, end: int) -> npt.NDArray[np.uint8]:
-        if self._compressed:
-            raw = np.frombuffer(self._compressed_handle().fetch(name, start, end).encode("ascii"), np.uint8)
-        else:
-            _, offset, line_bases, line_width = self._index[name]
-            first = start // line_bases
-            begin = offset + first * line_width + start % line_bases
-            last = offset + (end - 1) // line_bases * line_width + (end - 1) % line_bases + 1
+        self._stamp.check()
+        _, offset, line_bases, line_width = self._index[name]
+        begin = offset + start // line_bases * line_width + start % line_bases
+        last = offset + (end - 1) // line_bases * line_width + (end - 1) % line_bases + 1
+        if self._blocks is None:
             with self.path.open("rb", buffering=0) as handle:
                 handle.seek(begin)
-                raw = np.frombuffer(handle.read(last - begin), np.uint8)
-            raw = _drop_line_ends(raw, start % line_bases, line_bases, line_width)
+                data = handle.read(last - begin)
+        else:
+            data = self._blocks.read(begin, last)
+        raw = _drop_line_ends(np.frombuffer(data, np.uint8), start % line_bases, line_bases, line_width)
         bases = _BASES[raw]
         if bases.size != end - start or not bases.all():
             raise InputFileError(
-                f"{self.path}: {name}:{start}-{end} does not hold the {end - start} bases that its index "
-                "promises; the file has changed or is truncated: remake the index with `samtools faidx`"
+                f"{self.path}: {name}:{start}-{end} (0-based) does not hold the {end - start} bases that its index "
+                "states; the file has changed or is truncated: remake the index with `samtools faidx`"
             )
         return bases
 
-    def _compressed_handle(self) -> Any:
-        handle = getattr(self._local, "handle", None)
-        if handle is None or self._local.pid != os.getpid():
-            import pysam
 
-            handle = pysam.FastaFile(str(self.path))
-            self._local.handle, self._local.pid = handle, os.getpid()
-        return handle
+class _Blocks:
+    """Decompressed bytes of a BGZF file by their place in the decompressed file, found with its ``.gzi`` index."""
+
+    def __init__(self, path: Path, gzi: bytes) -> None:
+        try:
+            (count,) = struct.unpack_from("<Q", gzi)
+            pairs = np.frombuffer(gzi, "<u8", offset=8)
+        except (struct.error, ValueError) as error:
+            raise _damaged_gzi(path) from error
+        if pairs.size != 2 * count or (pairs > path.stat().st_size * 2**11).any():
+            raise _damaged_gzi(path)
+        self._path = path
+        self._offsets = np.concatenate([[0], pairs[::2].astype(np.int64)])
+        self._starts = np.concatenate([[0], pairs[1::2].astype(np.int64)])
+        if (np.diff(self._offsets) <= 0).any() or (np.diff(self._starts) <= 0).any():
+            raise _damaged_gzi(path)
+
+    def read(self, begin: int, end: int) -> bytes:
+        """Return the decompressed bytes ``[begin, end)``, fewer where the file ends before."""
+        block = int(np.searchsorted(self._starts, begin, side="right")) - 1
+        skip = begin - int(self._starts[block])
+        if skip > 0xFFFF:
+            raise _damaged_gzi(self._path)
+        missing = end - begin
+        parts: list[bytes] = []
+        for data in read_blocks(str(self._path), int(self._offsets[block]) << 16 | skip):
+            parts.append(data[:missing])
+            missing -= len(parts[-1])
+            if missing <= 0:
+                break
+        return b"".join(parts)
+
+
+def _damaged_gzi(path: Path) -> InputFileError:
+    return InputFileError(f"{path}.gzi: not the index of this file; delete it, and it is made again")
 
 
 def _drop_line_ends(raw: npt.NDArray[np.uint8], column: int, line_bases: int, line_width: int) -> npt.NDArray[np.uint8]:
@@ -185,59 +260,94 @@ def _drop_line_ends(raw: npt.NDArray[np.uint8], column: int, line_bases: int, li
     return np.concatenate([raw[:head], body, rest[whole * line_width :][:line_bases]])
 
 
-def _read_index(path: Path) -> dict[str, tuple[int, int, int, int]]:
-    """Read a ``.fai`` index, made where missing: contig -> (bases, offset, bases and bytes a line)."""
-    import pyfaidx
+def _read_indexes(path: Path, *, compressed: bool) -> tuple[dict[str, tuple[int, int, int, int]], bytes]:
+    """Read the ``.fai`` and, of a compressed file, the ``.gzi``; both are made where one is missing.
 
-    index = Path(f"{path}.fai")
-    stale = index.is_file() and index.stat().st_mtime < path.stat().st_mtime
+    Returns
+    -------
+    tuple
+        Contig -> (bases, offset, bases and bytes per line); the ``.gzi`` as bytes, empty for a plain file.
+    """
+    fai, gzi = Path(f"{path}.fai"), Path(f"{path}.gzi")
+    present = [fai, gzi] if compressed else [fai]
+    stale = [index for index in present if index.is_file() and index.stat().st_mtime < path.stat().st_mtime]
     if stale:
         warnings.warn(
-            f"{index} is older than {path}; if the file has changed since, make it again with `samtools faidx {path}`",
+            f"{stale[0]} is older than {path}; if the file has changed since, make it again with "
+            f"`samtools faidx {path}`",
             PgxevalWarning,
-            stacklevel=2,
+            stacklevel=4,
         )
+    if all(index.is_file() for index in present):
+        return _entries(path, fai, is_stale=bool(stale), compressed=compressed), gzi.read_bytes() if compressed else b""
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(dir=path.parent, prefix=".pgxeval-index-"))
+            keep = True
+        except OSError:  # it cannot be written to: the index is kept in memory
+            folder, keep = stack.enter_context(tempfile.TemporaryDirectory()), False
+        made = [Path(folder) / index.name for index in present]
+        _make_indexes(path, made)
+        entries = _entries(path, made[0], is_stale=False, compressed=compressed)
+        blocks = made[1].read_bytes() if compressed else b""
+        if keep:
+            with contextlib.suppress(OSError):  # someone else may have made them, or the disk is full
+                for new, index in zip(made, present, strict=True):
+                    new.replace(index)
+    return entries, blocks
+
+
+def _make_indexes(path: Path, made: list[Path]) -> None:
+    """Make the indexes of a FASTA file under other names: by pyfaidx, or by htslib where it is compressed."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Index file .* is older", category=RuntimeWarning)
-            faidx = pyfaidx.Faidx(str(path), rebuild=False)
-    except (pyfaidx.FastaIndexingError, pyfaidx.FastaNotFoundError, OSError, ValueError) as error:
+        if len(made) == 1:
+            import pyfaidx
+
+            pyfaidx.Faidx(str(path), indexname=str(made[0]), rebuild=True).close()
+        else:
+            import pysam
+
+            pysam.faidx(str(path), "--fai-idx", str(made[0]), "--gzi-idx", str(made[1]))
+    except Exception as error:
         raise InputFileError(
-            f"{path}: no usable index, and none can be made ({error}); run `samtools faidx {path}` where you may write"
+            f"{path}: it has no index, and none can be made ({str(error).strip()[:200]}); expected a FASTA file, plain "
+            "or compressed by bgzip, whose lines of a sequence are equally long"
         ) from error
+
+
+def _entries(path: Path, index: Path, *, is_stale: bool, compressed: bool) -> dict[str, tuple[int, int, int, int]]:
+    """Read and check a ``.fai``: contig -> (bases, offset, bases and bytes per line)."""
+    entries: dict[str, tuple[int, int, int, int]] = {}
     try:
-        entries = {
-            name: (int(entry.rlen), int(entry.offset), int(entry.lenc), int(entry.lenb))
-            for name, entry in faidx.index.items()
-        }
-    finally:
-        faidx.close()
-    if not entries:
-        raise InputFileError(f"{path}: no sequence in this FASTA file")
-    size = path.stat().st_size
-    for name, (length, offset, line_bases, line_width) in entries.items():
-        if line_bases <= 0 or line_width < line_bases:
-            if length == 0:
+        for line in index.read_text(encoding="utf-8").split("\n"):
+            if not line.strip():
                 continue
-            raise InputFileError(f"{index}: contig {name} has impossible line lengths; remake the index")
+            name, *columns = line.rstrip("\r").split("\t")
+            numbers = [int(column) for column in columns[:4] if column.isascii() and column.isdigit()]
+            if len(numbers) < 4 or name in entries or max(numbers) >= _ABSURD:
+                where = f"line {len(entries) + 1}"
+                break
+            entries[name] = (numbers[0], numbers[1], numbers[2], numbers[3])
+        else:
+            where = ""
+    except (OSError, ValueError) as error:
+        where = str(error)[:200]
+    if where:
+        raise InputFileError(
+            f"{index}: not the index of a FASTA file ({where}; expected a name and four whole numbers per line, each "
+            "name once); delete it, and it is made again"
+        )
+    if not entries:
+        raise InputFileError(f"{path}: no sequence in this FASTA file, by its index {index.name}")
+    size = path.stat().st_size * (_MOST_COMPRESSION if compressed else 1)
+    for name, (length, offset, line_bases, line_width) in entries.items():
+        if length == 0:
+            continue
+        if line_bases == 0 or line_width < line_bases:
+            raise InputFileError(f"{index}: contig {name} has impossible line lengths; delete it, and it is made again")
         if offset + (length - 1) // line_bases * line_width + (length - 1) % line_bases >= size:
             raise InputFileError(
-                f"{path}: {name} ends before the {length} bases that {index.name} promises"
-                f"{' (the index is older than the file)' if stale else ''}; remake it with `samtools faidx`"
+                f"{path}: {name} ends before the {length} bases that {index.name} states"
+                f"{' (the index is older than the file)' if is_stale else ''}; remake it with `samtools faidx`"
             )
     return entries
-
-
-def _read_compressed_index(path: Path) -> dict[str, tuple[int, int, int, int]]:
-    import pysam
-
-    for suffix in (".fai", ".gzi"):
-        if not Path(f"{path}{suffix}").is_file():
-            raise InputFileError(
-                f"{path}: index {path.name}{suffix} is missing; compress with `bgzip` and run `samtools faidx {path}`"
-            )
-    try:
-        with pysam.FastaFile(str(path)) as fasta:
-            return {name: (length, 0, 0, 0) for name, length in zip(fasta.references, fasta.lengths, strict=True)}
-    except (OSError, ValueError) as error:
-        raise InputFileError(f"{path}: cannot be read as a bgzip-compressed FASTA: {error}") from error

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from pgxeval.errors import GenotypeError, SettingError
 from pgxeval.genome.assembly import Flanks, Window, assemble
 from pgxeval.genome.edits import describe
-from pgxeval.genome.formats.calls import ABSENT, MISSING, Calls
+from pgxeval.genome.formats.calls import Calls
 from pgxeval.genome.haplotypes import Haplotypes
 from pgxeval.genome.intervals import Interval
+from pgxeval.genome.layout import ABSENT, MISSING, PLAIN
 from pgxeval.genome.variant_filter import VariantFilter
 
 if TYPE_CHECKING:
@@ -120,8 +121,6 @@ def _stand_alone(
     span: tuple[int, int],
 ) -> tuple[Calls, npt.NDArray[np.int8], npt.NDArray[np.int8]]:
     """Return calls of one made-up individual an allele, the dosages of the real ones, and their ploidy."""
-    from pgxeval.genome.haplotype_kernel import PLAIN
-
     records = calls.records
     alleles = np.take(calls.alleles, rows, axis=1)
     inside = (records.starts < span[1]) & (records.ends > span[0])

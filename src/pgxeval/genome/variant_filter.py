@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import attrs
 import numpy as np
@@ -14,8 +13,10 @@ from pgxeval.checks import between, whole
 from pgxeval.errors import SettingError
 from pgxeval.genome.contigs import canonical_contig
 from pgxeval.genome.formats.calls import Calls, Records
+from pgxeval.genome.identity import text_digest
 
 VariantName = tuple[str, int, str, str]
+_SHORT_LIST = 20
 _COLUMNS = ["contig", "position", "ref", "alt"]
 
 
@@ -27,7 +28,9 @@ def _variant_names(value: pd.DataFrame | Iterable[str | VariantName] | None) -> 
     if isinstance(value, pd.DataFrame):
         missing = [column for column in _COLUMNS if column not in value.columns]
         if missing:
-            raise SettingError(f"the table of variants lacks {', '.join(missing)}; it wants {', '.join(_COLUMNS)}")
+            raise SettingError(
+                f"the table of variants lacks {', '.join(missing)}; expected the columns {', '.join(_COLUMNS)}"
+            )
         value = list(value[_COLUMNS].itertuples(index=False, name=None))
     return frozenset(_variant_name(item) for item in value)
 
@@ -38,16 +41,25 @@ def _variant_name(item: str | VariantName) -> VariantName:
         return canonical_contig(str(contig)), int(position), str(ref).upper(), str(alt).upper()
     except (TypeError, ValueError):
         raise SettingError(
-            f'{item!r} names no variant; say it as "chr1:12345:A:G" or ("chr1", 12345, "A", "G"), position 1-based'
+            f'{str(item)[:80]!r} is not the name of a variant; expected "chr1:12345:A:G" or ("chr1", 12345, "A", "G"), '
+            "position 1-based"
         ) from None
+
+
+def _listed(names: frozenset[VariantName] | None) -> str:
+    """Return a list of variants as it is recorded: a short one in full, a long one by its length and a digest."""
+    if names is None:
+        return "None"
+    texts = [":".join(map(str, name)) for name in sorted(names)]
+    return repr(texts) if len(texts) <= _SHORT_LIST else f"<{len(texts)} variants, digest {text_digest(texts)}>"
 
 
 @attrs.frozen(kw_only=True)
 class VariantFilter:
     """Which ALT alleles may enter a haplotype; all others read as the reference does.
 
-    Frequencies are those of the whole cohort in the file of genotypes, whomever haplotypes are asked for,
-    so that the same person has the same haplotypes in every subset. Fewer variants mean fewer distinct
+    Frequencies are those of the whole cohort in the file of genotypes, whichever individuals haplotypes are made for,
+    so that an individual has the same haplotypes in every subset. Fewer variants mean fewer distinct
     haplotypes, and so fewer passes of a deep model.
 
     Parameters
@@ -55,15 +67,16 @@ class VariantFilter:
     min_maf, max_maf
         Bounds of the minor allele frequency, inclusive, in [0, 0.5]: the lesser of the ALT allele's share of
         the called copies and one minus it.
-    min_count, max_count
-        Bounds of the minor allele count, inclusive; None for no upper bound.
+    min_minor_alleles, max_minor_alleles
+        Bounds of the number of minor alleles, inclusive; None for no upper bound.
     snvs_only
         Only alleles that replace one base by another.
     passed_only
         Only records whose FILTER is ``PASS`` or not given.
     variants
         Only these: names such as ``"chr1:12345:A:G"`` (1-based, as in the VCF), tuples of the same, or a
-        table with columns contig, position, ref, alt, such as `Dosages.variants`. None for all.
+        table with columns contig, position, ref, alt, such as `Dosages.variants`. None for all. The representation of
+        the filter, which is recorded with results, lists up to 20 of them, and more by their number and a digest.
 
     Raises
     ------
@@ -80,27 +93,24 @@ class VariantFilter:
 
     min_maf: float = attrs.field(default=0.0, validator=between(0, 0.5))
     max_maf: float = attrs.field(default=0.5, validator=between(0, 0.5))
-    min_count: int = attrs.field(default=0, validator=whole(0))
-    max_count: int | None = attrs.field(default=None, validator=attrs.validators.optional(whole(0)))
+    min_minor_alleles: int = attrs.field(default=0, validator=whole(0))
+    max_minor_alleles: int | None = attrs.field(default=None, validator=attrs.validators.optional(whole(0)))
     snvs_only: bool = False
     passed_only: bool = False
-    variants: frozenset[VariantName] | None = attrs.field(default=None, converter=_variant_names, repr=False)
+    variants: frozenset[VariantName] | None = attrs.field(default=None, converter=_variant_names, repr=_listed)
 
     def __attrs_post_init__(self) -> None:
         if self.min_maf > self.max_maf:
             raise SettingError(f"min_maf {self.min_maf} is above max_maf {self.max_maf}")
-        if self.max_count is not None and self.max_count < self.min_count:
-            raise SettingError(f"min_count {self.min_count} is above max_count {self.max_count}")
+        if self.max_minor_alleles is not None and self.max_minor_alleles < self.min_minor_alleles:
+            raise SettingError(
+                f"min_minor_alleles {self.min_minor_alleles} is above max_minor_alleles {self.max_minor_alleles}"
+            )
 
     @property
     def is_all(self) -> bool:
         """Whether every variant passes."""
         return self == VariantFilter()
-
-    def settings(self) -> dict[str, Any]:
-        """Return the filter as plain values for a record: a list of variants as its length."""
-        listed = None if self.variants is None else len(self.variants)
-        return attrs.asdict(self) | {"variants": listed}
 
     def passing(self, calls: Calls) -> npt.NDArray[np.bool_]:
         """Return which alleles pass: bool ``(n_alleles,)``, in the order of `Records.allele_bounds`."""
@@ -114,7 +124,7 @@ class VariantFilter:
             passing &= (lengths == 1) & (records.ref_lengths[record] == 1)
         if self.variants is not None:
             passing &= self._listed(records, record)
-        if self.min_maf > 0 or self.max_maf < 0.5 or self.min_count > 0 or self.max_count is not None:
+        if self.min_maf > 0 or self.max_maf < 0.5 or self.min_minor_alleles > 0 or self.max_minor_alleles is not None:
             passing &= self._frequent(calls, record)
         return passing
 
@@ -137,8 +147,8 @@ class VariantFilter:
         count_alleles(calls.alleles, calls.records.first_allele, counts, called)
         minor = np.minimum(counts, called[record] - counts)
         share = minor / np.maximum(called[record], 1)
-        highest = np.inf if self.max_count is None else self.max_count
+        highest = np.inf if self.max_minor_alleles is None else self.max_minor_alleles
         inside: npt.NDArray[np.bool_] = (
-            (share >= self.min_maf) & (share <= self.max_maf) & (minor >= self.min_count) & (minor <= highest)
+            (share >= self.min_maf) & (share <= self.max_maf) & (minor >= self.min_minor_alleles) & (minor <= highest)
         )
         return inside

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -10,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from pgxeval import GenotypeError, InputFileError, InputFileNotFoundError, Interval, PersonalGenome
+from pgxeval import InputFileError, InputFileNotFoundError, Interval, PersonalGenome, UnknownNameError
 from pgxeval.genome.formats.source import open_genotypes
 
 pgenlib = pytest.importorskip("pgenlib", reason="pgenlib is not installed (extra plink)")
@@ -156,8 +158,9 @@ def test_dosage_field(tmp_path: Path) -> None:
     dosages = PersonalGenome(path).dosages(Interval("1", 0, 9), field="DS")
     np.testing.assert_allclose(dosages.values[:, 0], [0.25, 1.5, np.nan, 2], atol=1e-4)
     several = write_pgen(tmp_path / "m.pgen", [("1", 5, "A", ["C", "G"], [(0, 1)] * 4, [True] * 4)])
-    with pytest.raises(GenotypeError, match="several ALT alleles"):
-        PersonalGenome(several).dosages(Interval("1", 0, 9), field="DS")
+    typed = PersonalGenome(several).dosages(Interval("1", 0, 9), field="DS")
+    assert typed.values.tolist() == [[1, 0]] * 4  # several ALT alleles cannot have dosages: their hard calls count
+    assert typed.counts["typed_only"] == 1
 
 
 def test_bad_files(tmp_path: Path) -> None:
@@ -167,7 +170,7 @@ def test_bad_files(tmp_path: Path) -> None:
     variants, people = pvar.read_text(), psam.read_text()
 
     pvar.write_text("\n".join(variants.split("\n")[:-2]))
-    with pytest.raises(InputFileError, match=r"holds 2 variants, and its \.pvar 1: they do not belong together"):
+    with pytest.raises(InputFileError, match=r"holds 2 variants, and p\.pvar 1: they do not belong together"):
         open_genotypes(path)
     pvar.write_text(variants.replace("\t6\t", "\t60\t"))
     with pytest.raises(InputFileError, match="not sorted: the variants of contig 1"):
@@ -176,22 +179,174 @@ def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"p\.pvar: cannot be read"):
         open_genotypes(path)
     pvar.write_text("1\t6\tx\tA\tC\n")
-    with pytest.raises(InputFileError, match=r"p\.pvar: no header line"):
+    with pytest.raises(InputFileError, match=r"p\.pvar: cannot be read \(it has no header line"):
         open_genotypes(path)
     pvar.unlink()
     with pytest.raises(InputFileNotFoundError, match=r"p\.pvar does not exist"):
         open_genotypes(path)
     pvar.write_text(variants)
     psam.write_text(people.replace("\tb\t", "\ta\t"))
-    with pytest.raises(InputFileError, match="individual a stands twice"):
+    with pytest.raises(InputFileError, match="occur twice, the first: 'a'"):
         open_genotypes(path)
     psam.write_text(people.replace("0\td\t1\n", ""))
     with pytest.raises(InputFileError, match=r"p\.pgen"):
         open_genotypes(path)
     psam.write_text("a\nb\n")
-    with pytest.raises(InputFileError, match="no header line that begins with #IID or #FID"):
+    with pytest.raises(InputFileError, match=r"expected 5 .*no header line that begins with #IID or #FID"):
         open_genotypes(path)
     psam.write_text(people)
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(InputFileError, match=r"p\.pgen: .*cannot be read"):
         open_genotypes(path).read("1", 0, 99)
+
+
+# --- what plink2 itself writes
+
+
+def plink2(*arguments: str | Path) -> None:
+    if shutil.which("plink2") is None:
+        pytest.skip("plink2 is not installed")
+    subprocess.run(["plink2", *map(str, arguments)], check=True, capture_output=True, text=True)
+
+
+POSITIONS = {"1": [100], "X": [1_000_000, 2_781_000, 5_000_000, 155_800_000], "Y": [7_000_000], "MT": [50]}
+PEOPLE = ["m1", "f1", "m2", "f2"]
+
+
+@pytest.fixture(scope="module")
+def sexed(tmp_path_factory: pytest.TempPathFactory, oracles: ModuleType) -> Path:
+    """A VCF with males haploid on X outside of the pseudo-autosomal regions (GRCh38), and its sexes."""
+    folder = tmp_path_factory.mktemp("sexed")
+    lines = []
+    for contig, starts in POSITIONS.items():
+        for at in starts:
+            males = ["1|0", "0|1"] if contig == "1" or not 2_781_479 <= at <= 155_701_382 else ["1", "0"]
+            cells = [males[0], "0|1", males[1], "1|1"]
+            if contig in ("Y", "MT"):
+                cells = ["1", "0", "0", "1"]
+            lines.append(oracles.record_line(contig, (at - 1, "A", ["C"]), cells))
+    (folder / "sex.txt").write_text("#IID\tSEX\nm1\t1\nf1\t2\nm2\t1\nf2\t2\n")
+    return oracles.write_vcf(
+        folder / "v.vcf.gz", oracles.vcf_text(dict.fromkeys(POSITIONS, 248_956_422), PEOPLE, lines)
+    )
+
+
+@pytest.mark.parametrize("codes", ["MT", "26", "chrM", "chr26"])
+@pytest.mark.parametrize("split", [True, False])
+def test_pseudo_autosomal_regions_are_parts_of_x(tmp_path: Path, sexed: Path, codes: str, split: bool) -> None:
+    """As ``--split-par`` writes them: PAR1, PAR2 or 25; males are diploid there, and haploid between."""
+    how = ["--split-par", "hg38"] if split else []
+    sex = sexed.with_name("sex.txt")
+    plink2("--vcf", sexed, "--update-sex", sex, *how, "--output-chr", codes, "--make-pgen", "--out", tmp_path / "p")
+    genome, whole = PersonalGenome(tmp_path / "p.pgen"), PersonalGenome(sexed)
+    names = (tmp_path / "p.pvar").read_text()
+    assert ("PAR1" in names or "\n25\t" in names or "chr25" in names) == split
+    for window in (Interval("X", 0, 156_000_000), Interval("chrX", 2_000_000, 6_000_000), Interval("X", 0, 2_000_000)):
+        one, other = genome.dosages(window), whole.dosages(window)
+        assert one.variants["position"].tolist() == other.variants["position"].tolist()
+        if split:
+            assert np.array_equal(one.values, other.values)
+            assert one.counts["haploid"] == other.counts["haploid"]
+    for contig in ("1", "Y", "MT"):
+        window = Interval(contig, 0, 8_000_000)
+        assert np.array_equal(genome.dosages(window).values, whole.dosages(window).values), contig
+
+
+def test_only_pseudo_autosomal_variants(tmp_path: Path) -> None:
+    sites: list[Site] = [("PAR1", 5, "A", ["C"], [(0, 1)] * 4, [True] * 4)]
+    assert (
+        PersonalGenome(write_pgen(tmp_path / "p.pgen", sites)).dosages(Interval("X", 0, 9)).values.tolist() == [[1]] * 4
+    )
+
+
+def test_chr_set_of_another_species(tmp_path: Path, oracles: ModuleType) -> None:
+    """plink2 --cow writes ``##chrSet``: 23 is an autosome."""
+    lines = [oracles.record_line(name, (5, "A", ["C"]), ["0|1", "1|1"]) for name in ("1", "23")]
+    vcf = oracles.write_vcf(tmp_path / "v.vcf.gz", oracles.vcf_text({"1": 99, "23": 99}, ["a", "b"], lines))
+    plink2("--cow", "--vcf", vcf, "--make-pgen", "--out", tmp_path / "cow")
+    genome = PersonalGenome(tmp_path / "cow.pgen")
+    assert "##chrSet" in (tmp_path / "cow.pvar").read_text()
+    with pytest.raises(UnknownNameError, match="contig X is not in"):
+        genome.dosages(Interval("X", 0, 9))
+    assert genome.dosages(Interval("23", 0, 9)).values.tolist() == [[1], [2]]
+    human = PersonalGenome(write_pgen(tmp_path / "p.pgen", [("23", 5, "A", ["C"], [(0, 1)] * 4, [True] * 4)]))
+    assert human.dosages(Interval("chrX", 0, 9)).values.tolist() == [[1]] * 4
+
+
+def rewritten(path: Path, tmp_path: Path, psam: str | None = None, pvar: str | None = None) -> PersonalGenome:
+    target = tmp_path / "w.pgen"
+    shutil.copy(path, target)
+    target.with_suffix(".psam").write_text(psam or path.with_suffix(".psam").read_text())
+    target.with_suffix(".pvar").write_text(pvar or path.with_suffix(".pvar").read_text())
+    return PersonalGenome(target)
+
+
+def test_files_without_header_and_separated_by_blanks(tmp_path: Path, sexed: Path) -> None:
+    """As UK Biobank ships them; plink2 itself reads them as a .fam and a .bim."""
+    sex = sexed.with_name("sex.txt")
+    plink2("--vcf", sexed, "--update-sex", sex, "--split-par", "hg38", "--make-pgen", "--out", tmp_path / "p")
+    path = tmp_path / "p.pgen"
+    right = PersonalGenome(path)
+    table = [row.split("\t") for row in path.with_suffix(".pvar").read_text().splitlines() if not row.startswith("##")][
+        1:
+    ]
+    sexes = {"m1": "1", "m2": "1", "f1": "2", "f2": "2"}
+    psams = {
+        "six columns, blanks": "".join(f"{name} {name} 0 0 {sexes[name]} -9\n" for name in PEOPLE),
+        "six columns, tabs": "".join(f"0\t{name}\t0\t0\t{sexes[name]}\t-9\n" for name in PEOPLE),
+        "five columns": "".join(f"{name} {name} 0 0 {sexes[name]}\n" for name in PEOPLE),
+        "batch name as phenotype": "".join(f"{name}   {name} 0 0 {sexes[name]} Batch_b001\n" for name in PEOPLE),
+        "header, blanks": "#FID IID SEX\n" + "".join(f"{name} {name} {sexes[name]}\n" for name in PEOPLE),
+        "trailing blanks": "#IID SEX \n" + "".join(f"{name} {sexes[name]} \n" for name in PEOPLE),
+    }
+    pvars = {
+        "header, blanks": "#CHROM POS ID REF ALT\n" + "".join(f"{r[0]} {r[1]} {r[2]} {r[3]} {r[4]}\n" for r in table),
+        "no header, five": "".join(f"{r[0]}\t{r[2]}\t{r[1]}\t{r[4]}\t{r[3]}\n" for r in table),
+        "no header, six, blanks": "".join(f"{r[0]} {r[2]} 0 {r[1]} {r[4]} {r[3]}\n" for r in table),
+    }
+    cases = [(psam, None) for psam in psams.values()] + [(None, pvar) for pvar in pvars.values()]
+    for psam, pvar in cases:
+        genome = rewritten(path, tmp_path, psam, pvar)
+        assert genome.individuals == tuple(PEOPLE)
+        for window in (Interval("X", 0, 156_000_000), Interval("1", 0, 999)):
+            one, other = genome.dosages(window), right.dosages(window)
+            assert np.array_equal(one.values, other.values)
+            assert one.variants[["position", "ref", "alt"]].equals(other.variants[["position", "ref", "alt"]])
+        if psam is not psams["five columns"]:  # plink2 itself wants a phenotype there
+            plink2("--pfile", tmp_path / "w", "--export", "vcf", "id-paste=iid", "--out", tmp_path / "x")
+            assert "\tm1\tf1\tm2\tf2" in (tmp_path / "x.vcf").read_text()
+
+
+def test_given_by_another_of_its_files_or_its_stem(tmp_path: Path) -> None:
+    path = write_pgen(tmp_path / "p.pgen", [("1", 5, "A", ["C"], [(0, 1)] * 4, [True] * 4)])
+    for given in (path, path.with_suffix(".pvar"), path.with_suffix(".psam"), path.with_suffix("")):
+        assert PersonalGenome(given).source.path == str(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("x.bed", b"\x6c\x1b\x01\xff", r"plink2 --bfile .*/x --fa reference\.fa --ref-from-fa force --make-pgen"),
+        ("x.bim", b"1 rs1 0 5 A C\n", r"plink2 --bfile .*/x --fa"),
+        ("x.pgen", b"\x6c\x1b\x01\xff", r"PLINK 1 files are not read"),
+        ("x.bgen", b"\0" * 16 + b"bgen", r"plink2 --bgen .*/x\.bgen ref-first --sample .*/x\.sample --make-pgen"),
+        ("x.dat", b"\0" * 16 + b"bgen", r"BGEN is not read"),
+        ("x.ped", b"1 a 0 0 1 1 A C\n", r"plink2 --pedmap .*/x --make-pgen"),
+        ("x.vcf", b"##fileformat=VCFv4.2\n", r"bgzip .*x\.vcf && tabix"),
+    ],
+)
+def test_other_formats_are_answered_with_the_command(tmp_path: Path, name: str, content: bytes, complaint: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputFileError, match=complaint):
+        PersonalGenome(tmp_path / name)
+
+
+def test_the_commands_that_are_named_work(tmp_path: Path, sexed: Path, oracles: ModuleType) -> None:
+    plink2("--vcf", sexed, "--chr", "1", "--make-bed", "--out", tmp_path / "b")
+    fasta = oracles.write_fasta(tmp_path / "reference.fa", {"1": "A" * 300})
+    with pytest.raises(InputFileError) as error:
+        PersonalGenome(tmp_path / "b.bed")
+    message = str(error.value)
+    command = message[message.index("`plink2") + 8 : message.index("` and give")].replace("reference.fa", str(fasta))
+    plink2(*command.split())
+    assert PersonalGenome(tmp_path / "b.pgen").dosages("1:1-200").values.shape == (4, 1)

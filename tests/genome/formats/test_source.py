@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pgxeval import InputFileError, InputFileNotFoundError, PgxevalWarning
-from pgxeval.genome.formats import calls
+from pgxeval.genome.formats import decoding
 from pgxeval.genome.formats.calls import Calls
 from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
 
@@ -147,7 +147,7 @@ def test_many_records_cross_blocks_and_buffers(
     tmp_path: Path, oracles: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More than one block of the file, one buffer of lines and one room of records."""
-    monkeypatch.setattr(calls, "_ROOM_BYTES", 1)
+    monkeypatch.setattr(decoding, "_ROOM_BYTES", 1)
     choose = np.random.default_rng(3)
     names = [f"s{i}" for i in range(200)]
     made = []
@@ -246,7 +246,7 @@ def good(tmp_path: Path, oracles: ModuleType) -> Path:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputFileNotFoundError, match=r"no\.vcf\.gz does not exist"):
         open_genotypes(tmp_path / "no.vcf.gz")
-    with pytest.raises(InputFileNotFoundError, match="is a folder"):
+    with pytest.raises(InputFileNotFoundError, match=r"no file that ends in \.vcf\.gz, .* is in"):
         open_genotypes(tmp_path)
 
 
@@ -281,7 +281,9 @@ def test_index_of_a_longer_file(tmp_path: Path, good: Path, oracles: ModuleType)
     path = oracles.write_vcf(tmp_path / "long.vcf.gz", oracles.vcf_text({"c": 99_999}, names, made))
     path.write_bytes(good.read_bytes())
     os.utime(f"{path}.tbi", (2e9, 2e9))
-    with pytest.raises(InputFileError, match=r"long\.vcf\.gz: (its index points beyond its end|no BGZF block)"):
+    with pytest.raises(
+        InputFileError, match=r"long\.vcf\.gz: .*belongs to another version of the file; index it again"
+    ):
         open_genotypes(path).read("c", 80_000, 90_000)
 
 
@@ -301,6 +303,9 @@ def test_plain_files(tmp_path: Path) -> None:
         open_genotypes(plain)
     renamed = tmp_path / "plain.vcf.gz"
     renamed.write_text("##fileformat=VCFv4.2\n" * 10)
+    with pytest.raises(InputFileError, match="bgzip"):
+        open_genotypes(renamed)
+    renamed.write_text("nothing of the kind\n" * 10)
     with pytest.raises(InputFileError, match="is not compressed by bgzip"):
         open_genotypes(renamed)
 
@@ -319,7 +324,7 @@ def test_individual_twice(tmp_path: Path) -> None:
     with pysam.BGZFile(str(path), "wb") as out:
         out.write(b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tx\ty\tx\n")
     pysam.tabix_index(str(path), preset="vcf", force=True)
-    with pytest.raises(InputFileError, match=r"1 names of individuals are empty or stand twice in the header.*'x'"):
+    with pytest.raises(InputFileError, match=r"header: 1 names of individuals are empty or occur twice.*'x'"):
         open_genotypes(path)
 
 
@@ -337,26 +342,26 @@ def test_unsorted(tmp_path: Path, good: Path, oracles: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1\t0|1", "another number than the 3 individuals"),
+        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1\t0|1", "fewer genotypes than the 3 individuals"),
         ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1\t0|1\t0|0\t0|0", "more genotypes than the 3 individuals"),
         ("c\t5\t.\tA\tC\t.\t.\t.\tDP\t1\t1\t1", "record c:5: no GT among its FORMAT fields"),
         ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|2\t0|1\t0|0", "names an allele beyond its 1 ALT alleles"),
         ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|11\t0|1\t0|0", "names an allele beyond its 1 ALT alleles"),
         ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1|1\t0|1\t0|0", "more than two copies"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|x\t0|1\t0|0", "a genotype that is none"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|\t0|1\t0|0", "a genotype that is none"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0-1\t0|1\t0|0", "a genotype that is none"),
+        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|x\t0|1\t0|0", "a genotype that cannot be read"),
+        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|\t0|1\t0|0", "a genotype that cannot be read"),
+        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0-1\t0|1\t0|0", "a genotype that cannot be read"),
         ("c\t5\t.\t\tC\t.\t.\t.\tGT\t0|1\t0|1\t0|0", "REF or ALT is empty"),
         ("c\t5\t.\tA\t" + ",".join(["C"] * 127) + "\t.\t.\t.\tGT\t0|1\t0|1\t0|0", "127 ALT alleles; at most 126"),
         ("c\t5\t.\tA\tC\t.\t.", "fewer columns"),
     ],
 )
-def test_bad_records_are_named(tmp_path: Path, good: Path, oracles: ModuleType, line: str, complaint: str) -> None:
+def test_bad_records_are_named(tmp_path: Path, oracles: ModuleType, line: str, complaint: str) -> None:
     path = tmp_path / "bad.vcf.gz"
     with pysam.BGZFile(str(path), "wb") as out:
         out.write(oracles.vcf_text({"c": 99}, NAMES, [line]).encode())
-    Path(f"{path}.tbi").write_bytes(Path(f"{good}.tbi").read_bytes())
+    pysam.tabix_index(str(path), preset="vcf", force=True)
     with pytest.raises(InputFileError, match=complaint) as error:
         open_genotypes(path).read("c", 0, 99)
     assert "bad.vcf.gz: record c:5" in str(error.value)
-    assert "0|" not in str(error.value).replace("such as 0|1, 0/1", "")
+    assert "0|" not in str(error.value).replace("like 0|1, 0/1", "")

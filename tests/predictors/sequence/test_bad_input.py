@@ -131,6 +131,32 @@ def test_gene_without_phase_is_nan_with_the_reason_and_the_others_are_judged(
     assert evaluation.exclusions["reason"].str.contains("unphased").any()
 
 
+def test_one_unphased_heterozygote_takes_one_prediction(files: Files, made: SimulatedCohort) -> None:
+    whole = _run(pgxeval.Cohort.from_files(**made.files), _predictor())
+    gene = pgxeval.Cohort.from_files(**made.files).genes[0]
+    lines = gzip.decompress(files["genotypes"].read_bytes()).decode().splitlines()
+    header = next(line.split("\t") for line in lines if line.startswith("#CHROM"))
+    at, column = next(
+        (at, line.split("\t").index("0|1"))
+        for at, line in enumerate(lines)
+        if not line.startswith("#") and abs(int(line.split("\t")[1]) - gene.tss) < 3_000 and "0|1" in line
+    )
+    cells = lines[at].split("\t")
+    cells[column] = "0/1"
+    lines[at] = "\t".join(cells)
+    plain = files["genotypes"].with_name("plain.vcf")
+    plain.write_text("\n".join([*lines, ""]))
+    pysam.tabix_compress(str(plain), str(files["genotypes"]), force=True)
+    pysam.tabix_index(str(files["genotypes"]), preset="vcf", force=True)
+    table = _run(pgxeval.Cohort.from_files(**files), _predictor())
+    lost = ((table["gene_id"] == gene.gene_id) & (table["individual"] == header[column])).to_numpy()
+    assert lost.sum() == 1
+    assert table["prediction"].isna().to_numpy().tolist() == lost.tolist()
+    assert f":{cells[1]}" in table.loc[lost, "reason"].iloc[0]
+    assert 'mode="additive"' in table.loc[lost, "reason"].iloc[0]
+    np.testing.assert_array_equal(table.loc[~lost, "prediction"], whole.loc[~lost, "prediction"])
+
+
 def test_genes_without_strand(files: Files) -> None:
     del files["genes"]  # an expression BED says where the TSS is, and not on which strand
     with pytest.raises(pgxeval.SettingError, match=r"letters.*none of 3 genes has a strand.*annotation\.gtf"):

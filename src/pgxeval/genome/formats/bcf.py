@@ -5,21 +5,32 @@ from __future__ import annotations
 import re
 import struct
 import warnings
-from pathlib import Path
-from typing import Any
 
+import attrs
 import numpy as np
 
 from pgxeval.errors import InputFileError, PgxevalWarning
-from pgxeval.genome.formats.bgzf import check_complete, is_remote, read_blocks
-from pgxeval.genome.formats.calls import Calls, CallsBuilder, Field
-from pgxeval.genome.formats.index import open_index
-from pgxeval.genome.formats.vcf import decoding_error, header_individuals
+from pgxeval.genome.formats.bgzf import BgzfFile, read_placed_blocks
+from pgxeval.genome.formats.calls import Calls, Field
+from pgxeval.genome.formats.decoding import (
+    FIELD_CODES,
+    CallsBuilder,
+    choose_field,
+    decoding_error,
+    header_individuals,
+)
+from pgxeval.genome.formats.index import check_extent, open_index, with_index
+from pgxeval.genome.formats.vcf import declared_contigs, declared_fields, known_contigs
+from pgxeval.genome.identity import Identity, text_digest
+from pgxeval.genome.layout import NO_ROOM, NO_SETS, NOT_SORTED, OK, PAST_END
 
 _MAGIC = b"BCF\x02"
 _BUFFER_BYTES = 1 << 19
 _MAX_HEADER = 1 << 28
 _NO_KEY = -(1 << 40)
+_FIRST_BYTES = 1 << 20
+_FIRST_RECORDS = 100
+_WIDTHS = {1: 1, 2: 2, 3: 4, 5: 4, 7: 1}
 
 
 class BcfSource:
@@ -33,30 +44,57 @@ class BcfSource:
     Raises
     ------
     InputFileError
-        If the file is truncated, is no BCF, or its index is missing.
+        If the file is truncated or not BCF, or its index is missing or belongs to another version of the file.
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self._file = BgzfFile.open(path)
         self._open()
 
     def _open(self) -> None:
-        if not is_remote(self.path):
-            check_complete(Path(self.path))
         header = _read_header(self.path)
-        self.individuals = header_individuals(self.path, header.rstrip(b"\n\0").rsplit(b"\n", 1)[-1])
-        self._contig_rows = _numbered(header, ("contig",))
-        self._keys = _numbered(header, ("FILTER", "INFO", "FORMAT"), first="PASS")
-        self.contigs = tuple(self._contig_rows)
+        lines = header.text.rstrip(b"\n\0").split(b"\n")
+        self.individuals = header_individuals(self.path, lines[-1])
+        self._contig_rows = _numbered(lines, ("contig",))
+        self._keys = _numbered(lines, ("FILTER", "INFO", "FORMAT"), first="PASS")
+        names = {number: name for name, number in self._keys.items()}
+        keys = [frozenset(names.get(key, "") for key in record) for record in header.keys]
+        self.default_field: Field = choose_field(keys, declared_fields(lines))
         self._index = open_index(self.path, suffixes=(".csi",))
+        if self._file.is_local:
+            check_extent(self.path, self._index, header.first_record, text=False)
+        by_row = {row: name for name, row in self._contig_rows.items()}
+        indexed = [by_row.get(row, "") for row in range(max(by_row, default=-1) + 1)]
+        self.contig_names = known_contigs(self._index, indexed, declared_contigs(lines))
+        self.contigs_with_records = tuple(name for row, name in enumerate(indexed) if self._index.has_records(row))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path}
+    @property
+    def path(self) -> str:
+        """Absolute path, or the address."""
+        return self._file.path
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.path = state["path"]
+    @property
+    def contigs(self) -> tuple[str, ...]:
+        """Contigs that have records, then those that the header declares and that mean none of these."""
+        return self.contig_names.names
+
+    def identity(self) -> Identity:
+        """Return what tells this version of the file from others; see `GenotypeSource`."""
+        return {
+            "format": "BCF",
+            "file": self._file.identity(),
+            "index": self._index.digest,
+            "individuals": text_digest(self.individuals),
+        }
+
+    def __getstate__(self) -> dict[str, BgzfFile]:
+        return {"file": self._file}
+
+    def __setstate__(self, state: dict[str, BgzfFile]) -> None:
+        self._file = state["file"]
+        self._file.check()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PgxevalWarning)  # said where it was opened first
+            warnings.simplefilter("ignore", PgxevalWarning)  # given where it was opened first
             self._open()
 
     def __repr__(self) -> str:
@@ -78,28 +116,39 @@ class BcfSource:
         """Return the number by which the file knows a FORMAT field; one that no record can hold if it has none."""
         return self._keys.get(field, _NO_KEY)
 
+    def complaint(self, error: InputFileError, ended: int) -> InputFileError:
+        """Return an error of a record, with the index named as the cause where it may be."""
+        return with_index(error, self.path, self._index, suspect=ended == NOT_SORTED)
+
+    @property
+    def file(self) -> BgzfFile:
+        """The file that blocks are read from."""
+        return self._file
+
 
 class _Reader:
     """Decodes the chunks of one interval."""
 
     def __init__(self, source: BcfSource, contig: str, start: int, end: int, field: Field) -> None:
-        self.source, self.contig, self.field = source, contig, field
+        self.source, self.contig = source, contig
+        self.field: Field = field
         self.span = (source.number_of(contig), start, end)
         self.builder = CallsBuilder(contig, len(source.individuals), field)
         self.previous = 0
-        self.room = bytearray(_BUFFER_BYTES)
+        self.buffer = bytearray(_BUFFER_BYTES)
         self.filled = 0
 
     def go(self, begin: int, stop: int) -> bool:
         """Decode one chunk; return whether the interval's end has been passed."""
         self.filled = 0
-        for block in read_blocks(self.source.path, begin, stop):
-            if self.filled + len(block) > len(self.room):
+        where = f"{self.contig}:{self.span[1]}-{self.span[2]} (0-based)"
+        for block in self.source.file.blocks(begin, stop, where):
+            if self.filled + len(block) > len(self.buffer):
                 if self._decode():
                     return True
-                if self.filled + len(block) > len(self.room):  # a record as long as the buffer
-                    self.room += bytes(self.filled + len(block))
-            self.room[self.filled : self.filled + len(block)] = block
+                if self.filled + len(block) > len(self.buffer):  # a record as long as the buffer
+                    self.buffer += bytes(self.filled + len(block))
+            self.buffer[self.filled : self.filled + len(block)] = block
             self.filled += len(block)
         if self._decode():
             return True
@@ -111,15 +160,15 @@ class _Reader:
 
     def _decode(self) -> bool:
         from pgxeval.genome.formats.bcf_kernel import decode_records
-        from pgxeval.genome.formats.vcf_kernel import NO_ROOM, OK, PAST_END
 
-        raw = bytes(memoryview(self.room)[: self.filled])
+        raw = bytes(memoryview(self.buffer)[: self.filled])
         buffer = np.frombuffer(raw, np.uint8)
         text = np.empty(self.filled + 64, np.uint8)
         builder = self.builder
         contig, start, end = self.span
         at, ended = 0, NO_ROOM
-        while ended == NO_ROOM:
+        while ended in (NO_ROOM, NO_SETS):
+            room = builder.room
             n_records, n_values, self.previous, ended, at = decode_records(
                 buffer,
                 at,
@@ -127,22 +176,28 @@ class _Reader:
                 start,
                 end,
                 self.previous,
-                self.field == "GT",
+                FIELD_CODES[self.field],
                 self.source.key_of(self.field),
+                self.source.key_of("GT"),
                 self.source.key_of("PS"),
                 len(self.source.individuals),
                 builder.n_records,
                 builder.n_values,
                 text,
-                *builder.room,
+                room.table,
+                room.alleles,
+                room.phased,
+                room.values,
+                room.sets,
             )
+            del room
             builder.keep(text.data, n_records, n_values)
-            if ended == NO_ROOM:
-                builder.grow()
+            if ended in (NO_ROOM, NO_SETS):
+                builder.grow(ended)
         if ended not in (OK, PAST_END):
             position = struct.unpack_from("<i", raw, at + 12)[0] + 1 if at + 16 <= buffer.size else "?"
             n_alternatives = struct.unpack_from("<H", raw, at + 26)[0] - 1 if at + 28 <= buffer.size else 0
-            raise decoding_error(
+            error = decoding_error(
                 f"{self.source.path}: record {self.contig}:{position}",
                 ended,
                 field=self.field,
@@ -150,40 +205,109 @@ class _Reader:
                 n_alternatives=n_alternatives,
                 previous=self.previous,
             )
-        self.room[: self.filled - at] = self.room[at : self.filled]
+            raise self.source.complaint(error, ended)
+        self.buffer[: self.filled - at] = self.buffer[at : self.filled]
         self.filled -= at
         return bool(ended == PAST_END)
 
 
-def _read_header(path: str) -> bytes:
+@attrs.frozen(kw_only=True)
+class _Header:
+    """The header of a BCF file and where its records begin.
+
+    Parameters
+    ----------
+    text
+        As in VCF.
+    first_record
+        Virtual offset of the first record; None where there is none.
+    keys
+        Numbers of the FORMAT fields of each of the first records.
+    """
+
+    text: bytes
+    first_record: int | None
+    keys: tuple[tuple[int, ...], ...]
+
+
+def _read_header(path: str) -> _Header:
     data = bytearray()
-    wanted = 9
-    for block in read_blocks(path, 0):
+    size = 9
+    first_record: int | None = None
+    blocks = read_placed_blocks(path, 0)
+    while True:
+        try:
+            at, block = next(blocks)
+        except StopIteration:
+            break
+        except InputFileError:
+            if len(data) >= size > 9:
+                break  # damage among the records, which is an error when the damaged block is read
+            raise
         data += block
-        if len(data) >= 9:
+        if size == 9 and len(data) >= 9:
             if data[:4] != _MAGIC:
-                raise InputFileError(f"{path}: this is no BCF file of version 2")
-            wanted = 9 + struct.unpack_from("<I", data, 5)[0]
-            if wanted > _MAX_HEADER:
-                raise InputFileError(f"{path}: damaged: a header of {wanted:,} bytes")
-        if len(data) >= wanted > 9:
-            return bytes(data[9:wanted])
-    raise InputFileError(f"{path}: truncated within its header")
+                raise InputFileError(f"{path}: this is not a BCF file of version 2")
+            size += struct.unpack_from("<I", data, 5)[0]
+            if size > _MAX_HEADER:
+                raise InputFileError(f"{path}: damaged: a header of {size:,} bytes")
+        if first_record is None and len(data) > size > 9:
+            first_record = at + size - (len(data) - len(block))
+        if len(data) > size + _FIRST_BYTES and size > 9:
+            break
+    if not len(data) >= size > 9:
+        raise InputFileError(f"{path}: truncated within its header")
+    return _Header(text=bytes(data[9:size]), first_record=first_record, keys=_first_keys(bytes(data[size:])))
 
 
-def _numbered(header: bytes, kinds: tuple[str, ...], first: str | None = None) -> dict[str, int]:
+def _first_keys(records: bytes) -> tuple[tuple[int, ...], ...]:
+    """Return the numbers of the FORMAT fields of the first records, as far as they can be read."""
+    found: list[tuple[int, ...]] = []
+    at = 0
+    try:
+        while len(found) < _FIRST_RECORDS and at < len(records):
+            n_shared, n_calls = struct.unpack_from("<II", records, at)
+            n_individuals, n_fields = struct.unpack_from("<I", records, at + 28)[0] & 0xFFFFFF, records[at + 31]
+            cursor, end = at + 8 + n_shared, at + 8 + n_shared + n_calls
+            keys = []
+            for _ in range(n_fields):
+                _, _, cursor = _typed(records, cursor)
+                width = _WIDTHS[records[cursor - 1] & 15]
+                keys.append(int.from_bytes(records[cursor : cursor + width], "little"))
+                kind, count, cursor = _typed(records, cursor + width)
+                cursor += n_individuals * count * _WIDTHS.get(kind, 0)
+            if cursor != end or end > len(records):
+                break
+            found.append(tuple(keys))
+            at = end
+    except (struct.error, IndexError, KeyError):
+        pass  # a record that is cut here, or that decoding will refuse when it is read
+    return tuple(found)
+
+
+def _typed(data: bytes, at: int) -> tuple[int, int, int]:
+    """Read a type descriptor: (type, number of values, where they begin)."""
+    kind, count = data[at] & 15, data[at] >> 4
+    if count < 15:
+        return kind, count, at + 1
+    width = _WIDTHS[data[at + 1] & 15]
+    return kind, int.from_bytes(data[at + 2 : at + 2 + width], "little"), at + 2 + width
+
+
+def _numbered(lines: list[bytes], kinds: tuple[str, ...], first: str | None = None) -> dict[str, int]:
     """Return the number of each name that the header declares: by order of appearance, or as ``IDX`` says."""
     numbers: dict[str, int] = {} if first is None else {first: 0}
     free = len(numbers)
-    lines = re.findall(rb"^##(?:" + "|".join(kinds).encode() + rb")=<(.*)>\s*$", header, re.MULTILINE)
+    declaration = re.compile(rb"##(?:" + "|".join(kinds).encode() + rb")=<(.*)>\s*$")
     for line in lines:
-        found = re.search(rb"(?:^|,)ID=([^,>]+)", line)
-        if not found:
+        found = declaration.match(line)
+        identifier = found and re.search(rb"(?:^|,)ID=([^,>]+)", found[1])
+        if not (found and identifier):
             continue
-        name = found[1].decode("utf-8", "replace")
-        said = re.search(rb",IDX=(\d+)", line)
+        name = identifier[1].decode("utf-8", "replace")
+        stated = re.search(rb",IDX=(\d{1,9})", found[1])
         if name in numbers:
             continue
-        numbers[name] = int(said[1]) if said else free
+        numbers[name] = int(stated[1]) if stated else free
         free = max(free, numbers[name] + 1)
     return numbers

@@ -11,40 +11,42 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.genome.compiled import compiled
-from pgxeval.genome.formats.calls import (
+from pgxeval.genome.formats.vcf_kernel import dosages_of_genotype, dosages_of_numbers
+from pgxeval.genome.layout import (
     ABSENT,
     ALT_BEGIN,
     ALT_END,
+    BAD_NUMBER,
+    DAMAGED,
+    DOSAGES,
+    FEW_INDIVIDUALS,
+    GENOTYPES,
     ID_BEGIN,
     ID_END,
-    N_ALLELES,
-    PASSED,
-    PHASE_SETS,
-    REF_BEGIN,
-    REF_END,
-    START,
-)
-from pgxeval.genome.formats.vcf_kernel import (
-    BAD_NUMBER,
-    FEW_INDIVIDUALS,
     MANY_ALLELES,
     MANY_COPIES,
+    MAX_ALLELES,
+    N_ALLELES,
     NO_ALLELE,
     NO_FIELD,
     NO_POSITION,
     NO_ROOM,
+    NO_SET,
+    NO_SETS,
     NOT_SORTED,
     OK,
+    PASSED,
     PAST_END,
+    REF_BEGIN,
+    REF_END,
+    START,
+    TYPED_ONLY,
     UNKNOWN_ALLELE,
-    WRONG_COUNT,
 )
-
-DAMAGED = 20
 
 _INT8, _INT16, _INT32, _FLOAT, _TEXT = 1, 2, 3, 5, 7
 _DOT, _TAB, _COMMA = 46, 9, 44
-_ENDED = -127  # int8 behind the last copy of an individual with fewer copies than others
+_ENDED = -127  # int8 after the last copy of an individual with fewer copies than others
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -126,6 +128,26 @@ def _decode_pairs(calls: Bytes, alleles: npt.NDArray[np.int8], phased: npt.NDArr
 
 
 @compiled
+def _phase_set(buffer: Bytes, at: int, kind: int, count: int) -> int:
+    """Return a number of 31 bits that is equal for equal phase sets of one record type; `NO_SET` for a missing one."""
+    if count == 0 or kind == 0:
+        return NO_SET
+    width = _width(kind)
+    if kind in (_INT8, _INT16, _INT32):
+        value = _signed(buffer, at, width)
+        return NO_SET if value <= -(1 << (8 * width - 1)) + 1 else value & 0x7FFFFFFF
+    digest = np.uint32(2166136261)
+    size = count * width
+    while size > 0 and buffer[at + size - 1] == 0:
+        size -= 1
+    if size == 0 or (size == 1 and buffer[at] == _DOT):
+        return NO_SET
+    for k in range(size):
+        digest = np.uint32((digest ^ np.uint32(buffer[at + k])) * np.uint32(16777619))
+    return int(digest & np.uint32(0x7FFFFFFF))
+
+
+@compiled
 def decode_records(
     buffer: Bytes,
     at: int,
@@ -133,9 +155,10 @@ def decode_records(
     start: int,
     end: int,
     previous: int,
-    genotypes: bool,
     field: int,
-    phase_set_field: int,
+    field_key: int,
+    genotype_key: int,
+    set_key: int,
     n_individuals: int,
     n_kept: int,
     n_kept_values: int,
@@ -144,6 +167,7 @@ def decode_records(
     alleles: npt.NDArray[np.int8],
     phased: npt.NDArray[np.bool_],
     values: npt.NDArray[np.float32],
+    sets: npt.NDArray[np.int32],
 ) -> tuple[int, int, int, int, int]:
     """Decode the whole records of a buffer that overlap ``[start, end)`` of a contig.
 
@@ -154,6 +178,8 @@ def decode_records(
     n_text = 0
     scratch = np.empty(4, np.uint8)
     number = scratch.view(np.float32)
+    genotypes = field == GENOTYPES
+    numbers = np.empty(1 if genotypes else MAX_ALLELES * (MAX_ALLELES + 1) // 2, np.float64)
     while at + 32 <= buffer.size:
         record = at
         n_shared, n_calls = _unsigned(buffer, at, 4), _unsigned(buffer, at + 4, 4)
@@ -178,7 +204,7 @@ def decode_records(
         previous = position
         if position - 1 >= end:
             return n_kept, n_values, previous, PAST_END, record
-        if n_alleles > 127:
+        if n_alleles > MAX_ALLELES:
             return n_kept, n_values, previous, MANY_ALLELES, record
         if n_samples != n_individuals:
             return n_kept, n_values, previous, FEW_INDIVIDUALS, record
@@ -238,9 +264,9 @@ def decode_records(
         row[PASSED] = count == 0 or (count == 1 and _signed(buffer, cursor, _width(kind)) == 0)
 
         cursor = shared_end
-        found = False
-        kind, count, values_at = 0, 0, 0
-        row[PHASE_SETS] = 0
+        kind, count, values_at = 0, 0, -1
+        gt_kind, gt_count, gt_at = 0, 0, -1
+        set_kind, set_count, set_at = 0, 0, -1
         for _ in range(n_fields):
             key_kind, key_count, cursor = _describe(buffer, cursor, record_end)
             key_width = _width(key_kind)
@@ -251,21 +277,32 @@ def decode_records(
             size = key_count * max(_width(key_kind), 0)
             if key_kind < 0 or size * n_individuals > record_end - cursor:
                 return n_kept, n_values, previous, DAMAGED, record
-            if key == field and not found:
-                found = True
+            if key == field_key and values_at < 0:
                 kind, count, values_at = key_kind, key_count, cursor
-            if key == phase_set_field:
-                row[PHASE_SETS] = 1
+            if key == genotype_key and gt_at < 0:
+                gt_kind, gt_count, gt_at = key_kind, key_count, cursor
+            if key == set_key:
+                set_kind, set_count, set_at = key_kind, key_count, cursor
             cursor += size * n_individuals
-        cursor = values_at
-        if not found:
+        typed_only = values_at < 0 and gt_at >= 0
+        row[TYPED_ONLY] = typed_only
+        if typed_only:
+            kind, count, values_at = gt_kind, gt_count, gt_at
+        if values_at < 0:
             return n_kept, n_values, previous, NO_FIELD, record
+        if genotypes and set_at >= 0:
+            if n_kept >= sets.shape[0]:
+                return n_kept, n_values, previous, NO_SETS, record
+            for i in range(n_individuals):
+                size = set_count * max(_width(set_kind), 0)
+                sets[n_kept, i] = _phase_set(buffer, set_at + i * size, set_kind, set_count)
+        cursor = values_at
 
         width = _width(kind)
-        if genotypes:
+        if genotypes or typed_only:
             if count > 0 and kind not in (_INT8, _INT16, _INT32):
                 return n_kept, n_values, previous, DAMAGED, record
-            if count == 2 and kind == _INT8:
+            if genotypes and count == 2 and kind == _INT8:
                 highest = _decode_pairs(
                     buffer[cursor : cursor + 2 * n_individuals], alleles[n_kept].reshape(-1), phased[n_kept]
                 )
@@ -293,32 +330,41 @@ def decode_records(
                         is_phased = call & 1 == 1
                     else:
                         return n_kept, n_values, previous, MANY_COPIES, record
-                alleles[n_kept, i, 0] = first
-                alleles[n_kept, i, 1] = second
-                phased[n_kept, i] = is_phased
+                if genotypes:
+                    alleles[n_kept, i, 0] = first
+                    alleles[n_kept, i, 1] = second
+                    phased[n_kept, i] = is_phased
+                else:
+                    dosages_of_genotype(first, second, n_alleles, values[n_values:], i)
         else:
-            if kind not in (0, _FLOAT):
+            if kind not in (0, _INT8, _INT16, _INT32, _FLOAT):
                 return n_kept, n_values, previous, BAD_NUMBER, record
+            unknown = -(1 << (8 * max(width, 1) - 1))
             for i in range(n_individuals):
-                given = 0
-                for k in range(count):
-                    for byte in range(4):
-                        scratch[byte] = buffer[cursor + byte]
-                    cursor += 4
-                    if scratch[3] == 127 and scratch[2] == 128 and scratch[1] == 0 and scratch[0] == 2:
-                        continue  # past the end of this individual's values
-                    value = number[0]
-                    if k >= n_alleles - 1:
-                        if np.isnan(value):
+                n = 0
+                for _ in range(count):
+                    value = np.nan
+                    if kind == _FLOAT:
+                        for byte in range(4):
+                            scratch[byte] = buffer[cursor + byte]
+                        cursor += 4
+                        if scratch[3] == 127 and scratch[2] == 128 and scratch[1] == 0 and scratch[0] == 2:
+                            continue  # past the end of this individual's values
+                        value = number[0]
+                    else:
+                        whole = _signed(buffer, cursor, width)
+                        cursor += width
+                        if whole == unknown + 1:
                             continue
-                        return n_kept, n_values, previous, WRONG_COUNT, record
-                    values[n_values + k, i] = value
-                    given += 1
-                if given == 0 or (given == 1 and np.isnan(values[n_values, i])):
-                    for k in range(n_alleles - 1):
-                        values[n_values + k, i] = np.nan
-                elif given < n_alleles - 1:
-                    return n_kept, n_values, previous, WRONG_COUNT, record
+                        if whole != unknown:
+                            value = whole
+                    if n < numbers.size:
+                        numbers[n] = value
+                    n += 1
+                ended = dosages_of_numbers(numbers, n, n_alleles, field != DOSAGES, values[n_values:], i)
+                if ended != OK:
+                    return n_kept, n_values, previous, ended, record
+        if not genotypes:
             n_values += n_alleles - 1
         n_kept += 1
         at = record_end

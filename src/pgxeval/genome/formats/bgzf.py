@@ -10,9 +10,12 @@ import contextlib
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
+
+import attrs
 
 from pgxeval.errors import InputFileError
+from pgxeval.genome.identity import FileStamp, Identity
 
 try:
     from isal import isal_zlib as inflate
@@ -22,7 +25,12 @@ except ImportError:  # no build for this machine: the same, at 40 % of the speed
 END_OF_FILE = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _DAMAGE: tuple[type[Exception], ...] = (inflate.error, struct.error)  # type: ignore[assignment]  # stubs are wrong
 _MIN_HEADER = 18
+_MAX_BLOCK_BYTES = 1 << 16
 _READ_BYTES = 1 << 18
+
+
+class MisplacedBlockError(InputFileError):
+    """There is no block at a place that an index gives."""
 
 
 def is_remote(path: str) -> bool:
@@ -30,8 +38,67 @@ def is_remote(path: str) -> bool:
     return "://" in path and not path.startswith("file://")
 
 
+@attrs.frozen(kw_only=True)
+class BgzfFile:
+    """A BGZF file that was complete when it was opened, and must not change afterwards.
+
+    Parameters
+    ----------
+    path
+        Absolute path, or an address that htslib opens.
+    stamp
+        Size and time when it was opened; None for an address.
+    """
+
+    path: str
+    stamp: FileStamp | None
+
+    @classmethod
+    def open(cls, path: str) -> BgzfFile:
+        """Note a file's size and time, and refuse one that is not complete.
+
+        Raises
+        ------
+        InputFileError
+            If a local file is missing, not blocked gzip, or cut off.
+        """
+        if is_remote(path):
+            return cls(path=path, stamp=None)
+        stamp = FileStamp.of(path)
+        check_complete(Path(stamp.path))
+        return cls(path=stamp.path, stamp=stamp)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the file lies in this machine's file system."""
+        return self.stamp is not None
+
+    def check(self) -> None:
+        """Refuse a local file that has changed since it was opened; see `FileStamp.check`."""
+        if self.stamp is not None:
+            self.stamp.check()
+
+    def blocks(self, begin: int, end: int, where: str) -> Iterator[bytes]:
+        """Decompress as `read_blocks` does; `where` names the interval in errors.
+
+        Raises
+        ------
+        InputFileError
+            Also if the file has changed since it was opened.
+        """
+        self.check()
+        try:
+            yield from read_blocks(self.path, begin, end)
+        except InputFileError as error:
+            raise InputFileError(f"{error} (while {where} was read)") from error
+
+    def identity(self) -> Identity:
+        """Return size, time and a digest of the content; of an address, the address."""
+        return {"address": self.path} if self.stamp is None else self.stamp.identity()
+
+
 def check_complete(path: Path) -> None:
-    """Refuse a local file that is no BGZF or lacks the block that ends every whole BGZF file.
+    """Refuse a local file that is not BGZF or lacks the block that ends every complete BGZF file.
 
     Raises
     ------
@@ -69,13 +136,20 @@ def read_blocks(path: str, begin: int, end: int | None = None) -> Iterator[bytes
     Yields
     ------
     bytes
-        Decompressed bytes, a block at a time.
+        Decompressed bytes, one block at a time.
 
     Raises
     ------
     InputFileError
-        If a block is damaged or cut off; the message names its offset. Or if the address cannot be read.
+        If a block is damaged, cut off or larger than 64 kB; the message names its offset. Or if the address cannot
+        be read.
     """
+    for _, data in read_placed_blocks(path, begin, end):
+        yield data
+
+
+def read_placed_blocks(path: str, begin: int, end: int | None = None) -> Iterator[tuple[int, bytes]]:
+    """Decompress as `read_blocks` does, and yield each block's virtual offset with its bytes."""
     offset, skip = begin >> 16, begin & 0xFFFF
     last, stop = (None, 0) if end is None else (end >> 16, end & 0xFFFF)
     with contextlib.closing(_open_bytes(path)) as handle:
@@ -90,12 +164,12 @@ def read_blocks(path: str, begin: int, end: int | None = None) -> Iterator[bytes
             if not buffer:
                 if end is None:
                     return
-                raise InputFileError(
+                raise MisplacedBlockError(
                     f"{path}: its index points beyond its end at byte {offset}: the file is truncated, or the index "
                     "belongs to another version of it; index it again"
                 )
             if len(buffer) - position < _MIN_HEADER or not _is_block(buffer[position : position + 18]):
-                raise InputFileError(
+                raise MisplacedBlockError(
                     f"{path}: no BGZF block at byte {offset}: the file is truncated or damaged, "
                     "or its index belongs to another version of it"
                 )
@@ -107,9 +181,9 @@ def read_blocks(path: str, begin: int, end: int | None = None) -> Iterator[bytes
                 data = data[:stop]
             if skip:
                 data = data[skip:]
-                skip = 0
             if data:
-                yield data
+                yield offset << 16 | skip, data
+            skip = 0
             position += size
             offset += size
 
@@ -120,8 +194,14 @@ def _block_size(buffer: bytes, position: int) -> int:
 
 def _inflate(path: str, offset: int, block: bytes) -> bytes:
     try:
-        data = inflate.decompress(block[_MIN_HEADER:-8], wbits=-15, bufsize=1 << 16)
         crc, size = struct.unpack_from("<II", block, len(block) - 8)
+        if size > _MAX_BLOCK_BYTES:
+            raise InputFileError(
+                f"{path}: damaged BGZF block at byte {offset}: it claims {size:,} bytes, and a block holds at most "
+                f"{_MAX_BLOCK_BYTES:,}"
+            )
+        # what a block of 64 kB can expand to is at most 66 MB; a decompressor with a limit takes 25 % longer
+        data = inflate.decompress(block[_MIN_HEADER:-8], wbits=-15, bufsize=_MAX_BLOCK_BYTES)
     except _DAMAGE as error:
         raise InputFileError(f"{path}: damaged BGZF block at byte {offset}: {error}") from error
     if len(data) != size or inflate.crc32(data) != crc:
@@ -139,7 +219,7 @@ def _read(path: str, handle: _Bytes) -> bytes:
 class _Bytes(Protocol):
     def read(self, size: int) -> bytes: ...
 
-    def seek(self, offset: int) -> Any: ...
+    def seek(self, offset: int) -> int: ...
 
     def close(self) -> None: ...
 

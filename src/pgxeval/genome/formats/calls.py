@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-MISSING = -1
-ABSENT = -2
-MAX_ALLELES = 127
+from pgxeval.genome.layout import (
+    ALT_BEGIN,
+    ALT_END,
+    ID_BEGIN,
+    ID_END,
+    N_ALLELES,
+    PASSED,
+    REF_BEGIN,
+    REF_END,
+    START,
+    TYPED_ONLY,
+)
 
-Field = Literal["GT", "DS"]
-
-# Columns of the table that a decoder fills: where a record starts, and where its text stands.
-START, ID_BEGIN, ID_END, REF_BEGIN, REF_END, ALT_BEGIN, ALT_END, N_ALLELES, PASSED, PHASE_SETS = range(10)
-TABLE_WIDTH = 10
-
-_ROOM_BYTES = 1 << 24
-
-Room = tuple[npt.NDArray[np.int64], npt.NDArray[np.int8], npt.NDArray[np.bool_], npt.NDArray[np.float32]]
+Field = Literal["GT", "DS", "GP"]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -37,15 +38,15 @@ class Records:
     text
         uint8 ``(n_bytes,)``: ASCII of all names and alleles of the records.
     id_bounds
-        int64 ``(n_records, 2)``: where the ID of a record stands in `text`.
+        int64 ``(n_records, 2)``: where the ID of each record is in `text`.
     allele_bounds
-        int64 ``(n_alleles, 2)``: where each allele stands in `text`, REF first, record by record.
+        int64 ``(n_alleles, 2)``: where each allele is in `text`, REF first, record by record.
     first_allele
-        int64 ``(n_records + 1,)``: row of `allele_bounds` at which each record's REF stands.
+        int64 ``(n_records + 1,)``: row of `allele_bounds` that holds the REF of each record.
     passed
         bool ``(n_records,)``: FILTER is ``PASS`` or not given.
-    phase_sets
-        bool ``(n_records,)``: FORMAT has PS, so that phase holds within a phase set only; False where not said.
+    typed_only
+        bool ``(n_records,)``: the record lacks the FORMAT field that was read, and its GT was counted instead.
     """
 
     contig: str
@@ -55,9 +56,15 @@ class Records:
     allele_bounds: npt.NDArray[np.int64] = attrs.field(repr=False)
     first_allele: npt.NDArray[np.int64] = attrs.field(repr=False)
     passed: npt.NDArray[np.bool_] = attrs.field(repr=False)
-    phase_sets: npt.NDArray[np.bool_] = attrs.field(
+    typed_only: npt.NDArray[np.bool_] = attrs.field(
         default=attrs.Factory(lambda self: np.zeros(self.starts.size, np.bool_), takes_self=True), repr=False
     )
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all arrays [bytes]."""
+        arrays = (self.starts, self.text, self.id_bounds, self.allele_bounds, self.first_allele, self.passed)
+        return sum(array.nbytes for array in arrays) + self.typed_only.nbytes
 
     @property
     def n_records(self) -> int:
@@ -120,102 +127,33 @@ class Calls:
         The records, in file order, which is order of position.
     alleles
         int8 ``(n_records, n_individuals, 2)``: number of the allele of each copy, 0 for REF, -1 missing,
-        -2 for the copy that a haploid call has not. No records where another field was asked.
+        -2 for the second copy of a haploid call. No records where DS or GP was read.
     phased
         bool ``(n_records, n_individuals)``: the two copies are phased (a haploid call is).
     field_values
-        float32 ``(n_alt_alleles, n_individuals)`` of the FORMAT field that was asked, NaN missing; None
-        for genotypes.
+        float32 ``(n_alt_alleles, n_individuals)``, dosages by DS or GP; None for genotypes. NaN is missing; where the
+        GT of a typed-only record has one known copy of two, -1 less the known copies of the allele.
+    phase_sets
+        int32 ``(n_records, n_individuals)``: equal numbers are equal phase sets (PS), -1 where a call names none;
+        None where no record has PS.
     """
 
     records: Records
     alleles: npt.NDArray[np.int8] = attrs.field(repr=False)
     phased: npt.NDArray[np.bool_] = attrs.field(repr=False)
     field_values: npt.NDArray[np.float32] | None = attrs.field(default=None, repr=False)
+    phase_sets: npt.NDArray[np.int32] | None = attrs.field(default=None, repr=False)
 
     @property
     def nbytes(self) -> int:
-        """Memory of the genotypes [bytes]."""
-        extra = 0 if self.field_values is None else self.field_values.nbytes
-        return self.alleles.nbytes + self.phased.nbytes + extra
-
-
-class CallsBuilder:
-    """Collects decoded records, block by block.
-
-    Records are decoded into a room of fixed size; one that is full is put aside for another. A window that fits
-    into one room stays where it was decoded; else the rooms are joined at the end, and given back one by
-    one, so that memory never holds the window twice. What was never written to takes no memory.
-
-    Parameters
-    ----------
-    contig
-        Contig name as in the file.
-    n_individuals
-        Number of individuals.
-    field
-        FORMAT field that is decoded.
-    """
-
-    def __init__(self, contig: str, n_individuals: int, field: Field) -> None:
-        self._contig, self._n, self._field = contig, n_individuals, field
-        self._text: list[bytes] = []
-        self._text_bytes = 0
-        self._parts: tuple[list[npt.NDArray[Any]], ...] = ([], [], [], [])
-        self._begin()
-
-    def grow(self) -> None:
-        """Put what is in the room aside and begin another: `n_records` and `n_values` are 0 again."""
-        self._put_aside()
-        self._begin()
-
-    def _begin(self) -> None:
-        n = self._n
-        n_records = max(_ROOM_BYTES // ((2 if self._field == "GT" else 4) * n + 8 * TABLE_WIDTH), 64)
-        n_calls, n_values = (n_records, 0) if self._field == "GT" else (0, n_records + MAX_ALLELES)
-        self.room: Room = (
-            np.empty((n_records, TABLE_WIDTH), np.int64),
-            np.empty((n_calls, n, 2), np.int8),
-            np.empty((n_calls, n), np.bool_),
-            np.empty((n_values, n), np.float32),
-        )
-        self.n_records = 0
-        self.n_values = 0
-
-    def _put_aside(self) -> None:
-        used = (self.n_records, self.n_records, self.n_records, self.n_values)
-        arrays: tuple[npt.NDArray[Any], ...] = self.room
-        for parts, array, n in zip(self._parts, arrays, used, strict=True):
-            parts.append(array[:n])
-        del arrays, array
-        del self.room
-
-    def keep(self, buffer: bytes | bytearray | memoryview, n_records: int, n_values: int) -> None:
-        """Keep the rows of the room up to these numbers; `buffer` holds the text of the new ones."""
-        table = self.room[0][self.n_records : n_records]
-        begins, ends = table[:, ID_BEGIN], table[:, ALT_END]
-        sizes = ends - begins
-        shift = np.cumsum(sizes) - sizes - begins
-        wanted = np.arange(int(sizes.sum())) - np.repeat(shift, sizes)
-        self._text.append(np.frombuffer(buffer, np.uint8)[wanted].tobytes())
-        table[:, ID_BEGIN : ALT_END + 1] += self._text_bytes + shift[:, None]
-        self._text_bytes += wanted.size
-        self.n_records, self.n_values = n_records, n_values
-
-    def finish(self) -> Calls:
-        """Return all records that were kept; this is the last that is asked of a builder."""
-        self._put_aside()
-        table, alleles, phased, values = (_joined(parts) for parts in self._parts)
-        return Calls(
-            records=make_records(self._contig, table, b"".join(self._text)),
-            alleles=alleles,
-            phased=phased,
-            field_values=None if self._field == "GT" else values,
-        )
+        """Memory of genotypes and records [bytes]."""
+        optional = (self.field_values, self.phase_sets)
+        extra = sum(array.nbytes for array in optional if array is not None)
+        return self.alleles.nbytes + self.phased.nbytes + self.records.nbytes + extra
 
 
 def make_records(contig: str, table: npt.NDArray[np.int64], text: bytes) -> Records:
-    """Make records of a table of `TABLE_WIDTH` columns that points into `text`, where ALT stands as in a VCF."""
+    """Make records of a table of `TABLE_WIDTH` columns that points into `text`, where ALT is written as in a VCF."""
     letters = np.frombuffer(text, np.uint8)
     first_allele = np.concatenate([[0], np.cumsum(table[:, N_ALLELES])])
     bounds = np.empty((int(first_allele[-1]), 2), np.int64)
@@ -237,18 +175,5 @@ def make_records(contig: str, table: npt.NDArray[np.int64], text: bytes) -> Reco
         allele_bounds=bounds,
         first_allele=first_allele,
         passed=table[:, PASSED] != 0,
-        phase_sets=table[:, PHASE_SETS] != 0,
+        typed_only=table[:, TYPED_ONLY] != 0,
     )
-
-
-def _joined(parts: list[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-    """Concatenate arrays along the first axis, giving each back once it is copied."""
-    if len(parts) == 1:
-        return parts.pop()
-    end = sum(len(part) for part in parts)
-    joined = np.empty((end, *parts[0].shape[1:]), parts[0].dtype)
-    while parts:
-        part = parts.pop()
-        joined[end - len(part) : end] = part
-        end -= len(part)
-    return joined

@@ -6,19 +6,22 @@ put into bins of a tree of intervals, and a bin lists the chunks of the file tha
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import attrs
 
 from pgxeval.errors import InputFileError, PgxevalWarning
-from pgxeval.genome.formats.bgzf import is_remote, read_blocks
+from pgxeval.genome.formats.bgzf import MisplacedBlockError, is_remote, read_blocks
 
 Chunk = tuple[int, int]
 Bins = dict[int, tuple[int, tuple[int, ...]]]
 _JOIN_GAP = 1 << 16 << 16  # chunks less than one block apart are read in one go
+_MAX_BYTES = 1 << 28  # of a decompressed index; that of a whole human genome has 3 MB, that of wheat 30 MB
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -34,10 +37,12 @@ class VariantIndex:
     min_shift, depth
         Geometry of the tree of bins: smallest bin ``2**min_shift`` bp, `depth` levels above it.
     bins
-        A dictionary a contig: bin -> (lowest offset of records that overlap it, begins and ends of its chunks in
-        turn).
+        One dictionary per contig: bin -> (lowest offset of records that overlap it, begins and ends of its chunks
+        in turn).
     linear
-        Tabix only: a contig's lowest offsets for each 16 kb.
+        Tabix only, per contig: lowest offset of the records that overlap each 16 kb.
+    digest
+        Digest of the decompressed index.
     """
 
     path: str
@@ -46,6 +51,18 @@ class VariantIndex:
     depth: int
     bins: Sequence[Bins] = attrs.field(repr=False)
     linear: Sequence[tuple[int, ...]] = attrs.field(repr=False)
+    digest: str = ""
+
+    def has_records(self, row: int) -> bool:
+        """Whether the file has records of a contig, given by its number in the index."""
+        return row < len(self.bins) and any(offsets for _, offsets in self.bins[row].values())
+
+    @cached_property
+    def extent(self) -> Chunk | None:
+        """Virtual offsets of the first record and of the end of the last one; None where there are no records."""
+        begins = [min(offsets[::2]) for bins in self.bins for _, offsets in bins.values() if offsets]
+        ends = [max(offsets[1::2]) for bins in self.bins for _, offsets in bins.values() if offsets]
+        return (min(begins), max(ends)) if begins else None
 
     def chunks(self, row: int, start: int, end: int) -> list[Chunk]:
         """Return the chunks that hold every record of a contig that overlaps ``[start, end)``, 0-based.
@@ -85,11 +102,11 @@ class VariantIndex:
         first = 0
         for level in range(self.depth + 1):
             shift = self.min_shift + 3 * (self.depth - level)
-            wanted = range(first + (start >> shift), first + ((end - 1) >> shift) + 1)
-            if len(wanted) > len(present):
-                numbers.extend(number for number in present if number in wanted)
+            overlapping = range(first + (start >> shift), first + ((end - 1) >> shift) + 1)
+            if len(overlapping) > len(present):
+                numbers.extend(number for number in present if number in overlapping)
             else:
-                numbers.extend(number for number in wanted if number in present)
+                numbers.extend(number for number in overlapping if number in present)
             first += 1 << 3 * level
         return numbers
 
@@ -120,7 +137,7 @@ def _join(chunks: list[Chunk]) -> list[Chunk]:
 
 
 def open_index(path: str, suffixes: Sequence[str] = (".tbi", ".csi")) -> VariantIndex:
-    """Read the index beside a file; warn where it is older than the file.
+    """Read the index next to a file; warn where it is older than the file.
 
     Raises
     ------
@@ -137,7 +154,7 @@ def open_index(path: str, suffixes: Sequence[str] = (".tbi", ".csi")) -> Variant
     where = next((path + suffix for suffix in suffixes if Path(path + suffix).is_file()), None)
     if where is None:
         raise InputFileError(f"{path}: its index is missing; run `bcftools index {path}`")
-    if Path(where).stat().st_mtime < Path(path).stat().st_mtime:
+    if _age(path, where) < 0:
         warnings.warn(
             f"{where} is older than {path}; if the file has changed since, index it again with "
             f"`bcftools index -f {path}`",
@@ -147,23 +164,139 @@ def open_index(path: str, suffixes: Sequence[str] = (".tbi", ".csi")) -> Variant
     return read_index(where)
 
 
+def _age(path: str, index: str) -> float:
+    """Return by how many seconds an index was written after its file."""
+    return Path(index).stat().st_mtime - Path(path).stat().st_mtime
+
+
+def check_extent(path: str, index: VariantIndex, first_record: int | None, *, text: bool) -> None:
+    """Refuse an index that begins or ends where the records of its file do not.
+
+    Parameters
+    ----------
+    path
+        A local BGZF file.
+    index
+        Its index.
+    first_record
+        Virtual offset of the first record; None where the file has none.
+    text
+        The records are lines, of which empty ones and comments count for nothing.
+
+    Raises
+    ------
+    InputFileError
+        If the first record of the index is not the first of the file, or records follow the last of the index. A
+        damaged block there is no matter of this function: it is refused when it is read.
+    """
+    extent = index.extent
+    begin, end = (first_record, first_record) if extent is None else extent
+    if begin is not None and (first_record is None or not _begins_with(path, begin, first_record, text=text)):
+        raise InputFileError(f"{path}: its first record is not where its index places it: {other_version(path, index)}")
+    if end is None:
+        return
+    if _has_records(path, end, text=text):
+        raise InputFileError(
+            f"{path}: records follow the last one that its index knows, or this one is not there: "
+            f"{other_version(path, index)}"
+        )
+
+
+def _has_records(path: str, begin: int, *, text: bool) -> bool:
+    """Whether something other than comments and empty lines follows a virtual offset, or nothing can begin there."""
+    try:
+        for block in read_blocks(path, begin):
+            rest = b"".join(line for line in block.split(b"\n") if not line.startswith(b"#")) if text else block
+            if rest.strip():
+                return True
+    except MisplacedBlockError:
+        return True
+    except InputFileError:
+        return False
+    return False
+
+
+def other_version(path: str, index: VariantIndex) -> str:
+    """Return the clause of a message that names another version of the index as the cause, and what to do."""
+    when = ""
+    if not is_remote(path):
+        age = _age(path, index.path)
+        when = f" (written {_duration(abs(age))} {'after' if age >= 0 else 'before'} the file)"
+    return (
+        f"the index {index.path}{when} belongs to another version of the file; index it again with "
+        f"`bcftools index -f {path}`"
+    )
+
+
+def with_index(error: InputFileError, path: str, index: VariantIndex, *, suspect: bool) -> InputFileError:
+    """Return an error of a record with the index named as a possible cause.
+
+    That is, where the index of a local file is `suspect` or older than the file.
+    """
+    if is_remote(path) or not (suspect or _age(path, index.path) < 0):
+        return error
+    return InputFileError(f"{error}; or {other_version(path, index)}")
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _begins_with(path: str, begin: int, first_record: int, *, text: bool) -> bool:
+    """Whether the first record is the first thing from a virtual offset on, apart from lines of a header."""
+    low, high = min(begin, first_record), max(begin, first_record)
+    try:
+        if low == high or (high & 0xFFFF == 0 and next(read_blocks(path, low, high), None) is None):
+            return True  # the end of a block is the beginning of the next
+        return text and begin < first_record and next(read_blocks(path, begin, first_record), b"").startswith(b"#")
+    except MisplacedBlockError:
+        return False
+
+
 def read_index(path: str) -> VariantIndex:
     """Read a ``.tbi`` or ``.csi`` file.
 
     Raises
     ------
     InputFileError
-        If the file is no such index, or is damaged.
+        If the file is not such an index, or is damaged.
     """
-    data = b"".join(read_blocks(path, 0))
+    try:
+        data = _read_all(path)
+    except InputFileError as error:
+        raise InputFileError(
+            f"{error}; it should be the index of {path.rpartition('.')[0]}: make it again with "
+            f"`bcftools index -f {path.rpartition('.')[0]}`"
+        ) from error
     try:
         if data[:4] == b"TBI\x01":
-            return _read_tabix(path, data)
+            return attrs.evolve(_read_tabix(path, data), digest=_digest(data))
         if data[:4] == b"CSI\x01":
-            return _read_csi(path, data)
+            return attrs.evolve(_read_csi(path, data), digest=_digest(data))
     except (struct.error, UnicodeDecodeError, MemoryError, OverflowError) as error:
         raise InputFileError(f"{path}: damaged index ({error}); make it again with `tabix -f`") from error
+    if data[:3] in (b"TBI", b"CSI"):
+        raise InputFileError(
+            f"{path}: an index of format {data[:3].decode()} version {data[3:4].hex() or 'none'}; version 1 is read: "
+            "make it again with `bcftools index -f`"
+        )
     raise InputFileError(f"{path}: neither a tabix nor a CSI index; make it with `tabix -p vcf`")
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def _read_all(path: str) -> bytes:
+    data = bytearray()
+    for block in read_blocks(path, 0):
+        data += block
+        if len(data) > _MAX_BYTES:
+            raise InputFileError(f"{path}: more than {_MAX_BYTES:,} bytes, which no index of variants has")
+    return bytes(data)
 
 
 class _Reader:
@@ -185,11 +318,15 @@ class _Reader:
         """Read bins that begin with a number and end with how many chunks follow; a genome has 100,000s."""
         data, position, head = self.data, self.position, struct.Struct("<" + layout)
         found: Bins = {}
+        if count < 0:
+            raise struct.error("a negative number of bins")
         for _ in range(count):
             number, *lowest, n_chunks = head.unpack_from(data, position)
             position += head.size
             if n_chunks < 0 or position + 16 * n_chunks > len(data):
                 raise struct.error("it ends too early")
+            if number in found:
+                raise struct.error("a bin occurs twice")
             found[number] = (lowest[0] if lowest else 0, struct.unpack_from(f"<{2 * n_chunks}Q", data, position))
             position += 16 * n_chunks
         self.position = position
@@ -204,6 +341,8 @@ def _read_tabix(path: str, data: bytes) -> VariantIndex:
     reader = _Reader(data)
     _, n_contigs, _, _, _, _, _, _, name_bytes = reader.take("4s8i")
     contigs = _names(reader.bytes(name_bytes))
+    if n_contigs != len(contigs):
+        raise struct.error("as many contigs as names expected")
     bins, linear = [], []
     for _ in range(n_contigs):
         (n_bins,) = reader.take("i")
@@ -225,6 +364,8 @@ def _read_csi(path: str, data: bytes) -> VariantIndex:
     aux = reader.bytes(aux_bytes)
     contigs = _names(aux[28:]) if len(aux) > 28 else ()
     (n_contigs,) = reader.take("i")
+    if n_contigs < 0:
+        raise struct.error("a negative number of contigs")
     bins = []
     pseudo = ((1 << 3 * (depth + 1)) - 1) // 7 + 1
     for _ in range(n_contigs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import attrs
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from pgxeval.errors import InputFileError
 from pgxeval.genome.formats.calls import Calls, Field, Records
+from pgxeval.genome.identity import Identity, text_digest
 
 Block = tuple[npt.NDArray[np.int64], tuple[str, ...], tuple[str, ...], npt.NDArray[np.int8]]
 
@@ -100,6 +102,15 @@ class InMemoryGenotypes:
         """Contig names."""
         return tuple(self.variants)
 
+    def identity(self) -> Identity:
+        """Return what tells these genotypes from others: a digest of all of them."""
+        digest = hashlib.blake2b(digest_size=16)
+        for contig, held in self.variants.items():
+            digest.update(text_digest([contig, *held.ref, *held.alt]).encode())
+            digest.update(held.starts.tobytes())
+            digest.update(held.packed.tobytes())
+        return {"format": "memory", "content": digest.hexdigest(), "individuals": text_digest(self.individuals)}
+
     def read(self, contig: str, start: int, end: int, field: Field = "GT") -> Calls:
         """Return the variants whose REF bases overlap ``[start, end)``, 0-based.
 
@@ -113,23 +124,22 @@ class InMemoryGenotypes:
         held = self.variants[contig]
         last = int(np.searchsorted(held.starts, end))
         first = int(np.searchsorted(held.starts, start - held.longest_ref))
-        chosen = [i for i in range(first, last) if held.starts[i] + len(held.ref[i]) > start]
+        rows = [i for i in range(first, last) if held.starts[i] + len(held.ref[i]) > start]
         n = len(self.individuals)
-        alleles = np.unpackbits(held.packed[chosen], axis=1, count=2 * n).astype(np.int8)
-        texts = [".", *(text for i in chosen for text in (held.ref[i], held.alt[i]))]
+        alleles = np.unpackbits(held.packed[rows], axis=1, count=2 * n).astype(np.int8)
+        texts = [".", *(text for i in rows for text in (held.ref[i], held.alt[i]))]
         ends = np.cumsum([len(text) for text in texts])
         records = Records(
             contig=contig,
-            starts=held.starts[chosen],
+            starts=held.starts[rows],
             text=np.frombuffer("".join(texts).encode(), dtype=np.uint8),
-            id_bounds=np.tile(np.array([[0, 1]], dtype=np.int64), (len(chosen), 1)),
+            id_bounds=np.tile(np.array([[0, 1]], dtype=np.int64), (len(rows), 1)),
             allele_bounds=np.column_stack([ends[:-1], ends[1:]]).astype(np.int64),
-            first_allele=np.arange(0, 2 * len(chosen) + 1, 2, dtype=np.int64),
-            passed=np.ones(len(chosen), dtype=np.bool_),
-            phase_sets=np.zeros(len(chosen), dtype=np.bool_),
+            first_allele=np.arange(0, 2 * len(rows) + 1, 2, dtype=np.int64),
+            passed=np.ones(len(rows), dtype=np.bool_),
         )
         return Calls(
             records=records,
-            alleles=alleles.reshape(len(chosen), n, 2),
-            phased=np.ones((len(chosen), n), dtype=np.bool_),
+            alleles=alleles.reshape(len(rows), n, 2),
+            phased=np.ones((len(rows), n), dtype=np.bool_),
         )

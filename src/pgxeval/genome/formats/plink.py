@@ -1,8 +1,9 @@
 """PLINK 2: genotypes in ``.pgen`` with their ``.pvar`` and ``.psam``, through ``pgenlib``.
 
-A ``.pgen`` does not store ploidy: a haploid call stands there as a homozygous diploid one. It is restored as
+A ``.pgen`` does not store ploidy: a haploid call is written as a homozygous diploid one. It is restored as
 PLINK 2 itself does: one copy on Y and MT, and one copy for males on X, where a heterozygous male call (of a
-pseudo-autosomal region that was not split off) stays diploid.
+pseudo-autosomal region that was not split off) stays diploid. Pseudo-autosomal regions that ``--split-par`` split off
+are read as parts of X.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ import itertools
 import os
 import threading
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.errors import GenotypeError, InputFileError, InputFileNotFoundError
-from pgxeval.genome.contigs import canonical_contig
-from pgxeval.genome.formats.calls import (
+from pgxeval.errors import InputFileError, InputFileNotFoundError
+from pgxeval.genome.contigs import ContigNames, canonical_contig
+from pgxeval.genome.formats.calls import Calls, Field, Records, make_records
+from pgxeval.genome.formats.decoding import unique_individuals
+from pgxeval.genome.formats.vcf import declared_contigs
+from pgxeval.genome.identity import FileStamp, Identity, sampled_digest, text_digest
+from pgxeval.genome.layout import (
     ABSENT,
     ALT_BEGIN,
     ALT_END,
@@ -31,30 +36,52 @@ from pgxeval.genome.formats.calls import (
     MISSING,
     N_ALLELES,
     PASSED,
-    PHASE_SETS,
     REF_BEGIN,
     REF_END,
     START,
     TABLE_WIDTH,
-    Calls,
-    Field,
-    Records,
-    make_records,
+    TYPED_ONLY,
 )
+
+if TYPE_CHECKING:
+    from pgenlib import PgenReader
 
 _BLOCK_VALUES = 1 << 22
 _MISSING_CODE = -9
 _PVAR_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "FILTER")
+_PVAR_WITHOUT_HEADER: dict[int, tuple[str, ...]] = {
+    5: ("#CHROM", "ID", "POS", "ALT", "REF"),
+    6: ("#CHROM", "ID", "CM", "POS", "ALT", "REF"),
+}
+_PSAM_WITHOUT_HEADER = ("FID", "IID", "PAT", "MAT", "SEX")
+_PARTS_OF_X = frozenset(("X", "PAR1", "PAR2", "XY"))
+_DIPLOID_PARTS = frozenset(("PAR1", "PAR2", "XY", "25"))
+_HUMAN_AUTOSOMES = "22"
+_DOSAGE_BITS = 0x60
+_BLOCK_VARIANTS = 1 << 16
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Contig:
-    """The variants of one contig: first row of the ``.pvar``, 0-based starts, and the highest end so far."""
+    """The variants of one contig, in order of position.
 
-    first: int
+    Parameters
+    ----------
+    rows
+        Rows of the ``.pvar``.
+    starts, ends
+        0-based half-open span of REF.
+    highest_end
+        Highest end so far.
+    diploid
+        The variant lies in a pseudo-autosomal region that was split off.
+    """
+
+    rows: npt.NDArray[np.int64]
     starts: npt.NDArray[np.int64]
     ends: npt.NDArray[np.int64]
     highest_end: npt.NDArray[np.int64]
+    diploid: npt.NDArray[np.bool_]
 
 
 class PlinkSource:
@@ -63,7 +90,7 @@ class PlinkSource:
     Parameters
     ----------
     path
-        The ``.pgen`` file; ``.pvar`` (or ``.pvar.zst``) and ``.psam`` lie beside it.
+        The ``.pgen`` file; ``.pvar`` (or ``.pvar.zst``) and ``.psam`` lie next to it.
 
     Raises
     ------
@@ -74,86 +101,145 @@ class PlinkSource:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        stem = path.removesuffix(".pgen")
+        parts = (path, str(_pvar_path(stem)), str(_psam_path(stem)))
+        self._stamps = tuple(FileStamp.of(part) for part in parts)
         self._open()
 
     def _open(self) -> None:
         try:
-            import pgenlib
+            import pgenlib  # noqa: F401 (whether it is there)
         except ImportError as error:
             raise InputFileError(
                 f"{self.path}: reading PLINK 2 files needs pgenlib; run `pip install 'pgxeval[plink]'`"
             ) from error
         self._local = threading.local()
-        stem = self.path.removesuffix(".pgen")
-        self.individuals, self._male = _read_psam(stem)
-        self._variants = _read_pvar(stem)
+        pgen, pvar, psam = (Path(stamp.path) for stamp in self._stamps)
+        self.individuals, self._male = _read_psam(psam)
+        self._variants, declarations = _read_pvar(pvar)
         alternatives = self._variants["ALT"]
         self._n_alleles = np.where(alternatives == ".", 1, 2 + alternatives.str.count(",").to_numpy(dtype=np.int64))
         if self._n_alleles.max(initial=0) > MAX_ALLELES:
-            raise InputFileError(f"{stem}.pvar: a record has more than the {MAX_ALLELES - 1} ALT alleles that are read")
-        self._contigs = _sort_contigs(stem, self._variants)
-        self.contigs = tuple(self._contigs)
-        self._library = pgenlib
+            raise InputFileError(f"{pvar}: a record has more than the {MAX_ALLELES - 1} ALT alleles that are read")
+        names = tuple(dict.fromkeys(self._variants["#CHROM"]))
+        human = all(_human(line) for line in declarations if line.startswith("##chrSet="))
+        lengths = declared_contigs([line.encode() for line in declarations])
+        stated = {name: length for name, length in lengths.items() if length is not None and name in names}
+        coded = ContigNames(names=names, lengths=stated, plink=human)
+        self._contigs = _sort_contigs(str(pvar), self._variants, _parts_of_x(coded))
+        self.contig_names = ContigNames(
+            names=tuple(self._contigs),
+            lengths={name: length for name, length in stated.items() if name in self._contigs},
+            plink=human,
+        )
+        self._haploid = {name: _sex_contig(coded, name) for name in self._contigs}
         # before pgenlib opens it: with allele counts that are too few for the file it reads past their end
         n_variants, n_individuals = _counts(self.path)
         if n_variants != len(self._variants):
             raise InputFileError(
-                f"{self.path}: holds {n_variants} variants, and its .pvar {len(self._variants)}: they do not belong "
+                f"{self.path}: holds {n_variants} variants, and {pvar.name} {len(self._variants)}: they do not belong "
                 "together"
             )
         if n_individuals != len(self.individuals):
             raise InputFileError(
-                f"{self.path}: holds {n_individuals} individuals, and its .psam {len(self.individuals)}: they do not "
-                "belong together"
+                f"{self.path}: holds {n_individuals} individuals, and {psam.name} {len(self.individuals)}: they do "
+                "not belong together"
             )
+        self._imputed = _have_dosages(pgen, n_variants)
+        self.default_field: Field = "DS" if self._imputed.any() else "GT"
         try:
             self._reader()
-        except (RuntimeError, MemoryError) as error:
+        except (RuntimeError, MemoryError, OSError) as error:
             raise InputFileError(f"{self.path}: cannot be read: {error}") from error
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path}
+    @property
+    def path(self) -> str:
+        """Absolute path of the ``.pgen`` file."""
+        return self._stamps[0].path
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.path = state["path"]
+    @property
+    def contigs(self) -> tuple[str, ...]:
+        """Contigs that have variants."""
+        return self.contig_names.names
+
+    @property
+    def contigs_with_records(self) -> tuple[str, ...]:
+        """Contigs that have variants."""
+        return self.contigs
+
+    def identity(self) -> Identity:
+        """Return what tells this version of the three files from others; see `GenotypeSource`."""
+        _, pvar, psam = self._stamps
+        return {
+            "format": "PGEN",
+            "file": self._stamps[0].identity(),
+            "variants": {**pvar.identity(), "content": sampled_digest(pvar.path), "table": self._variants_digest()},
+            "samples": psam.identity(),
+            "individuals": text_digest(self.individuals),
+        }
+
+    def _variants_digest(self) -> str:
+        hashes = pd.util.hash_pandas_object(self._variants, index=False)
+        return text_digest([hashes.to_numpy().tobytes().hex()])
+
+    def __getstate__(self) -> dict[str, tuple[FileStamp, ...]]:
+        return {"stamps": self._stamps}
+
+    def __setstate__(self, state: dict[str, tuple[FileStamp, ...]]) -> None:
+        self._stamps = state["stamps"]
+        self._check()
         self._open()
+
+    def _check(self) -> None:
+        for stamp in self._stamps:
+            stamp.check()
 
     def __repr__(self) -> str:
         return f"PlinkSource({self.path!r}, {len(self.individuals)} individuals)"
 
     def read(self, contig: str, start: int, end: int, field: Field = "GT") -> Calls:
-        """Return the records that overlap ``[start, end)``, 0-based; see `GenotypeSource.read`."""
+        """Return the records that overlap ``[start, end)``, 0-based; see `GenotypeSource.read`.
+
+        With ``"DS"``, variants without dosages, such as those of several ALT alleles, are counted from their hard
+        calls.
+
+        Raises
+        ------
+        InputFileError
+            If the file cannot be read, has changed since it was opened, or ``"GP"`` is asked for.
+        """
+        if field == "GP":
+            raise InputFileError(f'{self.path}: a .pgen holds dosages, not genotype probabilities; use field="DS"')
+        self._check()
         here = self._contigs[contig]
         low = int(np.searchsorted(here.highest_end, start, side="right"))
         high = max(low, int(np.searchsorted(here.starts, end, side="left")))
-        rows = here.first + low + np.flatnonzero(here.ends[low:high] > start)
+        within = low + np.flatnonzero(here.ends[low:high] > start)
+        rows = here.rows[within]
         n = len(self.individuals)
-        alleles = np.empty((rows.size if field == "GT" else 0, n, 2), np.int8)
-        phased = np.empty(alleles.shape[:2], np.bool_)
-        values = None
+        typed_only = ~self._imputed[rows] if field == "DS" else np.zeros(rows.size, np.bool_)
         try:
             if field == "GT":
-                self._fill_genotypes(rows, canonical_contig(contig), alleles, phased)
+                alleles, phased = self._genotypes(rows, contig, here.diploid[within])
+                values = None
             else:
-                values = self._dosages(contig, rows)
+                alleles, phased = np.empty((0, n, 2), np.int8), np.empty((0, n), np.bool_)
+                values = self._dosages(rows, contig, here.diploid[within], typed_only)
         except RuntimeError as error:
-            raise InputFileError(f"{self.path}: {contig}:{start}-{end} cannot be read: {error}") from error
+            raise InputFileError(f"{self.path}: {contig}:{start}-{end} (0-based) cannot be read: {error}") from error
         return Calls(
-            records=_make_records(contig, self._variants.iloc[rows], self._n_alleles[rows]),
+            records=_make_records(contig, self._variants.iloc[rows], self._n_alleles[rows], typed_only),
             alleles=alleles,
             phased=phased,
             field_values=values,
         )
 
-    def _fill_genotypes(
-        self,
-        rows: npt.NDArray[np.int64],
-        contig: str,
-        alleles: npt.NDArray[np.int8],
-        phased: npt.NDArray[np.bool_],
-    ) -> None:
+    def _genotypes(
+        self, rows: npt.NDArray[np.int64], contig: str, diploid: npt.NDArray[np.bool_]
+    ) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
         n = len(self.individuals)
+        alleles = np.empty((rows.size, n, 2), np.int8)
+        phased = np.empty((rows.size, n), np.bool_)
         step = max(1, _BLOCK_VALUES // (2 * n))
         reader = self._reader()
         for begin in range(0, rows.size, step):
@@ -164,33 +250,74 @@ class PlinkSource:
             pairs = alleles[begin : begin + part.size]
             pairs[:] = np.where(codes == _MISSING_CODE, MISSING, codes).reshape(part.size, n, 2)
             same = pairs[:, :, 0] == pairs[:, :, 1]
-            if contig in ("Y", "MT"):
+            haploid = self._haploid[contig]
+            if haploid == "all":
                 pairs[:, :, 1][same] = ABSENT
-            elif contig == "X":
-                pairs[:, :, 1][same & self._male] = ABSENT
+            elif haploid == "males":
+                pairs[:, :, 1][same & self._male & ~diploid[begin : begin + part.size, None]] = ABSENT
             phased[begin : begin + part.size] = is_phased | same
+        return alleles, phased
 
-    def _dosages(self, contig: str, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        if (self._n_alleles[rows] > 2).any():
-            raise GenotypeError(
-                f"{self.path}: records on {contig} have several ALT alleles, of which pgenlib gives no dosages; "
-                "split them with `plink2 --make-pgen multiallelics=-`"
-            )
-        values = np.empty((rows.size, len(self.individuals)), np.float32)
-        if rows.size:
-            self._reader().read_dosages_list(rows.astype(np.uint32), values)
-        values[values == _MISSING_CODE] = np.nan
-        return np.compress(self._n_alleles[rows] == 2, values, axis=0)
+    def _dosages(
+        self,
+        rows: npt.NDArray[np.int64],
+        contig: str,
+        diploid: npt.NDArray[np.bool_],
+        typed_only: npt.NDArray[np.bool_],
+    ) -> npt.NDArray[np.float32]:
+        """Return float32 ``(n_alt_alleles, n_individuals)``, NaN missing: of 0 to 1 where a call is haploid."""
+        n = len(self.individuals)
+        n_alternatives = self._n_alleles[rows] - 1
+        values = np.empty((int(n_alternatives.sum()), n), np.float32)
+        first = np.cumsum(n_alternatives) - n_alternatives
+        imputed = np.flatnonzero(~typed_only)
+        if imputed.size:
+            read = np.empty((imputed.size, n), np.float32)
+            self._reader().read_dosages_list(rows[imputed].astype(np.uint32), read)
+            read[read == _MISSING_CODE] = np.nan
+            if self._haploid[contig] == "all":
+                read /= 2
+            elif self._haploid[contig] == "males":
+                read[np.ix_(~diploid[imputed], self._male)] /= 2
+            values[first[imputed]] = read
+        typed = np.flatnonzero(typed_only)
+        alleles, _ = self._genotypes(rows[typed], contig, diploid[typed])
+        for pairs, at, n_alt in zip(alleles, first[typed].tolist(), n_alternatives[typed].tolist(), strict=True):
+            for k in range(n_alt):
+                values[at + k] = (pairs == k + 1).sum(axis=1)
+                values[at + k][(pairs == MISSING).any(axis=1)] = np.nan
+        return values
 
-    def _reader(self) -> Any:
+    def _reader(self) -> PgenReader:
+        import pgenlib
+
         reader = getattr(self._local, "reader", None)
         if reader is None or self._local.pid != os.getpid():
             offsets = np.concatenate([[0], np.cumsum(np.maximum(self._n_alleles, 2))]).astype(np.uintp)
-            reader = self._library.PgenReader(
+            reader = pgenlib.PgenReader(
                 self.path.encode(), raw_sample_ct=len(self.individuals), allele_idx_offsets=offsets
             )
             self._local.reader, self._local.pid = reader, os.getpid()
         return reader
+
+
+def _human(line: str) -> bool:
+    """Whether a ``##chrSet`` line is that of 22 pairs of autosomes; PLINK writes one for other species."""
+    return f"autosomePairCt={_HUMAN_AUTOSOMES}" in line or "autosomePairCt" not in line
+
+
+def _sex_contig(coded: ContigNames, name: str) -> str:
+    """Return who has one copy of a contig: ``"all"``, ``"males"`` or nobody (empty)."""
+    letters = canonical_contig(name)
+    if coded.is_human:
+        letters = {"23": "X", "24": "Y", "26": "MT"}.get(letters, letters)
+    return {"Y": "all", "MT": "all", "X": "males"}.get(letters, "")
+
+
+def _parts_of_x(coded: ContigNames) -> frozenset[str]:
+    """Return the file's contigs that are parts of X."""
+    numbers = {"23", "25"} if coded.is_human else set()
+    return frozenset(name for name in coded.names if canonical_contig(name).upper() in _PARTS_OF_X | numbers)
 
 
 def _counts(path: str) -> tuple[int, int]:
@@ -198,53 +325,139 @@ def _counts(path: str) -> tuple[int, int]:
     with Path(path).open("rb") as file:
         header = file.read(11)
     if len(header) < 11 or header[:2] != b"\x6c\x1b" or header[2] < 2:
-        raise InputFileError(f"{path}: is no PLINK 2 .pgen file, or is cut short; make it with `plink2 --make-pgen`")
+        raise InputFileError(f"{path}: not a PLINK 2 .pgen file, or cut short; make it with `plink2 --make-pgen`")
     return int.from_bytes(header[3:7], "little"), int.from_bytes(header[7:11], "little")
 
 
-def _read_psam(stem: str) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
+def _have_dosages(path: Path, n_variants: int) -> npt.NDArray[np.bool_]:
+    """Return which variants of a ``.pgen`` have dosages: bool ``(n_variants,)``.
+
+    The layout is that of the specification
+    (https://github.com/chrchang/plink-ng/tree/master/pgen_spec): a type per variant, in blocks of 65,536.
+    """
+    with path.open("rb") as file:
+        mode, flags = file.read(12)[2::9]
+        if mode != 0x10:  # fixed width; 0x03 and 0x04 are dosages, and 0x11 has its index in another file
+            return np.full(n_variants, mode in (0x03, 0x04), np.bool_)
+        if flags & 15 < 4:  # types of four bits cannot say so
+            return np.zeros(n_variants, np.bool_)
+        length_bytes, count_bytes = (flags & 3) + 1, flags >> 4 & 3
+        file.seek(12 + 8 * -(-n_variants // _BLOCK_VARIANTS))
+        kinds = []
+        for begin in range(0, n_variants, _BLOCK_VARIANTS):
+            n = min(_BLOCK_VARIANTS, n_variants - begin)
+            part = np.frombuffer(file.read(n), np.uint8)
+            if part.size < n:
+                raise InputFileError(f"{path}: cannot be read: it is cut off within its header")
+            kinds.append(part)
+            file.seek(n * (length_bytes + count_bytes) + (-(-n // 8) if flags >> 6 == 3 else 0), os.SEEK_CUR)
+    found: npt.NDArray[np.bool_] = (np.concatenate([np.empty(0, np.uint8), *kinds]) & _DOSAGE_BITS) != 0
+    return found
+
+
+def _psam_path(stem: str) -> Path:
     path = Path(stem + ".psam")
     if not path.is_file():
         raise InputFileNotFoundError(f"{path} does not exist; it names the individuals of {stem}.pgen")
-    rows = [line.split("\t") for line in path.read_text().splitlines() if line and not line.startswith("##")]
-    if not rows or rows[0][0] not in ("#IID", "#FID") or "IID" not in (rows[0][0][1:], *rows[0]):
-        raise InputFileError(f"{path}: no header line that begins with #IID or #FID")
-    header = [rows[0][0][1:], *rows[0][1:]]
-    if any(len(row) != len(header) for row in rows):
-        raise InputFileError(f"{path}: its lines have not all the {len(header)} columns of the header")
-    table = pd.DataFrame(rows[1:], columns=header)
-    names = tuple(table["IID"])
-    if len(set(names)) < len(names):
-        twice = table["IID"][table["IID"].duplicated()].iloc[0]
-        raise InputFileError(f"{path}: individual {twice} stands twice")
-    sex = table["SEX"] if "SEX" in table else pd.Series(["0"] * len(table))
-    return names, sex.isin(["1", "M", "m"]).to_numpy(dtype=bool)
+    return path
 
 
-def _read_pvar(stem: str) -> pd.DataFrame:
-    """Read CHROM, POS (int64), ID, REF, ALT and FILTER (``.`` where there is none)."""
+def _pvar_path(stem: str) -> Path:
     path = next((Path(stem + end) for end in (".pvar", ".pvar.zst") if Path(stem + end).is_file()), None)
     if path is None:
         raise InputFileNotFoundError(f"{stem}.pvar does not exist; it names the variants of {stem}.pgen")
-    with _open_text(path) as lines:
-        header = next((line for line in lines if not line.startswith("##")), "").rstrip("\n").split("\t")
-        if header[0] != "#CHROM" or any(name not in header for name in _PVAR_COLUMNS[1:5]):
-            raise InputFileError(f"{path}: no header line #CHROM POS ID REF ALT")
-        try:
-            table = pd.read_csv(
-                lines,
-                sep="\t",
-                names=header,
-                usecols=[name for name in header if name in _PVAR_COLUMNS],
-                dtype=str,
-                keep_default_na=False,
-                quoting=csv.QUOTE_NONE,
-            )
-            table["POS"] = table["POS"].astype(np.int64)
-        except (ValueError, OSError) as error:
-            raise InputFileError(f"{path}: cannot be read: {error}") from error
+    return path
+
+
+def _read_psam(path: Path) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
+    """Read the individuals and who is male; without a header, columns are those of a ``.fam``, as in PLINK 2."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputFileError(f"{path}: cannot be read as text: {error}") from error
+    rows = [line.split() for line in lines if line.strip() and not line.startswith("##")]
+    if not rows:
+        raise InputFileError(f"{path}: no individual in this file")
+    header: tuple[str, ...] = _PSAM_WITHOUT_HEADER
+    if rows[0][0].startswith("#"):
+        header = (rows[0][0][1:], *rows[0][1:])
+        if header[0] not in ("IID", "FID") or "IID" not in header:
+            raise InputFileError(f"{path}: its header line begins with {rows[0][0][:40]}; expected #IID or #FID IID")
+        rows = rows[1:]
+    elif len(rows[0]) > len(header):
+        header = (*header, *(f"PHENO{k}" for k in range(1, len(rows[0]) - len(header) + 1)))
+    wrong = next((number for number, row in enumerate(rows, start=1) if len(row) != len(header)), None)
+    if wrong is not None:
+        how = "" if lines[0].startswith("#") else ": there is no header line that begins with #IID or #FID"
+        raise InputFileError(
+            f"{path}: individual {wrong} has {len(rows[wrong - 1])} columns; expected {len(header)} "
+            f"({' '.join(header[:8])}){how}"
+        )
+    names = unique_individuals(str(path), [row[header.index("IID")] for row in rows])
+    column = header.index("SEX") if "SEX" in header else None
+    male = [column is not None and row[column] in ("1", "M", "m") for row in rows]
+    return names, np.array(male, dtype=np.bool_)
+
+
+def _read_pvar(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Read CHROM, POS (int64), ID, REF, ALT and FILTER (``.`` where there is none), and the ``##`` lines."""
+    declarations: list[str] = []
+    first = ""
+    try:
+        with _open_text(path) as lines:
+            for line in lines:
+                first = line.rstrip("\r\n")
+                if not first.startswith("##"):
+                    break
+                declarations.append(first)
+        with _open_text(path) as lines:
+            table = _variant_table(path, first, lines, len(declarations))
+        table["POS"] = table["POS"].astype(np.int64)
+    except InputFileError:
+        raise
+    except (ValueError, OverflowError, OSError, RuntimeError) as error:
+        how = "" if first.startswith("#") else " (it has no header line, so that its columns should be those of a .bim)"
+        raise InputFileError(f"{path}: cannot be read{how}: {str(error)[:200]}") from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "zstandard":
+            raise
+        raise InputFileError(f"{path}: cannot be read: {error}") from error
+    if table.isna().to_numpy().any():
+        raise InputFileError(f"{path}: cannot be read: a line has fewer columns than the first")
+    if (table["POS"] < 0).any() or (table["POS"] > np.iinfo(np.int32).max).any():
+        raise InputFileError(f"{path}: a position is not a whole number from 0 to 2,147,483,647")
+    if (table[["REF", "ALT"]] == "").to_numpy().any():
+        raise InputFileError(f"{path}: REF or ALT is empty")
     if "FILTER" not in table:
         table["FILTER"] = "."
+    return table, declarations
+
+
+def _variant_table(path: Path, first: str, lines: TextIO, n_declarations: int) -> pd.DataFrame:
+    """Read the columns that are needed, by a header line or, without one, in the order of a ``.bim``, as PLINK 2 does.
+
+    `first` is the first line after the declarations.
+    """
+    header = tuple(first.split())
+    if not header:
+        raise InputFileError(f"{path}: no variant in this file")
+    has_header = header[0] == "#CHROM"
+    if has_header and any(name not in header for name in _PVAR_COLUMNS[1:5]):
+        raise InputFileError(f"{path}: its header line lacks one of #CHROM POS ID REF ALT")
+    if not has_header and (header[0].startswith("#") or len(header) not in _PVAR_WITHOUT_HEADER):
+        raise InputFileError(f"{path}: no header line #CHROM POS ID REF ALT, and not the 5 or 6 columns of a .bim")
+    names = header if has_header else _PVAR_WITHOUT_HEADER[len(header)]
+    table: pd.DataFrame = pd.read_csv(
+        lines,
+        sep="\t" if "\t" in first else r"\s+",
+        skiprows=n_declarations + has_header,
+        names=list(names),
+        usecols=[name for name in names if name in _PVAR_COLUMNS],
+        dtype=str,
+        keep_default_na=False,
+        na_filter=False,
+        quoting=csv.QUOTE_NONE,
+    )
     return table
 
 
@@ -260,28 +473,58 @@ def _open_text(path: Path) -> TextIO:
     return cast("TextIO", zstandard.open(path, "rt", encoding="utf-8"))
 
 
-def _sort_contigs(path: str, variants: pd.DataFrame) -> dict[str, _Contig]:
-    """Find the variants of each contig, and check that they stand together and in order."""
-    names, numbers = np.unique(variants["#CHROM"].to_numpy(dtype=object), return_inverse=True)
+def _sort_contigs(path: str, variants: pd.DataFrame, parts_of_x: frozenset[str]) -> dict[str, _Contig]:
+    """Find the variants of each contig, check that they are together and in order, and join the parts of X."""
+    codes, names = pd.factorize(variants["#CHROM"])
     starts = variants["POS"].to_numpy(dtype=np.int64) - 1
     ends = starts + np.array(variants["REF"].str.len(), dtype=np.int64)
-    edges = np.flatnonzero(np.diff(numbers, prepend=-1, append=-1))
-    found: dict[str, _Contig] = {}
-    for first, last in itertools.pairwise(edges.tolist()):
-        name = str(names[numbers[first]])
-        here = starts[first:last]
-        if name in found or (np.diff(here) < 0).any():
+    edges = np.flatnonzero(np.diff(codes, prepend=-1, append=-1)).tolist()
+    of_contig: dict[str, npt.NDArray[np.int64]] = {}
+    for first, last in itertools.pairwise(edges):
+        name = str(names[codes[first]])
+        stretch = np.arange(first, last, dtype=np.int64)
+        again = name in of_contig and name not in parts_of_x  # 25 is on both sides of 23
+        if again or (np.diff(starts[first:last]) < 0).any():
             raise InputFileError(
-                f"{path}: not sorted: the variants of contig {name} do not stand together in order of position; "
+                f"{path}: not sorted: the variants of contig {name} are not together in order of position; "
                 "run `plink2 --sort-vars --make-pgen`"
             )
+        of_contig[name] = np.concatenate([of_contig[name], stretch]) if name in of_contig else stretch
+    found: dict[str, _Contig] = {}
+    for name, rows in _joined_x(of_contig, parts_of_x, starts).items():
+        split_off = [str(names[code]) for code in codes[rows]] if name in parts_of_x else []
         found[name] = _Contig(
-            first=first, starts=here, ends=ends[first:last], highest_end=np.maximum.accumulate(ends[first:last])
+            rows=rows,
+            starts=starts[rows],
+            ends=ends[rows],
+            highest_end=np.maximum.accumulate(ends[rows]),
+            diploid=np.array([canonical_contig(part).upper() in _DIPLOID_PARTS for part in split_off], np.bool_)
+            if split_off
+            else np.zeros(rows.size, np.bool_),
         )
     return found
 
 
-def _make_records(contig: str, variants: pd.DataFrame, n_alleles: npt.NDArray[np.int64]) -> Records:
+def _joined_x(
+    of_contig: dict[str, npt.NDArray[np.int64]], parts_of_x: frozenset[str], starts: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Join the parts of X under the name of X itself; where only others are there, under ``X``."""
+    parts = [name for name in of_contig if name in parts_of_x]
+    if not parts:
+        return of_contig
+    whole = next((name for name in parts if canonical_contig(name) in ("X", "23")), None)
+    joined = whole or ("chrX" if parts[0][:3] == "chr" else "X")
+    rows = np.concatenate([of_contig[name] for name in parts])
+    rows = rows[np.argsort(starts[rows], kind="stable")]
+    found: dict[str, npt.NDArray[np.int64]] = {}
+    for name, own_rows in of_contig.items():
+        found[joined if name in parts else name] = rows if name in parts else own_rows
+    return found
+
+
+def _make_records(
+    contig: str, variants: pd.DataFrame, n_alleles: npt.NDArray[np.int64], typed_only: npt.NDArray[np.bool_]
+) -> Records:
     table = np.empty((len(variants), TABLE_WIDTH), np.int64)
     fields = [[text.encode() for text in variants[name]] for name in ("ID", "REF", "ALT")]
     lengths = np.array([[len(text) for text in field] for field in fields], np.int64).reshape(3, -1)
@@ -290,7 +533,7 @@ def _make_records(contig: str, variants: pd.DataFrame, n_alleles: npt.NDArray[np
     for column, (begin, end) in enumerate(((ID_BEGIN, ID_END), (REF_BEGIN, REF_END), (ALT_BEGIN, ALT_END))):
         table[:, begin], table[:, end] = ends[:, column] - lengths[column], ends[:, column]
     table[:, N_ALLELES] = n_alleles
-    table[:, PHASE_SETS] = 0
+    table[:, TYPED_ONLY] = typed_only
     table[:, PASSED] = variants["FILTER"].isin(["PASS", "."])
     text = b"\t".join(part for record in zip(*fields, strict=True) for part in record)
     return make_records(contig, table, text)

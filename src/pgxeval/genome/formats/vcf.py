@@ -8,22 +8,32 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import InputFileError, PgxevalWarning
-from pgxeval.genome.formats.bgzf import check_complete, is_remote, read_blocks
-from pgxeval.genome.formats.calls import Calls, CallsBuilder, Field
-from pgxeval.genome.formats.index import open_index
+from pgxeval.genome.contigs import ContigNames
+from pgxeval.genome.formats.bgzf import BgzfFile, read_placed_blocks
+from pgxeval.genome.formats.calls import Calls, Field
+from pgxeval.genome.formats.decoding import (
+    FIELD_CODES,
+    CallsBuilder,
+    choose_field,
+    decoding_error,
+    header_individuals,
+)
+from pgxeval.genome.formats.index import VariantIndex, check_extent, open_index, with_index
+from pgxeval.genome.identity import Identity, text_digest
+from pgxeval.genome.layout import NO_ROOM, NO_SETS, NOT_SORTED, OK, PAST_END
 
 _FIXED = 9
 _NEWLINE = 10
 _BUFFER_BYTES = 1 << 19
+_MAX_HEADER = 1 << 28
+_FIRST_RECORDS = 100
 
 
 class VcfSource:
@@ -37,28 +47,54 @@ class VcfSource:
     Raises
     ------
     InputFileError
-        If the file is truncated, has no header of individuals, or its index is missing.
+        If the file is truncated, has no header of individuals, or its index is missing or belongs to another version
+        of the file.
     """
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        self._file = BgzfFile.open(path)
         self._open()
 
     def _open(self) -> None:
-        if not is_remote(self.path):
-            check_complete(Path(self.path))
-        self.individuals, declared = _read_header(self.path)
+        header = _read_header(self.path)
+        self.individuals = header.individuals
+        self.default_field: Field = choose_field(header.keys, header.fields)
         self._index = open_index(self.path)
+        if self._file.is_local:
+            check_extent(self.path, self._index, header.first_record, text=True)
         self._index_row = {name: row for row, name in enumerate(self._index.contigs)}
-        self.contigs = tuple(dict.fromkeys(self._index.contigs + declared))
+        self.contig_names = known_contigs(self._index, self._index.contigs, header.lengths)
+        self.contigs_with_records = tuple(
+            name for row, name in enumerate(self._index.contigs) if self._index.has_records(row)
+        )
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"path": self.path}
+    @property
+    def path(self) -> str:
+        """Absolute path, or the address."""
+        return self._file.path
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.path = state["path"]
+    @property
+    def contigs(self) -> tuple[str, ...]:
+        """Contigs that have records, then those that the header declares and that mean none of these."""
+        return self.contig_names.names
+
+    def identity(self) -> Identity:
+        """Return what tells this version of the file from others; see `GenotypeSource`."""
+        return {
+            "format": "VCF",
+            "file": self._file.identity(),
+            "index": self._index.digest,
+            "individuals": text_digest(self.individuals),
+        }
+
+    def __getstate__(self) -> dict[str, BgzfFile]:
+        return {"file": self._file}
+
+    def __setstate__(self, state: dict[str, BgzfFile]) -> None:
+        self._file = state["file"]
+        self._file.check()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PgxevalWarning)  # said where it was opened first
+            warnings.simplefilter("ignore", PgxevalWarning)  # given where it was opened first
             self._open()
 
     def __repr__(self) -> str:
@@ -66,19 +102,19 @@ class VcfSource:
 
     def read(self, contig: str, start: int, end: int, field: Field = "GT") -> Calls:
         """Return the records that overlap ``[start, end)``, 0-based; see `GenotypeSource.read`."""
-        from pgxeval.genome.formats.vcf_kernel import NO_ROOM, OK, PAST_END, decode_lines
+        from pgxeval.genome.formats.vcf_kernel import decode_lines
 
         n = len(self.individuals)
         builder = CallsBuilder(contig, n, field)
         row = self._index_row.get(contig)
         chunks = [] if row is None else self._index.chunks(row, start, end)
         name = np.frombuffer(contig.encode(), np.uint8)
-        key = np.frombuffer(field.encode(), np.uint8)
         previous = 0
         for begin, stop in chunks:
-            for lines in _whole_lines(read_blocks(self.path, begin, stop)):
+            for lines in _whole_lines(self._file.blocks(begin, stop, f"{contig}:{start}-{end} (0-based)")):
                 at, ended = 0, NO_ROOM
-                while ended == NO_ROOM:
+                while ended in (NO_ROOM, NO_SETS):
+                    room = builder.room
                     n_records, n_values, previous, ended, at = decode_lines(
                         lines,
                         at,
@@ -86,25 +122,30 @@ class VcfSource:
                         start,
                         end,
                         previous,
-                        key,
+                        FIELD_CODES[field],
                         n,
                         builder.n_records,
                         builder.n_values,
-                        *builder.room,
+                        room.table,
+                        room.alleles,
+                        room.phased,
+                        room.values,
+                        room.sets,
                     )
+                    del room
                     builder.keep(lines.data, n_records, n_values)
-                    if ended == NO_ROOM:
-                        builder.grow()
+                    if ended in (NO_ROOM, NO_SETS):
+                        builder.grow(ended)
                 if ended == PAST_END:
                     return builder.finish()
                 if ended != OK:
                     raise self._complaint(contig, ended, lines[at : at + 4096].tobytes(), previous, field)
         return builder.finish()
 
-    def _complaint(self, contig: str, ended: int, line: bytes, previous: int, field: str) -> InputFileError:
+    def _complaint(self, contig: str, ended: int, line: bytes, previous: int, field: Field) -> InputFileError:
         columns = line.split(b"\n", 1)[0].split(b"\t", _FIXED)
         position = columns[1][:20].decode("latin-1") if len(columns) > 1 else "?"
-        return decoding_error(
+        error = decoding_error(
             f"{self.path}: record {contig}:{position}",
             ended,
             field=field,
@@ -112,32 +153,32 @@ class VcfSource:
             n_alternatives=columns[4].count(b",") + 1 if len(columns) > 4 else 0,
             previous=previous,
         )
+        return with_index(error, self.path, self._index, suspect=ended == NOT_SORTED)
 
 
-def decoding_error(
-    where: str, ended: int, *, field: str, n_individuals: int, n_alternatives: int, previous: int
-) -> InputFileError:
-    """Say why a record could not be decoded."""
-    from pgxeval.genome.formats import bcf_kernel
-    from pgxeval.genome.formats import vcf_kernel as kernel
+def known_contigs(index: VariantIndex, indexed: Sequence[str], lengths: dict[str, int | None]) -> ContigNames:
+    """Return the contigs of a file: those with records, then declared ones that mean none of these.
 
-    reasons = {
-        kernel.FEW_COLUMNS: f"fewer columns than the {_FIXED} and one for each individual that are wanted",
-        kernel.NO_POSITION: "its position is no whole number of 0 or more",
-        kernel.NOT_SORTED: f"not sorted: it follows position {previous}; run `bcftools sort` and index the result",
-        kernel.NO_FIELD: f"no {field} among its FORMAT fields",
-        kernel.NO_ALLELE: "REF or ALT is empty",
-        kernel.MANY_ALLELES: f"{n_alternatives} ALT alleles; at most 126 are read",
-        kernel.FEW_INDIVIDUALS: f"genotypes of another number than the {n_individuals} individuals of the header",
-        kernel.MANY_INDIVIDUALS: f"more genotypes than the {n_individuals} individuals of the header",
-        kernel.BAD_GENOTYPE: "a genotype that is none (such as 0|1, 0/1, 1 or .)",
-        kernel.MANY_COPIES: "a genotype of more than two copies; one or two are read",
-        kernel.UNKNOWN_ALLELE: f"a genotype names an allele beyond its {n_alternatives} ALT alleles",
-        kernel.BAD_NUMBER: f"a {field} value that is no number",
-        kernel.WRONG_COUNT: f"{field} has not one value for each of {n_alternatives} ALT alleles",
-        bcf_kernel.DAMAGED: "damaged: its lengths contradict each other",
-    }
-    return InputFileError(f"{where}: {reasons[ended]}")
+    Parameters
+    ----------
+    index
+        The index of the file.
+    indexed
+        Contig names in the order of the index.
+    lengths
+        Contigs that the header declares, and their lengths [bp] where it does.
+    """
+    declared = {name: length for name, length in lengths.items() if length is not None}
+    with_records = tuple(name for row, name in enumerate(indexed) if index.has_records(row))
+    recorded = ContigNames(names=with_records, lengths=declared)
+    others = [name for name in dict.fromkeys([*indexed, *lengths]) if name not in with_records]
+    names = (*with_records, *(name for name in others if not recorded.candidates(name)))
+    known = {name: declared[name] for name in names if name in declared}
+    for name in others:
+        if name in declared:
+            for twin in recorded.candidates(name):
+                known.setdefault(twin, declared[name])
+    return ContigNames(names=names, lengths=known)
 
 
 def _whole_lines(blocks: Iterator[bytes]) -> Iterator[npt.NDArray[np.uint8]]:
@@ -165,43 +206,110 @@ def _whole_lines(blocks: Iterator[bytes]) -> Iterator[npt.NDArray[np.uint8]]:
         yield buffer[:filled]
 
 
-def _read_header(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    contigs: list[str] = []
-    rest = b""
-    for block in read_blocks(path, 0):
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop()
-        for line in lines:
-            if line.startswith(b"##"):
-                found = re.match(rb"##contig=<(?:.*?,)?ID=([^,>]+)", line)
-                if found:
-                    contigs.append(found[1].decode("utf-8", "replace"))
-            else:
-                return header_individuals(path, line), tuple(contigs)
-        if not rest.startswith(b"#"):
-            break
-    return header_individuals(path, rest), tuple(contigs)
+@attrs.frozen(kw_only=True)
+class _Header:
+    """The header of a VCF file and where its records begin.
 
-
-def header_individuals(path: str, line: bytes) -> tuple[str, ...]:
-    """Return the names of the individuals in the ``#CHROM`` line.
-
-    Raises
-    ------
-    InputFileError
-        If this is no such line, it names no individual, or one twice.
+    Parameters
+    ----------
+    individuals
+        Names.
+    lengths
+        Declared contigs, and their lengths [bp] or None.
+    fields
+        Declared FORMAT fields.
+    first_record
+        Virtual offset of the first record; None where there is none.
+    keys
+        FORMAT fields of each of the first records.
     """
-    columns = line.decode("utf-8", "replace").rstrip("\r").split("\t")
-    if columns[0] != "#CHROM" or len(columns) <= _FIXED:
-        raise InputFileError(
-            f"{path}: no header line `#CHROM ... FORMAT <individuals>` before the first record: this is no "
-            "VCF file with genotypes"
-        )
-    names = tuple(columns[_FIXED:])
-    twice = {name for name, count in Counter(names).items() if count > 1 or not name}
-    if twice:
-        raise InputFileError(
-            f"{path}: {len(twice)} names of individuals are empty or stand twice in the header, the first: "
-            f"{sorted(twice)[0]!r}"
-        )
-    return names
+
+    individuals: tuple[str, ...]
+    lengths: dict[str, int | None]
+    fields: frozenset[str]
+    first_record: int | None
+    keys: tuple[frozenset[str], ...]
+
+
+def _read_header(path: str) -> _Header:
+    declarations: list[bytes] = []
+    individuals: tuple[str, ...] | None = None
+    first_record: int | None = None
+    keys: list[frozenset[str]] = []
+    for at, line in _lines_before_damage(path):
+        if line.startswith(b"#"):
+            if line.startswith(b"#CHROM"):
+                individuals = header_individuals(path, line)
+            elif keys:
+                break  # the header of a file that was appended
+            else:
+                declarations.append(line)
+        elif line.strip():
+            if individuals is None:
+                individuals = header_individuals(path, line)  # which raises: this is a record
+            first_record = at if first_record is None else first_record
+            columns = line.split(b"\t", _FIXED)
+            keys.append(frozenset(columns[8].decode("latin-1").split(":") if len(columns) > _FIXED else ()))
+            if len(keys) == _FIRST_RECORDS:
+                break
+    if individuals is None:
+        individuals = header_individuals(path, b"")
+    return _Header(
+        individuals=individuals,
+        lengths=declared_contigs(declarations),
+        fields=declared_fields(declarations),
+        first_record=first_record,
+        keys=tuple(keys),
+    )
+
+
+def declared_contigs(lines: Sequence[bytes]) -> dict[str, int | None]:
+    """Return the contigs of ``##contig`` lines, and their lengths [bp] or None."""
+    found: dict[str, int | None] = {}
+    for line in lines:
+        if name := re.match(rb"##contig=<(?:.*?,)?ID=([^,>]+)", line):
+            length = re.search(rb"[<,]length=(\d{1,18})[,>]", line)
+            found.setdefault(name[1].decode("utf-8", "replace"), int(length[1]) if length else None)
+    return found
+
+
+def declared_fields(lines: Sequence[bytes]) -> frozenset[str]:
+    """Return the FORMAT fields of ``##FORMAT`` lines."""
+    found = (re.match(rb"##FORMAT=<(?:.*?,)?ID=([^,>]+)", line) for line in lines)
+    return frozenset(name[1].decode("utf-8", "replace") for name in found if name)
+
+
+def _lines_before_damage(path: str) -> Iterator[tuple[int, bytes]]:
+    """Yield as `_lines`; damage after the first record ends it, and is an error when the damaged block is read."""
+    in_header = True
+    try:
+        for at, line in _lines(path):
+            in_header = in_header and line.startswith(b"#")
+            yield at, line
+    except InputFileError:
+        if in_header:
+            raise
+
+
+def _lines(path: str) -> Iterator[tuple[int, bytes]]:
+    """Yield (virtual offset, line without its end) from the beginning of a BGZF file on."""
+    parts: list[bytes] = []
+    begin, size = 0, 0
+    for at, block in read_placed_blocks(path, 0):
+        cursor = 0
+        while (end := block.find(b"\n", cursor)) >= 0:
+            if not parts:
+                begin = at + cursor
+            yield begin, b"".join([*parts, block[cursor:end]])
+            parts.clear()
+            size = 0
+            cursor = end + 1
+        if cursor < len(block):
+            if not parts:
+                begin = at + cursor
+            parts.append(block[cursor:])
+            size += len(block) - cursor
+            if size > _MAX_HEADER or (parts[0][:1] != b"#" and b"\t" not in parts[0] and size > _BUFFER_BYTES):
+                raise InputFileError(f"{path}: a line of more than {size:,} bytes: this is not a VCF file")
+    if parts:
+        yield begin, b"".join(parts)

@@ -10,41 +10,46 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.genome.compiled import compiled
-from pgxeval.genome.formats.calls import (
+from pgxeval.genome.layout import (
     ALT_BEGIN,
     ALT_END,
+    BAD_GENOTYPE,
+    BAD_NUMBER,
+    DOSAGES,
+    FEW_COLUMNS,
+    FEW_INDIVIDUALS,
+    GENOTYPES,
     ID_BEGIN,
     ID_END,
+    MANY_ALLELES,
+    MANY_COPIES,
+    MANY_INDIVIDUALS,
+    MAX_ALLELES,
     N_ALLELES,
+    NO_ALLELE,
+    NO_FIELD,
+    NO_POSITION,
+    NO_PROBABILITIES,
+    NO_ROOM,
+    NO_SET,
+    NO_SETS,
+    NOT_SORTED,
+    OK,
     PASSED,
-    PHASE_SETS,
+    PAST_END,
     REF_BEGIN,
     REF_END,
     START,
+    TYPED_ONLY,
+    UNKNOWN_ALLELE,
+    WRONG_COUNT,
 )
-
-# How decoding ended.
-OK = 0
-PAST_END = 1
-FEW_COLUMNS = 2
-NO_POSITION = 3
-NOT_SORTED = 4
-NO_FIELD = 5
-MANY_ALLELES = 6
-FEW_INDIVIDUALS = 7
-MANY_INDIVIDUALS = 8
-BAD_GENOTYPE = 9
-MANY_COPIES = 10
-UNKNOWN_ALLELE = 11
-BAD_NUMBER = 12
-WRONG_COUNT = 13
-NO_ALLELE = 14
-NO_ROOM = 15
 
 TAB, NEWLINE, RETURN, COLON, COMMA, DOT, SLASH, BAR = 9, 10, 13, 58, 44, 46, 47, 124
 _LIMIT = 1 << 31
 
 Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
 
 
 @compiled
@@ -153,6 +158,165 @@ def _decode_regular(
 
 
 @compiled
+def _parse_genotype(buffer: Bytes, at: int, n_alleles: int) -> tuple[int, int, bool, int, int]:
+    """Read a genotype: (first allele, second allele, phased, where it ends, how it ended)."""
+    first, second, n_copies, slashes = -1, -2, 0, 0
+    if buffer[at] == BAR or buffer[at] == SLASH:  # VCF 4.4 may write the phase first
+        at += 1
+    while True:
+        allele = -1
+        if buffer[at] == DOT:
+            at += 1
+        elif 48 <= buffer[at] <= 57:
+            allele = 0
+            while 48 <= buffer[at] <= 57:
+                allele = min(allele * 10 + (buffer[at] - 48), 1000)
+                at += 1
+            if allele >= n_alleles:
+                return first, second, False, at, UNKNOWN_ALLELE
+        elif not (n_copies == 0 and (_ends_cell(buffer, at) or buffer[at] == COLON)):
+            return first, second, False, at, BAD_GENOTYPE
+        if n_copies == 0:
+            first = allele
+        elif n_copies == 1:
+            second = allele
+        else:
+            return first, second, False, at, MANY_COPIES
+        n_copies += 1
+        if buffer[at] == SLASH:
+            slashes += 1
+        elif buffer[at] != BAR:
+            break
+        at += 1
+    if not (_ends_cell(buffer, at) or buffer[at] == COLON):
+        return first, second, False, at, BAD_GENOTYPE
+    return first, second, slashes == 0, at, OK
+
+
+@compiled
+def _parse_numbers(buffer: Bytes, at: int, numbers: npt.NDArray[np.float64]) -> tuple[int, int]:
+    """Read numbers up to the end of a subfield: (how many, where it ends); -1 where one is not a number.
+
+    A missing number is NaN; a subfield that is empty, ``.`` or not there has none. More than there is room for are
+    counted only.
+    """
+    if _ends_cell(buffer, at) or buffer[at] == COLON:
+        return 0, at
+    if buffer[at] == DOT and (_ends_cell(buffer, at + 1) or buffer[at + 1] == COLON):
+        return 0, at + 1
+    n = 0
+    while True:
+        value = np.nan
+        if buffer[at] == DOT and (buffer[at + 1] == COMMA or buffer[at + 1] == COLON or _ends_cell(buffer, at + 1)):
+            at += 1
+        else:
+            value, after = _parse_float(buffer, at)
+            if after == at:
+                return -1, at
+            at = after
+        if n < numbers.size:
+            numbers[n] = value
+        n += 1
+        if buffer[at] != COMMA:
+            break
+        at += 1
+    if not (_ends_cell(buffer, at) or buffer[at] == COLON):
+        return -1, at
+    return n, at
+
+
+@compiled
+def dosages_of_numbers(
+    numbers: npt.NDArray[np.float64], n: int, n_alleles: int, probabilities: bool, values: Floats, individual: int
+) -> int:
+    """Put what `n` numbers of one individual mean into a column of `values`, one row per ALT allele.
+
+    Genotype probabilities come in the order of the VCF specification, ``(0,0), (0,1), (1,1), (0,2), ...``, one for
+    each allele where the call is haploid; the expected number of copies is divided by their sum, which must be
+    near 1.
+    """
+    n_alternatives = n_alleles - 1
+    if n == 0 or (n == 1 and np.isnan(numbers[0])):
+        for k in range(n_alternatives):
+            values[k, individual] = np.nan
+        return OK
+    if not probabilities:
+        if n != n_alternatives:
+            return WRONG_COUNT
+        for k in range(n_alternatives):
+            values[k, individual] = np.float32(numbers[k])
+        return OK
+    diploid = n == n_alleles * (n_alleles + 1) // 2
+    if not diploid and n != n_alleles:
+        return WRONG_COUNT
+    total = 0.0
+    for k in range(n):
+        if numbers[k] < 0:
+            return NO_PROBABILITIES
+        total += numbers[k]
+    if total != 0 and not np.isnan(total) and abs(total - 1) > 0.1:
+        return NO_PROBABILITIES
+    for k in range(n_alternatives):
+        values[k, individual] = 0 if total > 0 else np.nan
+    if not total > 0:
+        return OK
+    if not diploid:
+        for k in range(n_alternatives):
+            values[k, individual] = np.float32(numbers[k + 1] / total)
+        return OK
+    for allele in range(1, n_alleles):
+        copies = 0.0
+        for other in range(n_alleles):
+            low, high = min(allele, other), max(allele, other)
+            copies += numbers[high * (high + 1) // 2 + low] * (2 if other == allele else 1)
+        values[allele - 1, individual] = np.float32(copies / total)
+    return OK
+
+
+@compiled
+def dosages_of_genotype(first: int, second: int, n_alleles: int, values: Floats, individual: int) -> None:
+    """Count the copies of each ALT allele in a genotype into a column of `values`.
+
+    NaN where no copy is known; -1 less the copies where one of two is not known.
+    """
+    for allele in range(1, n_alleles):
+        copies = (first == allele) + (second == allele)
+        if first < 0 and second < 0:
+            values[allele - 1, individual] = np.nan
+        elif first == -1 or second == -1:
+            values[allele - 1, individual] = -1 - copies
+        else:
+            values[allele - 1, individual] = copies
+
+
+@compiled
+def _go_to(buffer: Bytes, at: int, place: int) -> int:
+    """Return where a subfield of a cell begins, or where the cell ends before it."""
+    for _ in range(place):
+        while not (_ends_cell(buffer, at) or buffer[at] == COLON):
+            at += 1
+        if buffer[at] == COLON:
+            at += 1
+        else:
+            break
+    return at
+
+
+@compiled
+def _phase_set(buffer: Bytes, at: int) -> int:
+    """Return a number of 31 bits that is equal for equal texts of a subfield; `NO_SET` for a missing one."""
+    if _ends_cell(buffer, at) or buffer[at] == COLON:
+        return NO_SET
+    if buffer[at] == DOT and (_ends_cell(buffer, at + 1) or buffer[at + 1] == COLON):
+        return NO_SET
+    digest = np.uint32(2166136261)
+    while not (_ends_cell(buffer, at) or buffer[at] == COLON):
+        digest = np.uint32((digest ^ np.uint32(buffer[at])) * np.uint32(16777619))
+        at += 1
+    return int(digest & np.uint32(0x7FFFFFFF))
+
+
+@compiled
 def decode_lines(
     buffer: Bytes,
     at: int,
@@ -160,14 +324,15 @@ def decode_lines(
     start: int,
     end: int,
     previous: int,
-    field: Bytes,
+    field: int,
     n_individuals: int,
     n_kept: int,
     n_kept_values: int,
     table: npt.NDArray[np.int64],
     alleles: npt.NDArray[np.int8],
     phased: npt.NDArray[np.bool_],
-    values: npt.NDArray[np.float32],
+    values: Floats,
+    sets: npt.NDArray[np.int32],
 ) -> tuple[int, int, int, int, int]:
     """Decode the lines of a buffer that overlap ``[start, end)`` of a contig.
 
@@ -177,18 +342,21 @@ def decode_lines(
         Whole lines, each ended by a newline.
     at
         Byte at which a line begins and decoding starts.
-    contig, field
-        ASCII of the contig and of the FORMAT field (``GT`` or one of numbers).
+    contig
+        ASCII of the contig.
     start, end
         0-based half-open.
     previous
         1-based position of the line before the buffer, to check the order.
+    field
+        Code of the FORMAT field. A record without DS or GP gives the counts of its GT.
     n_individuals
         Number of individuals in the header.
     n_kept, n_kept_values
         Rows of `table` and of `values` that hold something already.
-    table, alleles, phased, values
-        Outputs; `values` is used for a field of numbers. Where their rows do not suffice, decoding stops.
+    table, alleles, phased, values, sets
+        Outputs; `values` is used for DS and GP, `sets` for genotypes of records with PS. Where their rows do
+        not suffice, decoding stops.
 
     Returns
     -------
@@ -198,11 +366,13 @@ def decode_lines(
     """
     n_values = n_kept_values
     size = buffer.size
-    genotypes = field.size == 2 and field[0] == 71 and field[1] == 84
+    genotypes = field == GENOTYPES
+    letters = (71, 84) if genotypes else ((68, 83) if field == DOSAGES else (71, 80))
     columns = np.empty(11, np.int64)
     cells = np.empty(4 * n_individuals, np.uint8)
+    numbers = np.empty(1 if genotypes else MAX_ALLELES * (MAX_ALLELES + 1) // 2, np.float64)
     while at < size:
-        if buffer[at] == NEWLINE or buffer[at] == 35:
+        if buffer[at] == NEWLINE or buffer[at] == 35 or (buffer[at] == RETURN and buffer[at + 1] == NEWLINE):
             while buffer[at] != NEWLINE:
                 at += 1
             at += 1
@@ -251,7 +421,7 @@ def decode_lines(
                     n_alleles += 1
         if ref_length == 0 or columns[5] - 1 == columns[4]:
             return n_kept, n_values, previous, NO_ALLELE, line
-        if n_alleles > 127:
+        if n_alleles > MAX_ALLELES:
             return n_kept, n_values, previous, MANY_ALLELES, line
         if n_kept == table.shape[0] or (not genotypes and n_values + n_alleles - 1 > values.shape[0]):
             return n_kept, n_values, previous, NO_ROOM, line
@@ -270,26 +440,29 @@ def decode_lines(
             and buffer[filter_begin + 3] == 83
         )
 
-        place, key_begin, found = 0, columns[8], False  # number of the field among the subfields
-        n_keys = 1
-        row[PHASE_SETS] = 0
+        # numbers of the subfields that are needed; each name has two letters
+        place, gt_place, set_place, n_keys = -1, -1, -1, 0
+        key_begin = columns[8]
         for k in range(columns[8], columns[9]):
             if buffer[k] == COLON or k == columns[9] - 1:
-                if not found:
-                    if k - key_begin == field.size:
-                        found = True
-                        for j in range(field.size):
-                            if buffer[key_begin + j] != field[j]:
-                                found = False
-                                break
-                    if not found:
-                        place += 1
-                if buffer[key_begin] == 80 and buffer[key_begin + 1] == 83 and key_begin + 2 == k:
-                    row[PHASE_SETS] = 1
+                if k - key_begin == 2:
+                    first_letter, second_letter = buffer[key_begin], buffer[key_begin + 1]
+                    if place < 0 and first_letter == letters[0] and second_letter == letters[1]:
+                        place = n_keys
+                    if gt_place < 0 and first_letter == 71 and second_letter == 84:
+                        gt_place = n_keys
+                    if first_letter == 80 and second_letter == 83:
+                        set_place = n_keys
                 key_begin = k + 1
-                n_keys += buffer[k] == COLON
-        if not found:
+                n_keys += 1
+        typed_only = place < 0 and gt_place >= 0
+        row[TYPED_ONLY] = typed_only
+        if typed_only:
+            place = gt_place
+        if place < 0:
             return n_kept, n_values, previous, NO_FIELD, line
+        if genotypes and set_place >= 0 and n_kept >= sets.shape[0]:
+            return n_kept, n_values, previous, NO_SETS, line
 
         at = columns[9]
         if genotypes and n_keys == 1 and at + 4 * n_individuals <= size:
@@ -312,72 +485,27 @@ def decode_lines(
                     continue
 
         for i in range(n_individuals):
-            for _ in range(place):  # go to the field; a cell may stop before it
-                while not (_ends_cell(buffer, at) or buffer[at] == COLON):
-                    at += 1
-                if buffer[at] == COLON:
-                    at += 1
+            cell = at
+            at = _go_to(buffer, at, place)
+            if genotypes or typed_only:
+                first, second, is_phased, at, ended = _parse_genotype(buffer, at, n_alleles)
+                if ended != OK:
+                    return n_kept, n_values, previous, ended, line
+                if genotypes:
+                    alleles[n_kept, i, 0] = first
+                    alleles[n_kept, i, 1] = second
+                    phased[n_kept, i] = is_phased
+                    if set_place >= 0:
+                        sets[n_kept, i] = _phase_set(buffer, _go_to(buffer, cell, set_place))
                 else:
-                    break
-            if genotypes:
-                n_copies, bars, slashes = 0, 0, 0
-                alleles[n_kept, i, 1] = -2
-                if buffer[at] == BAR or buffer[at] == SLASH:  # VCF 4.4 may say the phase first
-                    at += 1
-                while True:
-                    allele = -1
-                    if buffer[at] == DOT:
-                        at += 1
-                    elif 48 <= buffer[at] <= 57:
-                        allele = 0
-                        while 48 <= buffer[at] <= 57:
-                            allele = min(allele * 10 + (buffer[at] - 48), 1000)
-                            at += 1
-                        if allele >= n_alleles:
-                            return n_kept, n_values, previous, UNKNOWN_ALLELE, line
-                    elif not (n_copies == 0 and (_ends_cell(buffer, at) or buffer[at] == COLON)):
-                        return n_kept, n_values, previous, BAD_GENOTYPE, line
-                    if n_copies == 2:
-                        return n_kept, n_values, previous, MANY_COPIES, line
-                    alleles[n_kept, i, n_copies] = allele
-                    n_copies += 1
-                    if buffer[at] == BAR:
-                        bars += 1
-                    elif buffer[at] == SLASH:
-                        slashes += 1
-                    else:
-                        break
-                    at += 1
-                if not (_ends_cell(buffer, at) or buffer[at] == COLON):
-                    return n_kept, n_values, previous, BAD_GENOTYPE, line
-                phased[n_kept, i] = slashes == 0
+                    dosages_of_genotype(first, second, n_alleles, values[n_values:], i)
             else:
-                whole = _ends_cell(buffer, at) or buffer[at] == COLON
-                if buffer[at] == DOT and (_ends_cell(buffer, at + 1) or buffer[at + 1] == COLON):
-                    whole = True
-                    at += 1
-                for k in range(n_alleles - 1):
-                    value = np.float32(np.nan)
-                    if not whole:
-                        if buffer[at] == DOT and (
-                            buffer[at + 1] == COMMA or buffer[at + 1] == COLON or _ends_cell(buffer, at + 1)
-                        ):
-                            at += 1
-                        else:
-                            number, after = _parse_float(buffer, at)
-                            if after == at:
-                                return n_kept, n_values, previous, BAD_NUMBER, line
-                            value = np.float32(number)
-                            at = after
-                        if k < n_alleles - 2:
-                            if buffer[at] != COMMA:
-                                return n_kept, n_values, previous, WRONG_COUNT, line
-                            at += 1
-                    values[n_values + k, i] = value
-                if buffer[at] == COMMA:
-                    return n_kept, n_values, previous, WRONG_COUNT, line
-                if not (_ends_cell(buffer, at) or buffer[at] == COLON):
+                n, at = _parse_numbers(buffer, at, numbers)
+                if n < 0:
                     return n_kept, n_values, previous, BAD_NUMBER, line
+                ended = dosages_of_numbers(numbers, n, n_alleles, field != DOSAGES, values[n_values:], i)
+                if ended != OK:
+                    return n_kept, n_values, previous, ended, line
             at = _end_of_cell(buffer, at)
             if buffer[at] == NEWLINE:
                 if i < n_individuals - 1:

@@ -140,9 +140,7 @@ class SequenceRun:
             try:
                 window = Window.plan(self, contig, position, rows)
             except (GenotypeError, UnknownNameError, SettingError) as error:
-                words = f"{error}"
-                if isinstance(error, GenotypeError) and "unphased" in words:
-                    words += f'. Predictor {self.asked.name} can also run without phase: mode="additive"'
+                words = self._with_advice(f"{error}") if isinstance(error, GenotypeError) else f"{error}"
                 if self.first_error is None:
                     self.first_error = type(error)(words)
                     self.first_error.__cause__ = error
@@ -150,6 +148,12 @@ class SequenceRun:
                     self._refuse(at, words)
             else:
                 yield window
+
+    def _with_advice(self, reason: str) -> str:
+        """Add to a reason of genotypes without phase that the predictor can do without."""
+        if "unphased" not in reason:
+            return reason
+        return f'{reason}. Predictor {self.asked.name} can also run without phase: mode="additive"'
 
     def reason(self, at: int) -> str:
         """Return why a gene cannot be predicted; empty where it can."""
@@ -194,6 +198,14 @@ class SequenceRun:
         for at, scores in zip(window.rows, window.scores.genes, strict=True):
             if window.single is None:
                 values, reasons = combine_haplotypes(scores, window.indices, self.asked.readout, self.asked.combine)
+                refused: dict[str, str] = {}
+                for view in window.scores.views:
+                    refused |= view.haplotypes.refused
+                reasons |= {
+                    row: self._with_advice(refused[name])
+                    for row, name in enumerate(self.individuals)
+                    if name in refused
+                }
             else:
                 values, reasons = combine_single_variants(scores, window.indices, self.asked.readout, window.single)
             self.said_something |= bool(np.isfinite(values).any())
