@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -10,6 +12,7 @@ from typing import Any
 import attrs
 import numpy as np
 import sklearn
+from sklearn.base import BaseEstimator
 
 __version__ = "0.1.0"
 
@@ -20,6 +23,9 @@ _OPTIONAL = {
     "borzoi-pytorch": "borzoi_pytorch",
     "pgenlib": "pgenlib",
 }
+
+
+_FEW = 20
 
 
 def versions() -> dict[str, str]:
@@ -50,16 +56,41 @@ def versions() -> dict[str, str]:
 
 
 def describe(value: object) -> Any:
-    """Return settings as JSON-able values: attrs classes by field, anything unknown by its class."""
+    """Return settings as JSON-able values that a reader understands.
+
+    Objects with a mapping `settings` are described by it, attrs classes and dataclasses by their fields, scikit-learn
+    estimators by their parameters, long arrays by type and shape, and anything else by its class.
+
+    Examples
+    --------
+    >>> describe({"leaf": np.int64(15), "tissues": {"b", "a"}, "weights": np.zeros((500, 2))})
+    {'leaf': 15, 'tissues': ['a', 'b'], 'weights': {'class': 'ndarray', 'dtype': 'float64', 'shape': [500, 2]}}
+    """
     kind = type(value)
-    if attrs.has(kind):
-        fields = {field.name: describe(getattr(value, field.name)) for field in attrs.fields(kind)}
-        return {"class": type(value).__name__, **fields}
+    if isinstance(value, np.generic):
+        plain = value.item()
+        return plain if isinstance(plain, str | bool | int | float) else str(value)
     if value is None or isinstance(value, str | bool | int | float):
         return value
+    if isinstance(value, np.ndarray):
+        if value.size <= _FEW:
+            return describe(value.tolist())
+        return {"class": kind.__name__, "dtype": str(value.dtype), "shape": list(value.shape)}
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, Mapping):
         return {str(key): describe(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple):
         return [describe(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((describe(item) for item in value), key=str)
     settings = getattr(value, "settings", None)
-    return {"class": type(value).__name__, **(dict(settings) if isinstance(settings, Mapping) else {})}
+    if isinstance(settings, Mapping):
+        fields = dict(settings)
+    elif attrs.has(kind):
+        fields = {field.name: getattr(value, field.name) for field in attrs.fields(kind)}
+    elif dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    else:
+        fields = value.get_params(deep=False) if isinstance(value, BaseEstimator) else {}
+    return {"class": kind.__name__, **{str(name): describe(item) for name, item in fields.items()}}

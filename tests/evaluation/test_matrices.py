@@ -8,7 +8,7 @@ import pytest
 
 from pgxeval.evaluation import matrices
 from pgxeval.evaluation.matrices import NO_FOLD, LongTable
-from pgxeval.tables.predictions import check_predictions
+from pgxeval.tables import check_predictions
 
 GENES, PEOPLE = ("G0000", "G0001", "G0002"), tuple(f"S{k:02d}" for k in range(12))
 

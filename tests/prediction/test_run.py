@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pgxeval.cohort.cohort import Cohort
-from pgxeval.errors import GenotypeError, PgxevalError, SettingError, TableError
+from pgxeval.errors import GenotypeError, PgxevalError, RemoteServiceError, SettingError, TableError
 from pgxeval.genome.dosages import Dosages
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.prediction.run import default_replicates, predict_cohort
@@ -248,10 +248,17 @@ def test_default_replicates_make_a_thousand_null_genes() -> None:
         ({"folds": 2.5}, "folds must be"),
         ({"method": "leave-one-out"}, 'method must be "crossfit" or "prequential"'),
         ({"replicates": -1}, "replicates must be a whole number"),
+        ({"workers": 0}, "workers must be a whole number, 1 or more, or -1"),
+        ({"workers": -2}, "workers must be"),
+        ({"on_error": "ignore"}, 'on_error must be "nan" or "raise"'),
+        ({"executor": "dask"}, "executor must be a concurrent.futures.Executor, got str"),
+        ({"genes": slice(7, 9)}, "holds none of the cohort's 4 genes"),
+        ({"genes": "SIMG000001"}, "genes must be a slice or a list"),
+        ({"genes": []}, "at least one gene"),
         ({"predictors": []}, "a list of at least one predictor"),
         ({"predictors": [ElasticNetPredictor]}, r"is a class; give an instance: ElasticNetPredictor\(\)"),
-        ({"predictors": [Echo(), Echo()]}, "different names; echo stands more than once"),
-        ({"predictors": ["elastic_net"]}, "str is no predictor"),
+        ({"predictors": [Echo(), Echo()]}, "different names; echo occurs more than once"),
+        ({"predictors": ["elastic_net"]}, "str is not a predictor"),
     ],
 )
 def test_bad_settings_are_named(planted: Planted, settings: dict, message: str) -> None:
@@ -259,16 +266,104 @@ def test_bad_settings_are_named(planted: Planted, settings: dict, message: str) 
         _run(planted[0], **settings)
 
 
+class Broken:
+    """Fails at some genes."""
+
+    name = "broken"
+
+    def __init__(self, at: set[str] | None = None, error: type[BaseException] = RuntimeError) -> None:
+        self.at, self.error = at, error
+
+    def fit(self, gene, genome, expression, *, seed=0):
+        if self.at is None or gene.gene_id in self.at:
+            raise self.error("GATTACA")
+        return Echo("broken").fit(gene, genome, expression)
+
+
 def test_a_failing_predictor_is_named_with_its_gene_and_without_its_words(planted: Planted) -> None:
-    class Broken:
-        name = "broken"
-
-        def fit(self, gene, genome, expression, *, seed=0):
-            raise RuntimeError("GATTACA")
-
-    with pytest.raises(PgxevalError, match=r"'broken' failed at gene .* with RuntimeError") as error:
-        _run(planted[0], [Broken()])
+    first = planted[0].gene_ids[0]
+    with pytest.raises(PgxevalError, match=rf"'broken' failed at gene {first} with RuntimeError .*test_run") as error:
+        _run(planted[0], [Broken()], on_error="raise")
     assert "GATTACA" not in str(error.value)
+
+
+def test_a_predictor_that_fails_at_every_gene_ends_the_run(planted: Planted) -> None:
+    with pytest.raises(PgxevalError, match=r"at 3 more, that is, at every gene.*on_error=\"raise\"") as error:
+        _run(planted[0], [Broken(), Echo()])
+    assert "GATTACA" not in str(error.value)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, SystemExit, MemoryError])
+def test_a_gene_that_fails_is_nan_with_its_reason_and_all_else_goes_on(planted: Planted, error: type) -> None:
+    cohort, _ = planted
+    bad = cohort.gene_ids[2]
+    predictions = _run(cohort, [Broken({bad}, error), Echo()], replicates=1)
+    whole = _run(cohort, [Echo("broken"), Echo()], replicates=1)
+    (row,) = predictions.failures.itertuples(index=False)
+    assert (row.predictor, row.gene_id) == ("broken", bad)
+    assert row.reason.startswith(f"{error.__name__} (test_run.py, line ")
+    assert "GATTACA" not in row.reason
+    table = predictions.table
+    failed = (table["predictor"] == "broken") & (table["gene_id"] == bad)
+    assert failed.sum() == 80 * 2
+    assert table.loc[failed, "prediction"].isna().all()
+    assert set(table.loc[failed, "reason"]) == {f"failed: {row.reason}"}
+    pd.testing.assert_frame_equal(
+        table[~failed].drop(columns="reason"), whole.table[~failed].drop(columns="reason"), check_exact=True
+    )
+    assert whole.failures.empty
+
+
+def test_an_error_of_this_library_is_recorded_in_its_own_words(planted: Planted) -> None:
+    class Fussy:
+        name = "fussy"
+
+        def predict(self, gene, genome, individuals):
+            if gene.gene_id == planted[0].gene_ids[1]:
+                raise GenotypeError("record chr1:12 has three copies")
+            return [1.0] * 79 + [np.nan]
+
+    predictions = _run(planted[0], [Fussy()])
+    assert predictions.failures["reason"].tolist() == ["record chr1:12 has three copies"]
+    with pytest.raises(GenotypeError, match=f"'fussy' failed at gene {planted[0].gene_ids[1]}: record chr1:12"):
+        _run(planted[0], [Fussy()], on_error="raise")
+
+
+class Together:
+    """Predicts genes in one call, and stops at some of them."""
+
+    name = "together"
+
+    def __init__(self, stop_at: tuple[str, ...], error: Exception) -> None:
+        self.stop_at, self.error, self.calls = stop_at, error, []
+
+    def predict(self, gene, genome, individuals):
+        raise NotImplementedError
+
+    def predict_genes(self, genes, genome, individuals, *, progress=None):
+        self.calls.append([gene.gene_id for gene in genes])
+        for gene in genes:
+            if gene.gene_id in self.stop_at:
+                raise self.error
+            yield gene, Prediction(values=np.arange(len(individuals), dtype=float))
+
+
+def test_a_generator_that_stops_loses_only_the_gene_it_stopped_at(planted: Planted) -> None:
+    cohort, _ = planted
+    predictor = Together((cohort.gene_ids[1], cohort.gene_ids[2]), ValueError("GATTACA"))
+    predictions = _run(cohort, [predictor])
+    assert predictions.failures["gene_id"].tolist() == list(cohort.gene_ids[1:3])
+    counts = predictions.table.groupby("gene_id", observed=True)["prediction"].count()
+    assert counts.tolist() == [80, 0, 0, 80]
+    with pytest.raises(PgxevalError, match=f"'together' failed at gene {cohort.gene_ids[1]} with ValueError"):
+        _run(cohort, [predictor], on_error="raise")
+
+
+def test_a_service_that_cannot_be_used_ends_the_run(planted: Planted) -> None:
+    predictor = Together((planted[0].gene_ids[1],), RemoteServiceError("quota is used up"))
+    with pytest.raises(RemoteServiceError, match="quota is used up"):
+        _run(planted[0], [predictor])
+    assert len(predictor.calls) == 1
 
 
 def test_a_prediction_of_the_wrong_length_is_refused(planted: Planted) -> None:
@@ -278,8 +373,46 @@ def test_a_prediction_of_the_wrong_length_is_refused(planted: Planted) -> None:
         def predict(self, gene, genome, individuals):
             return Prediction(values=np.zeros(3))
 
-    with pytest.raises(TableError, match=r"'short' must return one value per individual.* expected 80, got 3"):
+    with pytest.raises(TableError, match=r"'short' failed at gene .* one value per individual: expected 80, got 3"):
         _run(planted[0], [Short()])
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series])
+def test_plain_numbers_are_predictions(planted: Planted, kind) -> None:
+    class Plain:
+        name = "plain"
+
+        def predict(self, gene, genome, individuals):
+            return kind([float(len(name)) for name in individuals])
+
+    assert _run(planted[0], [Plain()]).table["prediction"].notna().all()
+
+
+def test_slices_of_genes_joined_are_one_run(planted: Planted, tmp_path) -> None:
+    cohort, _ = planted
+    predictors = [Broken({cohort.gene_ids[3]}), Echo()]
+    whole = _run(cohort, predictors, replicates=1)
+    slices: list = [slice(0, 1), [*cohort.gene_ids[1:3][::-1]], slice(3, None)]
+    joined = Predictions.concat([_run(cohort, predictors, replicates=1, genes=part) for part in slices])
+    for name, predictions in (("whole", whole), ("joined", joined)):
+        predictions.write(tmp_path / f"{name}.parquet")
+    assert (tmp_path / "whole.parquet").read_bytes() == (tmp_path / "joined.parquet").read_bytes()
+    assert joined.failures.equals(whole.failures)
+    assert {name: settings["genes"] for name, settings in joined.settings.items()} == {"broken": 4, "echo": 4}
+
+
+def test_unequal_replicates_seeds_and_doubled_genes_are_not_joined(planted: Planted) -> None:
+    cohort, _ = planted
+    first = _run(cohort, [Echo()], replicates=1, genes=slice(0, 2))
+    for settings, message in (
+        ({"replicates": 2}, r"the list of replicates is \[0, 1\] in part 0 and \[0, 1, 2\] in part 1"),
+        ({"replicates": 1, "seed": 2}, "seed is 1 in part 0 and 2 in part 1"),
+        ({"replicates": 1, "folds": 3}, "folds is 4 in part 0 and 3 in part 1"),
+    ):
+        with pytest.raises(SettingError, match=message):
+            Predictions.concat([first, _run(cohort, [Echo()], genes=slice(2, 4), **settings)])
+    with pytest.raises(TableError, match="duplicate keys"):
+        Predictions.concat([first, _run(cohort, [Echo()], replicates=1, genes=slice(1, 3))])
 
 
 def test_without_any_usable_variant_there_is_one_clear_error(planted: Planted) -> None:

@@ -1,124 +1,349 @@
-"""PredictionStore: a killed run goes on, and nothing stale is ever taken."""
+"""PredictionStore: nothing is lost, nothing stale is taken, and any program reads what it holds."""
 
 from __future__ import annotations
 
+import json
 import os
+import stat
+import subprocess
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import attrs
+import numpy as np
 import pandas as pd
 import pytest
 
 from pgxeval.cohort.cohort import Cohort
-from pgxeval.errors import InputFileError, SettingError
-from pgxeval.prediction import store as store_module
-from pgxeval.prediction.run import predict_cohort
-from pgxeval.predictors.trained.random_forest import RandomForestPredictor
+from pgxeval.errors import InputFileError, PgxevalWarning, SettingError, UnknownNameError
+from pgxeval.prediction import PredictionStore, StoredPredictions, predict_cohort
 from pgxeval.simulation.simulate import simulate_cohort
+from pgxeval.tables.predictions import Predictions
 
-Planted = tuple[Cohort, pd.DataFrame]
-
-
-@attrs.frozen
-class Counting:
-    """A forest that counts its fits, and stops the run after some."""
-
-    forest: RandomForestPredictor = attrs.field(factory=lambda: RandomForestPredictor(n_estimators=4))
-    fits: list = attrs.field(factory=list, repr=False, eq=False)
-    stop_after: int = 10_000
-    name: str = "random_forest"
-
-    @property
-    def settings(self) -> dict[str, object]:
-        return {"trees": self.forest.n_estimators}
-
-    def fit(self, gene, genome, expression, *, seed=0):
-        if len(self.fits) >= self.stop_after:
-            raise KeyboardInterrupt
-        self.fits.append(gene.gene_id)
-        return self.forest.fit(gene, genome, expression, seed=seed)
+GENES, FITS = 12, 6  # three folds, observed and one replicate
 
 
-@pytest.fixture(autouse=True)
-def _describe_by_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the counters stay out of the digest."""
-    whole = store_module.describe
-    monkeypatch.setattr(
-        store_module, "describe", lambda value: value.settings if isinstance(value, Counting) else whole(value)
-    )
+@pytest.fixture(scope="session")
+def cohort(cheap: ModuleType) -> Cohort:
+    return cheap.cheap_cohort(GENES)
 
 
-def _run(cohort: Cohort, predictor: Counting, folder: Path, **settings: object):
-    return predict_cohort(
-        cohort, [predictor], folds=3, workers=1, progress=False, store=folder, **{"replicates": 1, **settings}
-    )
+def _run(cohort: Cohort, predictors: object, store: Path | None = None, **settings: object) -> StoredPredictions:
+    listed = predictors if isinstance(predictors, list) else [predictors]
+    arguments = {"folds": 3, "workers": 1, "progress": False, "replicates": 1, **settings}
+    return predict_cohort(cohort, listed, store=store, **arguments)
 
 
-def test_a_stopped_run_goes_on_where_it_was(planted: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "FLUSH_SECONDS", 0.0)
-    cohort, _ = planted
-    stopped = Counting(stop_after=15)
+def _calls(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture
+def counted(tmp_path: Path, cheap: ModuleType):
+    """Return a maker of predictors that count their fits in a folder."""
+
+    def make(label: str, **settings: object):
+        folder = tmp_path / f"calls-{label}"
+        folder.mkdir()
+        return cheap.Cheap(calls=folder, **settings), folder
+
+    return make
+
+
+def test_a_run_with_a_store_gives_what_one_without_gives(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
+    predictors = [cheap.Cheap(), cheap.CheapZeroShot()]
+    plain = _run(cohort, predictors)
+    stored = _run(cohort, predictors, tmp_path / "store")
+    again = _run(cohort, predictors, tmp_path / "store")
+    for kept in (stored, again):
+        assert kept.table.equals(plain.table)
+        assert json.loads(json.dumps(kept.settings)) == json.loads(json.dumps(plain.settings))
+        assert kept.failures.empty
+        assert (kept.predictors, kept.replicates) == (("cheap", "zero"), 1)
+    plain.write(tmp_path / "plain.parquet")
+    again.write(tmp_path / "again.parquet")
+    assert (tmp_path / "plain.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
+
+
+def test_a_stopped_run_goes_on_where_it_was(cohort: Cohort, cheap: ModuleType, tmp_path: Path, counted) -> None:
+    stopped, calls = counted("stopped", die_at=["G00006"], how="interrupt")
     with pytest.raises(KeyboardInterrupt):
-        _run(cohort, stopped, tmp_path)
-    second = Counting()
-    resumed = _run(cohort, second, tmp_path)
-    assert len(second.fits) == 4 * 6 - 2 * 6
-    fresh = _run(cohort, Counting(), tmp_path / "fresh")
-    assert resumed.table.equals(fresh.table)
-    third = Counting()
-    assert _run(cohort, third, tmp_path).table.equals(fresh.table)
-    assert third.fits == []
+        _run(cohort, stopped, tmp_path / "store")
+    assert len(_calls(calls)) == 7
+    # what is done is there for every program, whether its region is complete or not
+    assert pd.read_parquet(tmp_path / "store")["gene_id"].nunique() == 6
+    assert not [*(tmp_path / "store" / "_pgxeval" / "singles").rglob("*.arrow")]
+    second, calls = counted("second")
+    resumed = _run(cohort, second, tmp_path / "store")
+    assert _calls(calls) == dict.fromkeys(cohort.gene_ids[6:], FITS)
+    assert resumed.table.equals(_run(cohort, cheap.Cheap()).table)
 
 
-@pytest.mark.parametrize("settings", [{"seed": 5}, {"replicates": 2}, {"method": "prequential"}])
-def test_other_settings_take_nothing(planted: Planted, tmp_path: Path, settings: dict) -> None:
-    cohort, _ = planted
-    _run(cohort, Counting(), tmp_path)
-    again = Counting()
-    _run(cohort, again, tmp_path, **settings)
-    assert len(again.fits) >= 8
+def test_zero_shot_predictors_are_kept_and_resumed(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
+    first, second = cheap.CheapZeroShot(), cheap.CheapZeroShot()
+    _run(cohort, first, tmp_path / "store", genes=slice(0, 5))
+    # neither folds nor seed nor expression matter to it
+    other = attrs.evolve(cohort, expression=cohort.expression + 1)
+    result = _run(other, second, tmp_path / "store", folds=4, seed=9)
+    assert (first.calls, second.calls) == ([*cohort.gene_ids[:5]], [*cohort.gene_ids[5:]])
+    assert result.table.equals(_run(cohort, cheap.CheapZeroShot()).table)
 
 
-def test_other_expression_trees_or_people_take_nothing(planted: Planted, tmp_path: Path) -> None:
-    cohort, _ = planted
-    _run(cohort, Counting(), tmp_path)
+@pytest.mark.parametrize("settings", [{"seed": 5}, {"replicates": 2}, {"method": "prequential"}, {"folds": 4}])
+def test_other_settings_take_nothing_and_the_difference_is_logged(
+    cohort: Cohort, tmp_path: Path, counted, caplog: pytest.LogCaptureFixture, settings: dict
+) -> None:
+    _run(cohort, counted("first")[0], tmp_path / "store")
+    predictor, calls = counted("second")
+    with caplog.at_level("WARNING", logger="pgxeval"):
+        fresh = _run(cohort, predictor, tmp_path / "store", **settings)
+    assert len(_calls(calls)) == GENES
+    name, value = next(iter(settings.items()))
+    shown = json.dumps(value)
+    assert f"{name}: {shown} instead of" in caplog.text
+    assert fresh.table.equals(_run(cohort, counted("third")[0], **settings).table)
+    with pytest.raises(SettingError, match=f"2 runs of predictor cheap; choose one.*{name}: "):
+        PredictionStore(tmp_path / "store").run("cheap")
+
+
+def test_another_predictor_of_the_same_class_and_name_takes_nothing(
+    cohort: Cohort, cheap: ModuleType, tmp_path: Path
+) -> None:
+    one, other = cheap.Cheap(weight=1.0), cheap.Cheap(weight=2.0)
+    _run(cohort, one, tmp_path / "store")
+    assert _run(cohort, other, tmp_path / "store").table.equals(_run(cohort, other).table)
+    renamed = attrs.evolve(other, name="renamed")
+    assert _run(cohort, [other, renamed], tmp_path / "store").predictors == ("cheap", "renamed")
+
+
+def test_a_predictor_that_cannot_be_described_is_refused_before_anything_runs(
+    cohort: Cohort, cheap: ModuleType, tmp_path: Path
+) -> None:
+    class Secretive:
+        name = "secretive"
+
+        def __init__(self) -> None:
+            self.handle = Path(__file__).open("rb")  # noqa: SIM115
+
+        def predict(self, gene, genome, individuals):
+            raise AssertionError("must not run")
+
+    predictor = Secretive()
+    with pytest.raises(SettingError, match=r"'secretive' cannot be used with store=: its part handle .*`settings`"):
+        _run(cohort, predictor, tmp_path / "store")
+    predictor.handle.close()
+    assert not (tmp_path / "store").exists()
+
+
+def test_changed_expression_of_one_gene_computes_that_gene(cohort: Cohort, tmp_path: Path, counted) -> None:
+    _run(cohort, counted("first")[0], tmp_path / "store")
     expression = cohort.expression.copy()
     expression[2, 4] += 0.5
-    one_gene = Counting()
-    _run(attrs.evolve(cohort, expression=expression), one_gene, tmp_path)
-    assert set(one_gene.fits) == {cohort.gene_ids[2]}
-    for changed, people in [
-        (Counting(forest=RandomForestPredictor(n_estimators=5)), cohort),
-        (Counting(), cohort.subset(individuals=list(cohort.individuals[:-1]))),
-    ]:
-        _run(people, changed, tmp_path)
-        assert len(changed.fits) == 4 * 6
+    predictor, calls = counted("second")
+    changed = attrs.evolve(cohort, expression=expression)
+    result = _run(changed, predictor, tmp_path / "store")
+    assert [*_calls(calls)] == [cohort.gene_ids[2]]
+    assert result.table.equals(_run(changed, counted("third")[0]).table)
+    fewer, calls = counted("fewer")
+    _run(cohort.subset(genes=cohort.gene_ids[:5]), fewer, tmp_path / "store")
+    assert not _calls(calls)
 
 
-def test_a_changed_file_of_genotypes_takes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", ["individuals", "covariates"])
+def test_other_individuals_and_covariates_take_nothing(cohort: Cohort, tmp_path: Path, counted, change: str) -> None:
+    _run(cohort, counted("first")[0], tmp_path / "store")
+    table = pd.DataFrame({"age": np.arange(12.0)}, index=list(cohort.individuals))
+    other = (
+        cohort.subset(individuals=cohort.individuals[:-1])
+        if change == "individuals"
+        else attrs.evolve(cohort, covariates=table)
+    )
+    predictor, calls = counted("second")
+    _run(other, predictor, tmp_path / "store")
+    assert len(_calls(calls)) == GENES
+
+
+def test_changed_genotypes_take_nothing_and_a_copy_takes_everything(tmp_path: Path, counted) -> None:
     made = simulate_cohort(tmp_path / "cohort", individuals=30, kinds={"null": 2}, window_bp=10_000)
-    _run(Cohort.from_files(**made.files), Counting(), tmp_path / "store")
-    same, touched = Counting(), Counting()
-    _run(Cohort.from_files(**made.files), same, tmp_path / "store")
+    _run(Cohort.from_files(**made.files), counted("first")[0], tmp_path / "store")
     os.utime(made.genotypes, ns=(1, 2))
     os.utime(f"{made.genotypes}.tbi", ns=(3, 4))
+    touched, calls = counted("touched")
     _run(Cohort.from_files(**made.files), touched, tmp_path / "store")
-    assert (len(same.fits), len(touched.fits)) == (0, 2 * 6)
+    assert not _calls(calls)
+    # another individual's name, at the same size and time
+    state = Path(made.genotypes).stat()
+    other = simulate_cohort(tmp_path / "other", individuals=30, kinds={"null": 2}, window_bp=10_000, seed=5)
+    Path(made.genotypes).write_bytes(Path(other.genotypes).read_bytes())
+    Path(f"{made.genotypes}.tbi").write_bytes(Path(f"{other.genotypes}.tbi").read_bytes())
+    os.utime(made.genotypes, ns=(state.st_atime_ns, state.st_mtime_ns))
+    changed, calls = counted("changed")
+    _run(Cohort.from_files(**made.files), changed, tmp_path / "store")
+    assert len(_calls(calls)) == 2
 
 
-def test_a_damaged_part_is_named(tmp_path: Path) -> None:
-    (tmp_path / "part-1.parquet").write_bytes(b"not parquet")
-    with pytest.raises(InputFileError, match=r"part-1\.parquet is damaged .*delete this part"):
-        store_module.PredictionStore(tmp_path)
+def test_failures_are_kept_reported_and_retried_alone(cohort: Cohort, tmp_path: Path, counted) -> None:
+    bad = ["G00002", "G00009"]
+    broken, _ = counted("broken", die_at=bad)
+    first = _run(cohort, broken, tmp_path / "store")
+    assert first.failures["gene_id"].tolist() == bad
+    assert first.table["reason"].str.startswith("failed: RuntimeError (cheap.py, line ").sum() == 2 * 2 * 12
+    status = PredictionStore(tmp_path / "store").status()
+    assert status["state"].value_counts().to_dict() == {"done": 10, "failed": 2}
+    assert status.loc[status["state"] == "failed", "reason"].str.contains("RuntimeError").all()
+    kept, calls = counted("kept")
+    assert _run(cohort, kept, tmp_path / "store", retry_failed=False).table.equals(first.table)
+    assert not _calls(calls)
+    healed, calls = counted("healed")
+    result = _run(cohort, healed, tmp_path / "store")
+    assert [*_calls(calls)] == bad
+    assert result.failures.empty
+    assert result.table.equals(_run(cohort, counted("fresh")[0]).table)
+    assert set(PredictionStore(tmp_path / "store").status()["state"]) == {"done"}
+
+
+def test_the_status_of_slices_knows_what_is_open(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
+    _run(cohort, cheap.Cheap(), tmp_path / "store", genes=slice(0, 5))
+    (row,) = PredictionStore(tmp_path / "store").runs.itertuples()
+    assert (row.genes, row.done, row.failed, row.open) == (12, 5, 0, 7)
+    _run(cohort, cheap.Cheap(), tmp_path / "store", genes=slice(5, None))
+    whole = _run(cohort, cheap.Cheap(), tmp_path / "store", genes=None)
+    assert whole.table.equals(_run(cohort, cheap.Cheap()).table)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "version"])
+def test_a_damaged_part_is_set_aside_with_a_warning_and_computed_again(
+    cohort: Cohort, tmp_path: Path, counted, damage: str
+) -> None:
+    whole = _run(cohort, counted("first")[0], tmp_path / "store").table
+    part = min((tmp_path / "store").glob("run=*/chr1-0001-*.parquet"))
+    content = bytearray(part.read_bytes())
+    if damage == "flip":
+        content[len(content) // 3] ^= 4
+    elif damage == "truncate":
+        del content[-10:]
+    else:
+        part = part.rename(part.with_name("chr1-0001-0123456789abcdef.parquet"))
+    part.write_bytes(content)
+    predictor, calls = counted("second")
+    with pytest.warns(PgxevalWarning, match=r"chr1-0001-.* is damaged.*computed again"):
+        again = _run(cohort, predictor, tmp_path / "store")
+    assert [*_calls(calls)] == [*cohort.gene_ids[4:8]]
+    assert again.table.equals(whole)
+    assert len([*(tmp_path / "store" / "_pgxeval" / "damaged").iterdir()]) == 1
+    assert pd.read_parquet(tmp_path / "store").shape[0] == len(whole)
+
+
+def test_every_flipped_bit_is_noticed(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
+    stored = _run(cohort, cheap.Cheap(), tmp_path / "store")
+    whole = stored.table
+    parts = sorted((tmp_path / "store").glob("run=*/*.parquet"))
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        part = parts[rng.integers(len(parts))]
+        content = bytearray(part.read_bytes())
+        sound = bytes(content)
+        content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+        part.write_bytes(content)
+        with pytest.raises(InputFileError, match="was changed or removed"):
+            StoredPredictions([stored._runs["cheap"]], stored.gene_ids).load()
+        stored._runs["cheap"]._open = None
+        part.write_bytes(sound)
+    assert stored.table.equals(whole)
+
+
+def test_files_are_private(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
+    _run(cohort, [cheap.Cheap(die_at=["G00003"])], tmp_path / "store")
+    for path in [tmp_path / "store", *(tmp_path / "store").rglob("*")]:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
 def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingError, match="cannot be made a folder"):
-        store_module.PredictionStore(tmp_path / "file")
+    with pytest.raises(SettingError, match="is a file; give a folder"):
+        PredictionStore(tmp_path / "file")
 
 
-def test_nothing_half_written_is_read(planted: Planted, tmp_path: Path) -> None:
-    _run(planted[0], Counting(), tmp_path)
-    (tmp_path / ".part-x.parquet.partial").write_bytes(b"half")
-    assert len(store_module.PredictionStore(tmp_path)) == 4
+def test_an_unknown_run_is_named(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
+    _run(cohort, cheap.Cheap(), tmp_path)
+    with pytest.raises(UnknownNameError, match="no run of predictor forest; it has runs of cheap"):
+        PredictionStore(tmp_path).run("forest")
+
+
+def test_a_full_disk_is_a_clear_error_and_the_rest_goes_on_later(
+    cohort: Cohort, cheap: ModuleType, tmp_path: Path
+) -> None:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=36k", "tmpfs", folder], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("needs the right to mount a small file system")
+    try:
+        with pytest.raises(InputFileError, match=r"cannot be written \(No space left on device\).*run again"):
+            _run(cohort, cheap.Cheap(), folder / "store")
+        assert not list(folder.rglob("*.partial"))
+        subprocess.run(["mount", "-o", "remount,size=10m", folder], check=True)
+        done = int(PredictionStore(folder / "store").runs["done"].sum())
+        assert 0 < done < GENES
+        assert _run(cohort, cheap.Cheap(), folder / "store").table.equals(_run(cohort, cheap.Cheap()).table)
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        assert _run(cohort, cheap.Cheap(), folder / "store").failures.empty
+        with pytest.raises(InputFileError, match=r"cannot be (written|made a folder) \(Read-only file system\)"):
+            _run(cohort, cheap.Cheap(weight=3.0), folder / "store")
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_other_programs_read_the_store(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
+    whole = _run(cohort, [cheap.Cheap(), cheap.CheapZeroShot()], tmp_path / "store").table
+    keys = ["predictor", "gene_id", "individual", "replicate"]
+    expected = whole.astype(dict.fromkeys(keys[:3], str)).sort_values(keys)["prediction"].to_numpy()
+    by_pandas = pd.read_parquet(tmp_path / "store").astype(dict.fromkeys(keys[:3], str)).sort_values(keys)
+    np.testing.assert_array_equal(by_pandas["prediction"], expected)
+    assert by_pandas["run"].nunique() == 2
+    polars = pytest.importorskip("polars")
+    by_polars = polars.read_parquet(tmp_path / "store" / "**" / "*.parquet").with_columns(
+        polars.col(keys[:3]).cast(polars.String)
+    )
+    np.testing.assert_array_equal(by_polars.sort(keys)["prediction"].fill_null(np.nan).to_numpy(), expected)
+    duckdb = pytest.importorskip("duckdb")
+    found = duckdb.sql(
+        f"select predictor, count(*), count(prediction) from '{tmp_path}/store/**/*.parquet' group by 1 order by 1"
+    ).fetchall()
+    assert found == [("cheap", 12 * 12 * 2, 12 * 12 * 2 - 1 * 2 * 3), ("zero", 12 * 12, 12 * 12 - 1)]
+
+
+def test_batches_hold_every_row_once(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
+    stored = _run(cohort, [cheap.Cheap(die_at=["G00005"]), cheap.CheapZeroShot()], tmp_path / "store")
+    for predictor in stored.predictors:
+        batches = [*stored.batches(predictor, genes_per_batch=5)]
+        assert [batch["gene_id"].nunique() for batch in batches] == [5, 5, 2]
+        joined = Predictions.concat([Predictions(table=batch) for batch in batches])
+        mine = stored.table[stored.table["predictor"] == predictor]
+        keys = ["gene_id", "individual", "replicate"]
+        one, other = (
+            table.astype(dict.fromkeys([*keys[:2], "predictor", "reason"], "string")).sort_values(
+                keys, ignore_index=True
+            )
+            for table in (joined.table, mine)
+        )
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    with pytest.raises(UnknownNameError, match="predictor forest is not in the store"):
+        next(stored.batches("forest"))
+
+
+def test_nothing_is_lost_or_doubled_when_writers_are_killed(tmp_path: Path) -> None:
+    """Two writers on one store, killed (one, both, or a worker) at random moments; see the driver."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("kill_driver.py")), str(tmp_path), "20"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert report["rounds"] == 20
+    assert report["killed"] >= 20

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError, PgxevalWarning, SettingError, TableError
-from pgxeval.tables.predictions import COLUMNS, Predictions, check_predictions
+from pgxeval.tables import COLUMNS, Predictions, check_predictions
 
 NAMES = ["NA", "007", "1", "nan", "None", "a,b", 'say "x"', "tab\there", "1e5", "Ångström"]
 
@@ -327,7 +330,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         with pytest.raises(InputFileError, match=rf"predictions file .*{name} cannot be read"):
             Predictions.read(tmp_path / name)
     (tmp_path / "a.xlsx").write_bytes(b"")
-    with pytest.raises(SettingError, match=r"allowed are \.parquet, \.csv"):
+    with pytest.raises(SettingError, match=r"expected \.parquet, \.csv"):
         Predictions.read(tmp_path / "a.xlsx")
 
 
@@ -347,8 +350,8 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(SettingError, match=r"cannot be written as JSON.*type object"):
         Predictions.from_table(table(), {"zero": {"model": object()}}).write(path)
 
-    def fails_half_way(self: pd.DataFrame, target: Path, **_: object) -> None:
-        Path(target).write_text("predictor,")
+    def fails_half_way(self: pd.DataFrame, target: BinaryIO, **_: object) -> None:
+        target.write(b"predictor,")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pd.DataFrame, "to_csv", fails_half_way)
@@ -357,7 +360,7 @@ def test_nothing_half_written_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
     with pytest.raises(InputFileError, match="cannot be written"):
         old.write(tmp_path / "no_folder" / "p.parquet")
-    with pytest.raises(SettingError, match="its ending says no known format"):
+    with pytest.raises(SettingError, match="its ending belongs to no known format"):
         old.write(tmp_path / "p.pickle")
 
 
@@ -396,3 +399,65 @@ def test_a_large_checked_table_is_cheap_and_not_copied() -> None:
     if int(pd.__version__.split(".")[0]) >= 3:
         for name in ("prediction", "training_mean"):
             assert np.shares_memory(checked[name].to_numpy(), given[name].to_numpy())
+
+
+def test_names_are_escaped_in_a_notebook() -> None:
+    hostile = table().assign(predictor="<script>alert(1)</script>", fold=None, training_mean=np.nan, replicate=0)
+    hostile = hostile.drop_duplicates(["gene_id", "individual"])
+    shown = Predictions.from_table(hostile)._repr_html_()
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+
+
+def test_no_unchecked_table_can_be_held() -> None:
+    with pytest.raises(TableError, match=r"mine: missing column\(s\) individual"):
+        Predictions(table=table().drop(columns="individual"), source="mine")
+    assert list(Predictions(table=table()[[*COLUMNS[:3], "prediction"]].iloc[:1]).table.columns) == list(COLUMNS)
+
+
+def test_written_files_are_private_whole_and_follow_no_link(tmp_path: Path) -> None:
+    predictions = Predictions.from_table(table(), {"zero": {"seed": 0}})
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    path = tmp_path / "p.parquet"
+    path.symlink_to(victim)
+    predictions.write(path)
+    assert victim.read_text() == "precious"
+    assert not path.is_symlink()
+    assert {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("p.*")} == {
+        "p.parquet": 0o600,
+        "p.parquet.json": 0o600,
+    }
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["p.parquet", "p.parquet.json", "victim"]
+
+
+def test_many_writers_of_one_path_leave_one_whole_file(tmp_path: Path) -> None:
+    versions = [Predictions.from_table(table().assign(prediction=float(number))) for number in range(4)]
+    path = tmp_path / "p.parquet"
+    broken = []
+
+    def write(predictions: Predictions) -> None:
+        for _ in range(10):
+            predictions.write(path)
+            if Predictions.read(path).table["prediction"].std() != 0:
+                broken.append(path)
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(write, predictions) for predictions in versions]:
+            future.result()
+    assert not broken
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_failures_are_read_from_the_reasons(tmp_path: Path) -> None:
+    failed = pd.DataFrame(
+        {
+            "predictor": "mine",
+            "gene_id": ["G1", "G1", "G2"],
+            "individual": ["ann", "bob", "ann"],
+            "prediction": [np.nan, np.nan, 1.0],
+            "reason": ["failed: no memory", "failed: no memory", None],
+        }
+    )
+    predictions = Predictions.read(Predictions.from_table(failed).write(tmp_path / "p.csv"))
+    assert predictions.failures.to_numpy().tolist() == [["mine", "G1", "no memory"]]

@@ -2,12 +2,15 @@
 
 from pgxeval.prediction.crossfit import CrossFit, CrossFitter
 from pgxeval.prediction.run import default_replicates, predict_cohort
-from pgxeval.prediction.store import PredictionStore
+from pgxeval.prediction.store import PredictionStore, StoredRun
+from pgxeval.prediction.stored import StoredPredictions
 
 __all__ = [
     "CrossFit",
     "CrossFitter",
     "PredictionStore",
+    "StoredPredictions",
+    "StoredRun",
     "default_replicates",
     "predict_cohort",
 ]

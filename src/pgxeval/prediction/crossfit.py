@@ -239,7 +239,8 @@ class CrossFitter:
             fitted = predictor.fit_groups(gene, self.genome, expression, groups, seed=step.seed)
         else:
             fitted = predictor.fit(gene, self.genome, expression, seed=step.seed)
-        return fitted.predict(gene, self.genome, [self.individuals[row] for row in step.held_out])
+        names = [self.individuals[row] for row in step.held_out]
+        return Prediction.of(fitted.predict(gene, self.genome, names), names)
 
 
 @attrs.frozen(kw_only=True, eq=False)

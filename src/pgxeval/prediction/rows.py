@@ -1,170 +1,116 @@
-"""PredictionRows: answers of predictors, gathered gene by gene into the predictions table."""
+"""From the results of single genes to the predictions table and the record of the settings used."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.errors import GenotypeError
-from pgxeval.prediction.crossfit import CrossFit
-from pgxeval.predictors.protocol import Prediction
-from pgxeval.tables.predictions import COLUMNS
-
-if TYPE_CHECKING:
-    from pgxeval.cohort.cohort import Cohort
-    from pgxeval.genome.intervals import Gene
+from pgxeval.prediction.results import GeneResult
+from pgxeval.provenance import describe
+from pgxeval.tables.checking import COLUMNS
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class _Block:
-    """One gene and replicate of one predictor, a value for each individual."""
-
-    gene_row: int
-    replicate: int
-    prediction: npt.NDArray[np.float64]
-    fold: npt.NDArray[np.int16] | None
-    training_mean: npt.NDArray[np.float64] | None
-    reason: npt.NDArray[np.int32] | None
-
-
-class PredictionRows:
-    """Collects predictions in compact blocks and lays them out as one table.
+def predictions_table(
+    results: Iterable[GeneResult], predictors: Sequence[str], gene_ids: Sequence[str], individuals: Sequence[str]
+) -> pd.DataFrame:
+    """Lay out results as rows, by predictor, replicate, gene and individual.
 
     Parameters
     ----------
-    cohort
-        Gives the order of genes and individuals.
+    results
+        In any order: the table does not depend on it.
+    predictors, gene_ids, individuals
+        All names, in the order of the rows.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns and types of the predictions table.
     """
-
-    def __init__(self, cohort: Cohort) -> None:
-        self._genes = [gene.gene_id for gene in cohort.genes]
-        self._gene_rows = {gene_id: row for row, gene_id in enumerate(self._genes)}
-        self._individuals = list(cohort.individuals)
-        self._blocks: dict[str, list[_Block]] = {}
-        self._reasons: dict[str, int] = {}
-        self._used: dict[str, list[Mapping[str, Any]]] = {}
-
-    def add_cross_fit(self, gene: Gene, fit: CrossFit) -> None:
-        """Add the out-of-fold predictions of one gene and replicate."""
-        self._add(
-            fit.predictor,
-            _Block(
-                gene_row=self._gene_rows[gene.gene_id],
-                replicate=fit.replicate,
-                prediction=fit.prediction,
-                fold=fit.fold,
-                training_mean=fit.training_mean,
-                reason=self._codes(fit.reason),
-            ),
-            fit.used if fit.replicate == 0 else [],
-        )
-
-    def add_prediction(self, name: str, gene: Gene, prediction: Prediction) -> None:
-        """Add the answer of a predictor that needs no training."""
-        reasons = {
-            row: reason for row in range(len(self._individuals)) if (reason := prediction.reason(row)) is not None
-        }
-        self._add(
-            name,
-            _Block(
-                gene_row=self._gene_rows[gene.gene_id],
-                replicate=0,
-                prediction=prediction.values,
-                fold=None,
-                training_mean=None,
-                reason=self._codes(reasons),
-            ),
-            [prediction.used],
-        )
-
-    def _add(self, name: str, block: _Block, used: Sequence[Mapping[str, Any]]) -> None:
-        self._blocks.setdefault(name, []).append(block)
-        self._used.setdefault(name, []).extend(used)
-
-    def _codes(self, reasons: Mapping[int, str]) -> npt.NDArray[np.int32] | None:
-        if not reasons:
-            return None
-        codes = np.full(len(self._individuals), -1, dtype=np.int32)
-        for row, reason in reasons.items():
-            codes[row] = self._reasons.setdefault(reason, len(self._reasons))
-        return codes
-
-    def check_something_said(self, name: str) -> None:
-        """Refuse a run in which a predictor could not predict anyone at any gene.
-
-        Raises
-        ------
-        GenotypeError
-            With the reason given most often, and a gene for which it was given.
-        """
-        observed = [block for block in self._blocks.get(name, []) if block.replicate == 0]
-        if any(np.isfinite(block.prediction).any() for block in observed):
-            return
-        codes = [block.reason[-1] for block in observed if block.reason is not None]
-        texts = list(self._reasons)
-        given = [texts[code] for code in codes if code >= 0]
-        raise GenotypeError(
-            f"predictor {name!r} could not predict anyone at any of {len(observed)} genes; at gene "
-            f"{self._genes[observed[0].gene_row]}: {given[0] if given else 'no reason given'}. Check that genotypes "
-            "and expression are of the same genome build, or widen the window and lower the filters "
-            "(cis_variants=CisVariants(...))"
-        )
-
-    def used(self, name: str) -> dict[str, Any]:
-        """Summarise what was used: the value where it never varies, else smallest, median and largest, or counts."""
-        values: dict[str, list[Any]] = {}
-        for used in self._used.get(name, []):
-            for key, value in used.items():
-                values.setdefault(key, []).append(value)
-        return {key: _summary(several) for key, several in values.items()}
-
-    def table(self, names: Sequence[str]) -> pd.DataFrame:
-        """Return all rows, by predictor (in the order of `names`), replicate, gene and individual."""
-        n = len(self._individuals)
-        ordered = sorted(
-            ((code, block) for code, name in enumerate(names) for block in self._blocks.get(name, [])),
-            key=lambda item: (item[0], item[1].replicate, item[1].gene_row),
-        )
-        blocks = [block for _, block in ordered]
-        fold = np.zeros((len(blocks), n), dtype=np.int16)
-        no_fold = np.ones((len(blocks), n), dtype=bool)
-        prediction = np.empty((len(blocks), n))
-        training_mean = np.full((len(blocks), n), np.nan)
-        reason = np.full((len(blocks), n), -1, dtype=np.int32)
-        for row, block in enumerate(blocks):
-            prediction[row] = block.prediction
-            if block.fold is not None and block.training_mean is not None:
-                fold[row], training_mean[row], no_fold[row] = block.fold, block.training_mean, False
-            if block.reason is not None:
-                reason[row] = block.reason
-        columns = {
-            "predictor": _categorical(np.repeat([code for code, _ in ordered], n), names),
-            "gene_id": _categorical(np.repeat([block.gene_row for block in blocks], n), self._genes),
-            "individual": _categorical(np.tile(np.arange(n), len(blocks)), self._individuals),
-            "replicate": np.repeat(np.array([block.replicate for block in blocks], dtype=np.int16), n),
-            "fold": pd.arrays.IntegerArray(fold.ravel(), no_fold.ravel()),
-            "prediction": prediction.ravel(),
-            "training_mean": training_mean.ravel(),
-            "reason": _categorical(reason.ravel(), list(self._reasons)),
-        }
-        return pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
+    n = len(individuals)
+    gene_rows = {gene_id: row for row, gene_id in enumerate(gene_ids)}
+    codes = {name: code for code, name in enumerate(predictors)}
+    blocks = sorted(
+        ((codes[result.predictor], replicate, gene_rows[result.gene_id], result) for result in results
+         for replicate in range(len(result.prediction))),
+        key=lambda block: block[:3],
+    )  # fmt: skip
+    fold = np.zeros((len(blocks), n), dtype=np.int16)
+    no_fold = np.ones((len(blocks), n), dtype=bool)
+    prediction = np.empty((len(blocks), n))
+    training_mean = np.full((len(blocks), n), np.nan)
+    reason = np.full((len(blocks), n), -1, dtype=np.int32)
+    texts: dict[str, int] = {}
+    for row, (_, replicate, _, result) in enumerate(blocks):
+        prediction[row] = result.prediction[replicate]
+        if result.fold is not None and result.training_mean is not None:
+            fold[row], training_mean[row] = result.fold[replicate], result.training_mean[replicate]
+            no_fold[row] = False
+        given = result.reasons[replicate]
+        if len(distinct := set(given.values())) == 1:
+            reason[row, list(given)] = texts.setdefault(distinct.pop(), len(texts))
+        else:
+            for individual, text in sorted(given.items()):
+                reason[row, individual] = texts.setdefault(text, len(texts))
+    columns = {
+        "predictor": _categorical(np.repeat([code for code, *_ in blocks], n), predictors),
+        "gene_id": _categorical(np.repeat([gene for _, _, gene, _ in blocks], n), gene_ids),
+        "individual": _categorical(np.tile(np.arange(n), len(blocks)), individuals),
+        "replicate": np.repeat(np.array([replicate for _, replicate, *_ in blocks], dtype=np.int16), n),
+        "fold": pd.arrays.IntegerArray(fold.ravel(), no_fold.ravel()),
+        "prediction": prediction.ravel(),
+        "training_mean": training_mean.ravel(),
+        "reason": _categorical(reason.ravel(), list(texts)),
+    }
+    return pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
 
 
 def _categorical(codes: npt.NDArray[Any], categories: Sequence[str]) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, categories=pd.Index(list(categories), dtype="str"))
 
 
-def _summary(several: Sequence[Any]) -> Any:
-    if all(value == several[0] for value in several):
-        return several[0]
-    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in several):
-        numbers = np.array(several, dtype=np.float64)
-        numbers = numbers[np.isfinite(numbers)]
-        return {"min": float(numbers.min()), "median": float(np.median(numbers)), "max": float(numbers.max())}
-    texts, counts = np.unique([str(value) for value in several], return_counts=True)
-    return dict(zip(texts.tolist(), counts.tolist(), strict=True))
+class UsedSettings:
+    """Sums up the settings that were used over genes and folds, in memory that does not grow with text.
+
+    A setting that never varies is recorded as it is; numbers that vary by smallest, median and largest value;
+    anything else by the number of times that each value occurred.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, list[float]] = {}
+        self._values: dict[str, Counter[str]] = {}
+        self._first: dict[str, Any] = {}
+        self._varies: set[str] = set()
+
+    def add(self, used: Mapping[str, Any]) -> None:
+        """Take the settings of one fitted fold, or of one gene, into account."""
+        for name, raw in used.items():
+            value = describe(raw)
+            first = self._first.setdefault(name, value)
+            if name not in self._varies and value != first:
+                self._varies.add(name)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                self._numbers.setdefault(name, []).append(float(value))
+            else:
+                self._values.setdefault(name, Counter())[str(value)] += 1
+
+    def summary(self) -> dict[str, Any]:
+        """Return setting -> what was used."""
+        return {name: self._summary(name) for name in self._first}
+
+    def _summary(self, name: str) -> Any:
+        if name not in self._varies:
+            return self._first[name]
+        if name not in self._values:
+            numbers = np.array(self._numbers[name])
+            numbers = numbers[np.isfinite(numbers)]
+            if not numbers.size:
+                return None
+            return {"min": float(numbers.min()), "median": float(np.median(numbers)), "max": float(numbers.max())}
+        counts = self._values[name] + Counter(str(number) for number in self._numbers.get(name, []))
+        return dict(sorted(counts.items()))

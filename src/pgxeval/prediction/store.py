@@ -1,158 +1,571 @@
-"""PredictionStore: finished genes on disk as they come, so that a killed run loses seconds, not days."""
+"""PredictionStore: finished genes on disk as they complete, as a Parquet dataset that any program reads.
+
+::
+
+    store/
+      run=<id>/<region>-<digest>.parquet      predictions of one predictor at the genes of one region
+      _pgxeval/runs/<id>.json                 settings of a run, its genes and individuals
+      _pgxeval/singles/<id>/<key>-<digest>.arrow   genes of regions that are not complete
+      _pgxeval/failures/<id>/<key>.json       why a gene failed
+      _pgxeval/damaged/                       files that were not what had been written
+
+A run is one predictor over one cohort with one set of settings. Files are written under a temporary name and
+renamed, and their names depend only on their content, so that any number of processes may write without locks.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import datetime
 import json
+import logging
 import os
-import pickle
-import time
-import uuid
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
+import attrs
+import pandas as pd
 
-from pgxeval.errors import InputFileError, SettingError
-from pgxeval.prediction.crossfit import CrossFit, CrossFitter
-from pgxeval.provenance import __version__, describe
+from pgxeval.errors import InputFileError, PgxevalError, PgxevalWarning, SettingError, UnknownNameError
+from pgxeval.names import known_names
+from pgxeval.prediction.digest import Json, differences
+from pgxeval.prediction.identity import RunIdentity
+from pgxeval.prediction.parts import (
+    FORMAT,
+    PART,
+    SINGLE,
+    DamagedPartError,
+    Part,
+    PartContents,
+    read_contents,
+    read_part,
+    write_part,
+)
+from pgxeval.prediction.results import GeneResult
+from pgxeval.provenance import __version__
+from pgxeval.tables.writing import make_folder, whole_file
 
-if TYPE_CHECKING:
-    from pgxeval.genome.intervals import Gene
-    from pgxeval.genome.personal import PersonalGenome
-
-FLUSH_SECONDS = 5.0
-
-
-def run_key(fitter: CrossFitter, replicates: int) -> str:
-    """Return a digest of all that shapes the cross-fitted predictions of every gene of a run."""
-    digest = hashlib.blake2b(digest_size=20)
-    asked = {
-        "version": __version__,
-        "predictors": [describe(predictor) for predictor in fitter.predictors],
-        "folds": fitter.folds,
-        "seed": fitter.seed,
-        "method": fitter.method,
-        "replicates": replicates,
-        "individuals": list(fitter.individuals),
-        "genotypes": _identity(fitter.genome),
-        "groups": fitter.groups,
-        "strata": fitter.strata,
-    }
-    digest.update(json.dumps(asked, sort_keys=True).encode())
-    if fitter.covariates is not None:
-        digest.update(np.ascontiguousarray(fitter.covariates).tobytes())
-    return digest.hexdigest()
-
-
-def gene_key(run: str, gene: Gene, expression: npt.NDArray[np.float64]) -> str:
-    """Return a digest of the run (`run_key`), the gene and its expression."""
-    digest = hashlib.blake2b(digest_size=20)
-    digest.update(json.dumps([run, describe(gene)], sort_keys=True).encode())
-    digest.update(np.ascontiguousarray(expression).tobytes())
-    return digest.hexdigest()
-
-
-def _identity(genome: PersonalGenome) -> list[Any]:
-    """Return what tells one file of genotypes from another, or a changed one from what it was."""
-    source = getattr(genome, "source", genome)
-    path = Path(str(getattr(source, "path", "")))
-    if path.is_file():
-        state = path.stat()
-        return [path.name, state.st_size, state.st_mtime_ns]
-    return [str(path), hashlib.blake2b(pickle.dumps(source), digest_size=20).hexdigest()]
+_OWN = "_pgxeval"
+_SHOWN = 5
+_log = logging.getLogger(__name__)
 
 
 class PredictionStore:
-    """A folder of Parquet parts, each written whole or not at all.
+    """A folder that holds the predictions of any number of runs.
 
     Parameters
     ----------
     folder
-        Made where it is missing. Parts of other runs, and of the same run with other settings, lie side by
-        side: what is taken is found by a digest of settings, individuals and expression.
+        Made, readable by its owner alone, when the first gene is kept.
+
+    Raises
+    ------
+    SettingError
+        If `folder` is a file.
+
+    Notes
+    -----
+    ``pandas.read_parquet(folder)``, ``polars.scan_parquet(f"{folder}/**/*.parquet")`` and DuckDB's
+    ``read_parquet('folder/**/*.parquet')`` read the predictions table of all runs, with the run as a column. Runs
+    with other settings, individuals, files or expression lie side by side and never mix.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingError(f"store: {self.folder} cannot be made a folder ({error.strerror})") from error
-        self._waiting: dict[str, list[CrossFit]] = {}
-        self._last_flush = time.monotonic()
-        self._parts: dict[str, Path] = {}
-        self._open: tuple[Path, dict[str, list[CrossFit]]] | None = None
-        for part in sorted(self.folder.glob("part-*.parquet")):
-            try:
-                keys = pq.read_table(part, columns=["key"]).column("key").unique().to_pylist()
-            except (OSError, pa.ArrowInvalid) as error:
-                raise InputFileError(f"store: {part} is damaged ({error}); delete this part and run again") from error
-            self._parts.update(dict.fromkeys(keys, part))
+        self.folder = Path(folder).expanduser().absolute()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise SettingError(f"store: {self.folder} is a file; give a folder")
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._parts or key in self._waiting
+    def __repr__(self) -> str:
+        return f"PredictionStore({str(self.folder)!r}, {len(self._run_files())} runs)"
 
-    def __len__(self) -> int:
-        return len(self._parts) + len(self._waiting)
+    @property
+    def runs(self) -> pd.DataFrame:
+        """One row per run: run, predictor, genes, done, failed, open (numbers of genes), started, version."""
+        columns = ["run", "predictor", "genes", "done", "failed", "open", "started", "version"]
+        rows = []
+        for stored in self._all_runs():
+            states = pd.Series([state for _, state, _ in stored.states()], dtype="str")
+            counts = {state: int((states == state).sum()) for state in ("done", "failed", "open")}
+            rows.append({
+                "run": stored.run,
+                "predictor": stored.predictor,
+                "genes": len(stored.keys),
+                **counts,
+                "started": stored.record["started"],
+                "version": stored.record["version"],
+            })  # fmt: skip
+        return pd.DataFrame(rows, columns=columns)
 
-    def get(self, key: str) -> list[CrossFit]:
-        """Return what was kept under `key`."""
-        if key in self._waiting:
-            return self._waiting[key]
-        part = self._parts[key]
-        if self._open is None or self._open[0] != part:
-            self._open = (part, _read(part))
-        return self._open[1][key]
+    def status(self) -> pd.DataFrame:
+        """Return the state of every gene of every run.
 
-    def keep(self, key: str, fits: list[CrossFit]) -> None:
-        """Keep one gene; parts are written every few seconds."""
-        self._waiting[key] = fits
-        if time.monotonic() - self._last_flush > FLUSH_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits, atomically."""
-        self._last_flush = time.monotonic()
-        if not self._waiting:
-            return
-        part = self.folder / f"part-{uuid.uuid4().hex}.parquet"
-        partial = part.with_name(f".{part.name}.partial")
+        Returns
+        -------
+        pandas.DataFrame
+            One row per run and gene: run, predictor, gene_id, state (``"done"``, ``"failed"`` or ``"open"``) and
+            reason (why it failed, else NA).
+        """
         rows = [
-            {
-                "key": key,
-                "predictor": fit.predictor,
-                "replicate": fit.replicate,
-                "fold": fit.fold.tolist(),
-                "prediction": fit.prediction,
-                "training_mean": fit.training_mean,
-                "reason": json.dumps(sorted(fit.reason.items())),
-                "used": json.dumps([dict(used) for used in fit.used]),
-            }
-            for key, fits in self._waiting.items()
-            for fit in fits
+            (stored.run, stored.predictor, gene_id, state, reason)
+            for stored in self._all_runs()
+            for gene_id, state, reason in stored.states()
         ]
-        pq.write_table(pa.Table.from_pylist(rows), partial)
-        partial.replace(part)
-        self._parts.update(dict.fromkeys(self._waiting, part))
-        self._waiting = {}
+        columns = ["run", "predictor", "gene_id", "state", "reason"]
+        return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns, "string"))
 
+    def run(self, name: str) -> StoredRun:
+        """Return a run by its identifier, or by the name of a predictor that has a single run in this store.
 
-def _read(part: Path) -> dict[str, list[CrossFit]]:
-    kept: dict[str, list[CrossFit]] = {}
-    for row in pq.read_table(part).to_pylist():
-        kept.setdefault(row["key"], []).append(
-            CrossFit(
-                predictor=row["predictor"],
-                replicate=row["replicate"],
-                fold=np.array(row["fold"], dtype=np.int16),
-                prediction=np.array(row["prediction"], dtype=np.float64),
-                training_mean=np.array(row["training_mean"], dtype=np.float64),
-                reason=dict(json.loads(row["reason"])),
-                used=json.loads(row["used"]),
+        Raises
+        ------
+        UnknownNameError
+            If there is no such run.
+        SettingError
+            If the predictor has several runs; the message lists how they differ.
+        """
+        found = [stored for stored in self._all_runs() if name in (stored.run, stored.predictor)]
+        if not found:
+            known = known_names([*dict.fromkeys(stored.predictor for stored in self._all_runs())])
+            raise UnknownNameError(f"store {self.folder} has no run of predictor {name}; it has runs of {known}")
+        if len(found) > 1:
+            listed = "; ".join(
+                f"run {stored.run}: {', '.join(found[0].differences(stored)[:_SHOWN])}" for stored in found[1:]
             )
+            raise SettingError(
+                f"store {self.folder} has {len(found)} runs of predictor {name}; choose one by its identifier. "
+                f"Run {found[0].run} differs from {listed}"
+            )
+        return found[0]
+
+    def open_run(self, identity: RunIdentity, recorded: Mapping[str, Any]) -> StoredRun:
+        """Return the run of `identity`, made and recorded where it is new.
+
+        `recorded` are the settings that its predictions are published with.
+
+        What other runs of this store hold under the same keys, such as those of a cohort with fewer genes, is
+        taken over. Runs of the same predictor with other settings are reported to the log.
+
+        Raises
+        ------
+        InputFileError
+            If the store cannot be written.
+        """
+        record: dict[str, Any] = json.loads(json.dumps(_record(identity, recorded)))
+        stored = StoredRun(store=self, record=record)
+        others = [other for other in self._all_runs() if other.run != stored.run]
+        if not stored.record_path.is_file():
+            stored.write_record()
+            for other in others:
+                if other.predictor == stored.predictor and other.record["base"] != identity.base:
+                    _log.warning(
+                        "store %s: a run of predictor %r with other settings is kept apart (run %s): %s",
+                        self.folder,
+                        stored.predictor,
+                        other.run,
+                        "; ".join(stored.differences(other)[:_SHOWN]),
+                    )
+        stored.load()
+        for other in others:
+            if other.record["base"] == identity.base:
+                stored.take_over(other)
+        return stored
+
+    def _run_files(self) -> list[Path]:
+        try:
+            return sorted((self.folder / _OWN / "runs").glob("*.json"))
+        except OSError as error:
+            raise InputFileError(f"store: {self.folder} cannot be read ({error.strerror})") from error
+
+    def _all_runs(self) -> Iterator[StoredRun]:
+        for path in self._run_files():
+            try:
+                record = json.loads(path.read_text())
+                complete = record["format"] == FORMAT and set(record) >= set(_RECORD)
+            except (OSError, ValueError, KeyError, TypeError):
+                complete = False
+            if complete:
+                yield StoredRun(store=self, record=record)
+            else:
+                self.set_aside(path, f"{path.name} is damaged, or was written by another version of pgxeval")
+
+    def set_aside(self, path: Path, why: str) -> None:
+        """Move a damaged file out of the way, with a warning; what it held is computed again."""
+        folder = self.folder / _OWN / "damaged"
+        with writing(self.folder):
+            make_folder(folder, "store")
+            with contextlib.suppress(FileNotFoundError):  # another process was first
+                path.replace(folder / f"{path.name}.damaged")
+        warnings.warn(
+            f"store {self.folder}: {why}. It was moved to {folder}; what it held will be computed again",
+            PgxevalWarning,
+            stacklevel=3,
         )
-    return kept
+
+
+_RECORD = (
+    "format",
+    "run",
+    "base",
+    "predictor",
+    "settings",
+    "recorded",
+    "individuals",
+    "genes",
+    "replicates",
+    "started",
+    "version",
+)
+
+
+def _record(identity: RunIdentity, recorded: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "run": identity.run,
+        "base": identity.base,
+        "predictor": identity.predictor,
+        "settings": identity.description,
+        "recorded": dict(recorded),
+        "individuals": list(identity.individuals),
+        "genes": [[gene_id, key, identity.regions[gene_id]] for gene_id, key in identity.keys.items()],
+        "replicates": identity.n_replicates,
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "version": __version__,
+    }
+
+
+@attrs.define(kw_only=True, eq=False, repr=False)
+class StoredRun:
+    """One predictor over one cohort, in a store.
+
+    Parameters
+    ----------
+    store
+        The store.
+    record
+        Settings, genes and individuals.
+    """
+
+    store: PredictionStore
+    record: dict[str, Any]
+    keys: dict[str, str] = attrs.field(init=False)
+    _regions: dict[str, str] = attrs.field(init=False)
+    _genes_of: dict[str, list[str]] = attrs.field(init=False)
+    _places: dict[str, Path] = attrs.field(init=False, factory=dict)
+    _waiting: dict[str, GeneResult] = attrs.field(init=False, factory=dict)
+    _failures: dict[str, str] = attrs.field(init=False, factory=dict)
+    _open: tuple[Path, Part] | None = attrs.field(init=False, default=None)
+
+    def __attrs_post_init__(self) -> None:
+        self.keys = {gene_id: key for gene_id, key, _ in self.record["genes"]}
+        self._regions = {gene_id: region for gene_id, _, region in self.record["genes"]}
+        self._genes_of = {}
+        for gene_id, region in self._regions.items():
+            self._genes_of.setdefault(region, []).append(gene_id)
+
+    def __repr__(self) -> str:
+        return f"StoredRun({self.predictor!r}, {len(self.keys)} genes, run {self.run})"
+
+    @property
+    def run(self) -> str:
+        """Identifier of the run."""
+        return str(self.record["run"])
+
+    @property
+    def predictor(self) -> str:
+        """Name of the predictor."""
+        return str(self.record["predictor"])
+
+    @property
+    def individuals(self) -> tuple[str, ...]:
+        """Names, in the order of the predictions."""
+        return tuple(self.record["individuals"])
+
+    @property
+    def n_replicates(self) -> int:
+        """Number of replicates, the observed one included."""
+        return int(self.record["replicates"])
+
+    @property
+    def record_path(self) -> Path:
+        """File of the record."""
+        return self.store.folder / _OWN / "runs" / f"{self.run}.json"
+
+    @property
+    def _parts_folder(self) -> Path:
+        return self.store.folder / f"run={self.run}"
+
+    def _own_folder(self, kind: str) -> Path:
+        return self.store.folder / _OWN / kind / self.run
+
+    def differences(self, other: StoredRun) -> list[str]:
+        """Spell out how the settings of this run differ from those of another."""
+        ours: Json = self.record["settings"]
+        theirs: Json = other.record["settings"]
+        return differences(ours, theirs)
+
+    def write_record(self) -> None:
+        """Write the record, and make the folders of the run."""
+        with writing(self.store.folder):
+            for folder in (
+                self.store.folder,
+                self.store.folder / _OWN,
+                self.record_path.parent,
+                self._parts_folder,
+                self._own_folder("singles").parent,
+                self._own_folder("singles"),
+                self._own_folder("failures").parent,
+                self._own_folder("failures"),
+            ):
+                make_folder(folder, "store")
+            with whole_file(self.record_path) as file:
+                file.write(json.dumps(self.record, indent=1).encode())
+
+    def load(self) -> None:
+        """Find out what is done and what failed; damaged files are set aside, doubled genes removed.
+
+        Warns
+        -----
+        PgxevalWarning
+            For each file that was not what had been written.
+        """
+        self._places, self._waiting, self._failures, self._open = {}, {}, {}, None
+        self._index_parts(self._parts_folder.glob(f"*{PART}"))
+        for path, contents in self._contents(self._own_folder("singles").glob(f"*{SINGLE}")):
+            for gene_id in self._known(contents):
+                if gene_id in self._places:  # its part was written, but a kill kept this file from being removed
+                    with contextlib.suppress(OSError):
+                        path.unlink()
+                else:
+                    self._waiting[gene_id] = read_part(path).results[0]
+                    self._places[gene_id] = path
+        by_key = {key: gene_id for gene_id, key in self.keys.items()}
+        for path in sorted(self._own_folder("failures").glob("*.json")):
+            failed = by_key.get(path.stem)
+            if failed is not None and failed not in self._places:
+                self._failures[failed] = _failure_reason(path)
+
+    def _contents(self, paths: Iterable[Path]) -> Iterator[tuple[Path, PartContents]]:
+        for path in sorted(paths):
+            try:
+                yield path, read_contents(path)
+            except FileNotFoundError:  # another process has just replaced it
+                continue
+            except DamagedPartError as error:
+                self.store.set_aside(path, str(error))
+            except OSError as error:
+                raise InputFileError(f"store: {path} cannot be read ({error.strerror})") from error
+
+    def _known(self, contents: PartContents) -> list[str]:
+        return [gene_id for gene_id, key in contents.keys.items() if self.keys.get(gene_id) == key]
+
+    def _index_parts(self, paths: Iterable[Path]) -> None:
+        """Find which genes are in which part; each gene is left in one part only.
+
+        Two processes may have written the same gene at the same moment. Every process then removes it from the
+        same part: the smaller one.
+        """
+        parts = sorted(self._contents(paths), key=lambda item: (-len(item[1].keys), item[0].name))
+        for path, contents in parts:
+            known = self._known(contents)
+            fresh = [gene_id for gene_id in known if gene_id not in self._places]
+            if len(fresh) == len(known):
+                self._places |= dict.fromkeys(fresh, path)
+                continue
+            with writing(self.store.folder), contextlib.suppress(FileNotFoundError):
+                if fresh:
+                    part = read_part(path)
+                    results = tuple(result for result in part.results if result.gene_id in set(fresh))
+                    rest = Part(keys={result.gene_id: part.keys[result.gene_id] for result in results}, results=results)
+                    region = path.stem.rpartition("-")[0]
+                    new = write_part(self._parts_folder, region, rest, self.individuals)
+                    self._places |= dict.fromkeys(rest.keys, new)
+                path.unlink(missing_ok=True)
+
+    def __contains__(self, gene_id: str) -> bool:
+        return gene_id in self._places
+
+    @property
+    def failures(self) -> Mapping[str, str]:
+        """Gene -> why it failed."""
+        return self._failures
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """Settings that the predictions are published with."""
+        return dict(self.record["recorded"])
+
+    def states(self) -> list[tuple[str, str, str | None]]:
+        """Return gene, state ("done", "failed" or "open") and the reason of a failure, as the files are now."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PgxevalWarning)
+            self.load()
+        return [
+            (gene_id, "done", None)
+            if gene_id in self._places
+            else (gene_id, "failed", self._failures[gene_id])
+            if gene_id in self._failures
+            else (gene_id, "open", None)
+            for gene_id in self.keys
+        ]
+
+    def keep(self, result: GeneResult) -> None:
+        """Keep the result of one gene; it is on disk on return.
+
+        Raises
+        ------
+        InputFileError
+            If it cannot be written, as when the disk is full.
+        """
+        gene_id = result.gene_id
+        key = self.keys[gene_id]
+        single = Part(keys={gene_id: key}, results=(result,))
+        with writing(self.store.folder):
+            path = write_part(self._own_folder("singles"), key, single, self.individuals, single=True)
+        self._waiting[gene_id] = result
+        self._places[gene_id] = path
+        self._forget_failure(gene_id)
+        self._complete_if_done(self._regions[gene_id])
+
+    def fail(self, gene_id: str, reason: str) -> None:
+        """Keep the reason why a gene failed.
+
+        Raises
+        ------
+        InputFileError
+            If it cannot be written.
+        """
+        self._failures[gene_id] = reason
+        text = json.dumps({"gene_id": gene_id, "reason": reason, "version": __version__})
+        with writing(self.store.folder), whole_file(self._failure_path(gene_id)) as file:
+            file.write(text.encode())
+        self._complete_if_done(self._regions[gene_id])
+
+    def _complete_if_done(self, region: str) -> None:
+        if all(gene_id in self._places or gene_id in self._failures for gene_id in self._genes_of[region]):
+            self._complete(region)
+
+    def _failure_path(self, gene_id: str) -> Path:
+        return self._own_folder("failures") / f"{self.keys[gene_id]}.json"
+
+    def _forget_failure(self, gene_id: str) -> None:
+        if self._failures.pop(gene_id, None) is not None:
+            with writing(self.store.folder):
+                self._failure_path(gene_id).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Write parts of all regions, complete or not, so that every program sees what is done.
+
+        Raises
+        ------
+        InputFileError
+            If they cannot be written; the finished genes are then still in the store.
+        """
+        for region in dict.fromkeys(self._regions[gene_id] for gene_id in self._waiting):
+            self._complete(region)
+
+    def _complete(self, region: str) -> None:
+        """Write the part of a region from the genes that wait for it, and remove their single files."""
+        genes = [gene_id for gene_id in self._genes_of[region] if gene_id in self._waiting]
+        if not genes:
+            return
+        part = Part(
+            keys={gene_id: self.keys[gene_id] for gene_id in genes},
+            results=tuple(self._waiting[gene_id] for gene_id in genes),
+        )
+        with writing(self.store.folder):
+            path = write_part(self._parts_folder, region, part, self.individuals)
+            for gene_id in genes:
+                self._places[gene_id].unlink(missing_ok=True)
+                del self._waiting[gene_id]
+        _log.debug("store %s: wrote %s with %d genes", self.store.folder, path.name, len(genes))
+        for gene_id in self._genes_of[region]:
+            self._places.pop(gene_id, None)
+        self._index_parts(self._parts_folder.glob(f"{region}-*{PART}"))
+
+    def take_over(self, other: StoredRun) -> None:
+        """Keep what another run of the same settings holds under the keys of this one."""
+        lacking = {gene_id for gene_id in self.keys if gene_id not in self._places}
+        if not lacking & set(other.keys):
+            return
+        other.load()
+        for gene_id in self.keys:
+            if gene_id in lacking and gene_id in other and other.keys[gene_id] == self.keys[gene_id]:
+                self.keep(other.result(gene_id))
+
+    def result(self, gene_id: str) -> GeneResult:
+        """Return the result of a gene that is done.
+
+        Raises
+        ------
+        InputFileError
+            If its part was damaged or removed since.
+        """
+        if gene_id in self._waiting:
+            return self._waiting[gene_id]
+        path = self._places[gene_id]
+        if self._open is None or self._open[0] != path:
+            try:
+                self._open = path, read_part(path)
+            except (OSError, DamagedPartError) as error:
+                raise InputFileError(
+                    f"store: {path} was changed or removed since it was written; run predict_cohort with this store "
+                    "again to compute what is lacking"
+                ) from error
+        return next(result for result in self._open[1].results if result.gene_id == gene_id)
+
+    def results(self, gene_ids: Iterable[str], *, failed: bool = True) -> Iterator[GeneResult]:
+        """Go through the results of genes, part by part, in memory that does not grow with their number.
+
+        Parameters
+        ----------
+        gene_ids
+            Genes; those that are neither done nor failed are passed over.
+        failed
+            Whether to return, for a gene that failed, NaN with the reason.
+        """
+        wanted = list(gene_ids)
+        for gene_id in sorted((g for g in wanted if g in self._places), key=lambda g: (str(self._places[g]), g)):
+            yield self.result(gene_id)
+        for gene_id in wanted:
+            if failed and gene_id not in self._places and gene_id in self._failures:
+                yield GeneResult.failed(
+                    self.predictor,
+                    gene_id,
+                    self._failures[gene_id],
+                    n_replicates=self.n_replicates,
+                    n_individuals=len(self.individuals),
+                )
+
+    def used(self, gene_ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+        """Go through the settings as used for genes that are done, without reading their predictions."""
+        wanted = {gene_id: self._places[gene_id] for gene_id in gene_ids if gene_id in self._places}
+        used: dict[str, tuple[Mapping[str, Any], ...]] = {
+            gene_id: result.used for gene_id, result in self._waiting.items()
+        }
+        for _, contents in self._contents({path for gene_id, path in wanted.items() if gene_id not in used}):
+            used |= contents.used
+        for gene_id in wanted:
+            yield from used[gene_id]
+
+
+@contextlib.contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """Turn errors of the operating system while writing into a clear one."""
+    try:
+        yield
+    except PgxevalError:
+        raise
+    except OSError as error:
+        raise InputFileError(
+            f"store {folder} cannot be written ({error.strerror or error}). The genes that finished before are in it; "
+            "make room or allow writing, and run again to continue"
+        ) from error
+
+
+def _failure_reason(path: Path) -> str:
+    try:
+        return str(json.loads(path.read_text())["reason"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "the record of the failure cannot be read"

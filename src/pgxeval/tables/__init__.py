@@ -1,6 +1,7 @@
 """The predictions table, the contract between predictors and the evaluator."""
 
-from pgxeval.tables.predictions import COLUMNS, Predictions, check_predictions
+from pgxeval.tables.checking import COLUMNS, check_predictions
+from pgxeval.tables.predictions import Predictions
 
 __all__ = [
     "COLUMNS",

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pyarrow import ArrowException
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError
+from pgxeval.tables.writing import whole_file
 
 KEYS = ("predictor", "gene_id", "individual")
 
@@ -35,7 +37,7 @@ def read_table(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, dict[str, An
     path = Path(path)
     if not path.exists():
         raise InputFileNotFoundError(f"predictions file {path} does not exist")
-    separator = _separator(path)
+    separator = separator_of(path)
     settings: Any = {}
     try:
         table = pd.read_parquet(path) if separator is None else _read_text(path, separator)
@@ -47,12 +49,12 @@ def read_table(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, dict[str, An
         except (OSError, ValueError) as error:
             raise InputFileError(f"settings file {_sidecar(path)} cannot be read: {error}") from error
         if not (isinstance(settings, dict) and all(isinstance(value, dict) for value in settings.values())):
-            raise InputFileError(f"settings file {_sidecar(path)} must hold one JSON object a predictor")
+            raise InputFileError(f"settings file {_sidecar(path)} must hold one JSON object per predictor")
     return table, settings
 
 
 def write_table(table: pd.DataFrame, settings: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
-    """Write a table in the format of the path's ending, and its settings beside it; each whole or not at all.
+    """Write a table in the format of the path's ending, and its settings next to it; each whole or not at all.
 
     Raises
     ------
@@ -62,27 +64,24 @@ def write_table(table: pd.DataFrame, settings: Mapping[str, Any], path: str | os
         If the folder cannot be written to.
     """
     path = Path(path)
-    separator = _separator(path)
+    separator = separator_of(path)
     try:
         text = json.dumps(settings, indent=1, sort_keys=True, default=_jsonable)
     except (TypeError, ValueError) as error:
         raise SettingError(f"the settings of these predictions cannot be written as JSON: {error}") from error
-    partial = path.with_name(f".{path.name}.partial")
-    partial_settings = path.with_name(f".{path.name}.json.partial")
     try:
-        if separator is None:
-            table.to_parquet(partial, index=False)
-        else:
-            compression: Literal["gzip"] | None = "gzip" if path.suffix == ".gz" else None
-            table.to_csv(partial, index=False, sep=separator, compression=compression)
-        partial_settings.write_text(text)
-        partial.replace(path)
-        partial_settings.replace(_sidecar(path))
+        with whole_file(path) as file:
+            if separator is None:
+                table.to_parquet(file, index=False)
+            elif path.suffix.lower() == ".gz":
+                with gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0) as packed:
+                    table.to_csv(packed, index=False, sep=separator, mode="wb")
+            else:
+                table.to_csv(file, index=False, sep=separator, mode="wb")
+        with whole_file(_sidecar(path)) as file:
+            file.write(text.encode())
     except OSError as error:
         raise InputFileError(f"predictions cannot be written to {path}: {error.strerror or error}") from error
-    finally:
-        partial.unlink(missing_ok=True)
-        partial_settings.unlink(missing_ok=True)
     return path
 
 
@@ -90,16 +89,22 @@ def _sidecar(path: Path) -> Path:
     return path.with_name(path.name + ".json")
 
 
-def _separator(path: Path) -> str | None:
-    """Return the separator of a text table, None for Parquet, by the file's ending."""
+def separator_of(path: Path) -> str | None:
+    """Return the separator of a text table, None for Parquet, by the ending of the file's name.
+
+    Raises
+    ------
+    SettingError
+        If the ending belongs to no known format.
+    """
     suffixes = [suffix.lower() for suffix in path.suffixes]
     ending = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else "".join(suffixes[-1:])
     if suffixes[-1:] == [".parquet"]:
         return None
     if ending not in _TEXT_ENDINGS:
         raise SettingError(
-            f"predictions file {path}: its ending says no known format; allowed are .parquet, .csv, .tsv, .txt, "
-            "the last three also with .gz"
+            f"predictions file {path}: its ending belongs to no known format; expected .parquet, .csv, .tsv or "
+            ".txt, the last three also with .gz"
         )
     return _TEXT_ENDINGS[ending]
 

@@ -1,271 +1,33 @@
-"""The predictions table: the contract between those who predict and those who judge."""
+"""Predictions: the contract between those who predict and those who judge."""
 
 from __future__ import annotations
 
-import difflib
-import math
+import html
 import os
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.errors import PgxevalWarning, TableError
+from pgxeval.errors import SettingError
+from pgxeval.names import known_names
+from pgxeval.tables.checking import check_predictions
 from pgxeval.tables.files import KEYS, read_table, write_table
+from pgxeval.tables.wide import TableLike, from_matrix, read_matrix, to_pandas
 
-REQUIRED = (*KEYS, "prediction")
-OPTIONAL = ("replicate", "fold", "training_mean", "reason")
-COLUMNS = ("predictor", "gene_id", "individual", "replicate", "fold", "prediction", "training_mean", "reason")
+FAILED = "failed: "
+"""How the reason of a prediction begins that is missing because something failed."""
 
-# Duplicates are looked for in pieces, with one byte for each possible key while these stay few.
-_CHUNK = 2**22
-_MAX_BITMAP_PER_ROW = 4
+_SAME_IN_ALL = ("seed", "folds", "replicates", "cross_fitting", "covariates", "individuals", "versions", "asked")
 
 
-def check_predictions(table: pd.DataFrame, source: str = "predictions table") -> pd.DataFrame:
-    """Check a predictions table at the door and return it in the declared columns and types.
-
-    Parameters
-    ----------
-    table
-        At least the columns predictor, gene_id, individual and prediction; replicate defaults to 0, fold
-        and training_mean to NA (a zero-shot predictor), reason to NA. Other columns are ignored.
-    source
-        What to call the table in messages: a file name, say.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Columns `COLUMNS`; keys and reason categorical, replicate int16, fold Int16, prediction and
-        training_mean float64 (NaN = cannot say; NA for zero-shot). The input is left as it was, and what
-        has its declared type already is not copied.
-
-    Raises
-    ------
-    TableError
-        Naming the column, row and value at fault: a missing column, a prediction that is not a number or
-        is infinite, an empty key, identifiers read as decimal numbers, a negative replicate, a fold without
-        training_mean or the reverse, a predictor with and without folds, a duplicate row.
-
-    Warns
-    -----
-    PgxevalWarning
-        If an ignored column is called almost like an optional one ("Fold", "train_mean").
-    """
-    missing = [name for name in REQUIRED if name not in table.columns]
-    if missing:
-        raise TableError(
-            f"{source}: missing column(s) {', '.join(missing)}; it has {', '.join(map(str, table.columns))}. "
-            f"Needed are {', '.join(REQUIRED)}; optional are {', '.join(OPTIONAL)}"
-        )
-    _warn_of_near_columns(table, source)
-    columns: dict[str, Any] = {name: _key(table[name], name, source) for name in KEYS}
-    n = len(table)
-    columns["replicate"] = (
-        _whole(table["replicate"], "replicate", source).astype("int16")
-        if "replicate" in table
-        else np.zeros(n, dtype=np.int16)
-    )
-    columns["fold"] = (
-        _whole(table["fold"], "fold", source, allow_na=True).astype("Int16")
-        if "fold" in table
-        else pd.arrays.IntegerArray(np.zeros(n, dtype=np.int16), np.ones(n, dtype=bool))
-    )
-    columns["prediction"] = _number(table["prediction"], "prediction", source)
-    columns["training_mean"] = (
-        _number(table["training_mean"], "training_mean", source) if "training_mean" in table else np.full(n, np.nan)
-    )
-    columns["reason"] = _reason(table["reason"]) if "reason" in table else _no_reason(n)
-    checked = pd.DataFrame({name: pd.Series(columns[name]).reset_index(drop=True) for name in COLUMNS}, copy=False)
-    _check_folds(checked, source)
-    _check_duplicates(checked, source)
-    return checked
-
-
-def _warn_of_near_columns(table: pd.DataFrame, source: str) -> None:
-    for name in OPTIONAL:
-        if name in table.columns:
-            continue
-        for other in map(str, table.columns):
-            if other not in COLUMNS and difflib.SequenceMatcher(None, name, other.lower()).ratio() > 0.75:
-                warnings.warn(
-                    f"{source}: column {other!r} is ignored; if it is meant as {name!r}, rename it",
-                    PgxevalWarning,
-                    stacklevel=3,
-                )
-
-
-def _rows(bad: npt.NDArray[np.bool_]) -> str:
-    return f"{int(bad.sum())} row(s), the first is row {int(bad.argmax())} (counted from 0)"
-
-
-def _codes(column: pd.Series) -> npt.NDArray[np.signedinteger[Any]]:
-    # Series.cat.codes copies.
-    return cast("pd.Categorical", column.array).codes
-
-
-def _as_text(categories: pd.Index) -> list[str]:
-    return [str(category) for category in categories]
-
-
-def _categorical(column: pd.Series) -> pd.Series:
-    return column if isinstance(column.dtype, pd.CategoricalDtype) else column.astype("category")
-
-
-def _key(column: pd.Series, name: str, source: str) -> pd.Series:
-    if pd.api.types.is_float_dtype(column.dtype):
-        raise TableError(
-            f"{source}: {name} holds decimal numbers ({column.dtype}), so that 007 would have become 7.0; "
-            "read identifiers as strings"
-        )
-    keys = _categorical(column)
-    if len(keys) and not all(isinstance(category, str) for category in keys.cat.categories):
-        names = _as_text(keys.cat.categories)
-        if len(set(names)) < len(names):
-            raise TableError(f"{source}: {name} mixes numbers and texts that read the same; use strings alone")
-        keys = keys.cat.rename_categories(names)
-    codes = _codes(keys)
-    empty = codes < 0
-    if "" in keys.cat.categories:
-        empty = empty | (codes == keys.cat.categories.get_loc(""))
-    if empty.any():
-        raise TableError(f"{source}: {name} is empty in {_rows(empty)}; every row needs one")
-    return keys
-
-
-def _reason(column: pd.Series) -> pd.Series:
-    reasons = _categorical(column)
-    if not all(isinstance(category, str) for category in reasons.cat.categories):
-        # Different objects may read the same, so texts are made before categories.
-        reasons = column.astype(object).map(str, na_action="ignore").astype("category")
-    if "" in reasons.cat.categories:
-        reasons = reasons.cat.remove_categories([""])
-    return reasons if len(reasons.cat.categories) else _no_reason(len(column))
-
-
-def _no_reason(n: int) -> pd.Series:
-    # Without a single category Parquet would forget that reasons are texts.
-    categories = pd.Index(["no reason"])
-    return pd.Series(pd.Categorical.from_codes(np.full(n, -1, dtype=np.int8), categories=categories))
-
-
-def _number(column: pd.Series, name: str, source: str) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(column.dtype):
-        numbers = column if column.dtype == np.float64 else column.astype("float64")
-    else:
-        numbers = pd.to_numeric(column.astype(object), errors="coerce").astype("float64")
-        bad = (numbers.isna() & column.notna()).to_numpy()
-        if bad.any():
-            value = column.iloc[int(bad.argmax())]
-            raise TableError(f"{source}: {name} is not a number in {_rows(bad)}: {value!r}")
-    infinite = np.isinf(numbers.to_numpy())
-    if infinite.any():
-        raise TableError(
-            f"{source}: {name} is infinite in {_rows(infinite)}; give a finite number, or NaN with a reason"
-        )
-    return numbers
-
-
-def _whole(column: pd.Series, name: str, source: str, *, allow_na: bool = False) -> pd.Series:
-    missing = column.isna().to_numpy()
-    if pd.api.types.is_integer_dtype(column.dtype):
-        numbers = column
-    else:
-        numbers = _number(column, name, source)
-        values = numbers.to_numpy()
-        fraction = ~missing & (values != np.floor(values))
-        if fraction.any():
-            value = column.iloc[int(fraction.argmax())]
-            raise TableError(f"{source}: {name} is not a whole number in {_rows(fraction)}: {value!r}")
-    if missing.any() and not allow_na:
-        raise TableError(f"{source}: {name} is empty in {_rows(missing)}; 0 is the observed pairing")
-    smallest, largest = numbers.min(), numbers.max()
-    if not pd.isna(smallest) and (smallest < 0 or largest > np.iinfo(np.int16).max):
-        raise TableError(f"{source}: {name} must lie in 0..32767, got {smallest:.0f}..{largest:.0f}")
-    return numbers
-
-
-def _check_folds(table: pd.DataFrame, source: str) -> None:
-    folded = table["fold"].notna().to_numpy()
-    trained = ~np.isnan(table["training_mean"].to_numpy())
-    if not folded.any() and not trained.any():
-        return
-    said = ~np.isnan(table["prediction"].to_numpy())
-    without = folded & said & ~trained
-    if without.any():
-        raise TableError(
-            f"{source}: cross-fitted predictions have a fold but no training_mean in {_rows(without)} "
-            f"({_gene_at(table, without)}); the mean training expression of the fold is needed to centre predictions, "
-            "or a null gene looks anti-predicted"
-        )
-    without = trained & said & ~folded
-    if without.any():
-        raise TableError(
-            f"{source}: predictions have a training_mean but no fold in {_rows(without)} ({_gene_at(table, without)}); "
-            "a cross-fitted predictor says which fold each row was predicted in, a zero-shot one has neither"
-        )
-    codes = _codes(table["predictor"])
-    names = table["predictor"].cat.categories
-    both = [
-        name
-        for code, name in enumerate(names)
-        if ((mine := codes == code) & said & folded).any() and (mine & said & ~folded).any()
-    ]
-    if both:
-        raise TableError(
-            f"{source}: predictor {both[0]} has predictions with a fold and without one; a predictor is either "
-            "cross-fitted or zero-shot, so give the two different names"
-        )
-
-
-def _gene_at(table: pd.DataFrame, bad: npt.NDArray[np.bool_]) -> str:
-    row = int(bad.argmax())
-    return f"predictor {table['predictor'].iloc[row]}, gene {table['gene_id'].iloc[row]}"
-
-
-def _check_duplicates(table: pd.DataFrame, source: str) -> None:
-    n = len(table)
-    if n == 0:
-        return
-    keys = [(_codes(table[name]), len(table[name].cat.categories)) for name in KEYS]
-    keys.append((table["replicate"].to_numpy(), int(table["replicate"].max()) + 1))
-    combinations = math.prod(size for _, size in keys)
-    if combinations <= _MAX_BITMAP_PER_ROW * n + _CHUNK:
-        seen = np.zeros(combinations, dtype=bool)
-        for start in range(0, n, _CHUNK):
-            seen[_flat(keys, slice(start, start + _CHUNK))] = True
-        unique = int(np.count_nonzero(seen)) == n
-    else:
-        # Numbers too large for an int64 wrap around: equal keys stay equal, and false alarms are looked into below.
-        flat = np.concatenate([_flat(keys, slice(start, start + _CHUNK)) for start in range(0, n, _CHUNK)])
-        flat.sort()
-        unique = not np.any(flat[1:] == flat[:-1])
-    if unique:
-        return
-    duplicated = table.duplicated([*KEYS, "replicate"]).to_numpy()
-    if not duplicated.any():
-        return
-    row = int(duplicated.argmax())
-    first = table.iloc[row]
-    raise TableError(
-        f"{source}: duplicate keys in {_rows(duplicated)}: predictor {first['predictor']}, gene {first['gene_id']}, "
-        f"individual {first['individual']}, replicate {first['replicate']}; "
-        "one row per (predictor, gene_id, individual, replicate) is allowed"
-    )
-
-
-def _flat(keys: list[tuple[npt.NDArray[Any], int]], rows: slice) -> npt.NDArray[np.int64]:
-    """Return one integer for each row that only rows with the same keys share."""
-    flat = np.zeros(len(keys[0][0][rows]), dtype=np.int64)
-    for codes, size in keys:
-        flat *= size
-        flat += codes[rows]
-    return flat
+def failures_table(rows: Iterable[tuple[str, str, str]]) -> pd.DataFrame:
+    """Return failures as a table: predictor, gene_id and reason, one row per predictor and gene."""
+    return pd.DataFrame([*rows], columns=["predictor", "gene_id", "reason"], dtype="string")
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -281,7 +43,14 @@ class Predictions:
         (`pgxeval.seeding.permute_individuals`), so that each row is always compared with the measured
         expression of ``individual``.
     settings
-        Predictor name -> JSON-able settings: asked, used, versions, cross-fitting, seed.
+        Predictor name -> JSON-able settings: requested and used ones, versions, cross-fitting, seed.
+    source
+        What to call the table in messages.
+
+    Raises
+    ------
+    TableError
+        If the table does not fulfil the contract; see `check_predictions`.
 
     Examples
     --------
@@ -296,16 +65,100 @@ class Predictions:
 
     table: pd.DataFrame = attrs.field()
     settings: Mapping[str, Mapping[str, Any]] = attrs.field(factory=dict)
+    source: str = "predictions table"
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "table", check_predictions(self.table, self.source))
 
     @classmethod
     def from_table(
         cls,
-        table: pd.DataFrame,
+        table: TableLike,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         source: str = "predictions table",
     ) -> Predictions:
-        """Check `table` (see `check_predictions`) and wrap it."""
-        return cls(table=check_predictions(table, source), settings=dict(settings or {}))
+        """Check a table of pandas, polars or Arrow (see `check_predictions`) and wrap it."""
+        return cls(table=to_pandas(table), settings=settings or {}, source=source)
+
+    @classmethod
+    def from_matrix(cls, matrix: TableLike | str | os.PathLike[str], *, predictor: str) -> Predictions:
+        """Make predictions from a matrix of genes and individuals, as other programs write them.
+
+        Parameters
+        ----------
+        matrix
+            One row per gene and one column per individual, with the gene identifiers as the index or in the first
+            column; or PrediXcan's layout, the columns FID and IID and then one column per gene. A DataFrame of
+            pandas or polars, an Arrow table, or the path of a Parquet, CSV, TSV or blank-separated ``.txt`` file.
+        predictor
+            Name of the predictor. The predictions are taken as zero-shot, since a matrix has no folds.
+
+        Raises
+        ------
+        TableError
+            If a name occurs twice, a cell is not a number, or the rows have no names.
+        InputFileError
+            If the file cannot be read.
+
+        Examples
+        --------
+        >>> matrix = pd.DataFrame({"ann": [0.5], "bob": [1.5]}, index=["ENSG1"])
+        >>> Predictions.from_matrix(matrix, predictor="mine")
+        Predictions(2 rows, mine, 0 permuted replicate(s))
+        """
+        if isinstance(matrix, str | os.PathLike):
+            return cls(table=from_matrix(read_matrix(matrix), predictor, str(matrix)), source=str(matrix))
+        return cls(table=from_matrix(to_pandas(matrix), predictor), source="matrix of predictions")
+
+    @classmethod
+    def concat(cls, parts: Sequence[Predictions]) -> Predictions:
+        """Join predictions of different genes or different predictors, such as those of an array job.
+
+        Parameters
+        ----------
+        parts
+            Predictions without a common (predictor, gene).
+
+        Returns
+        -------
+        Predictions
+            Rows in the order of a single run: predictors, genes and individuals in the order of their first
+            appearance. Slices of genes, in their order, give the bytes of a single run over all of them.
+
+        Raises
+        ------
+        TableError
+            If a predictor and gene occur in two parts.
+        SettingError
+            If parts of the same predictor do not have the same replicates, seed, folds, versions, settings or
+            individuals; the message spells out the difference.
+        """
+        if not parts:
+            raise SettingError("Predictions.concat needs at least one part")
+        _check_joinable(parts)
+        tables = [part.table for part in parts]
+        joined = {
+            name: pd.Categorical.from_codes(*_joined_codes([table[name] for table in tables]))
+            for name in (*KEYS, "reason")
+        }
+        table = pd.concat([table.drop(columns=list(joined)) for table in tables], ignore_index=True).assign(**joined)
+        keys = [joined["predictor"].codes, table["replicate"].to_numpy(), joined["gene_id"].codes]
+        order = np.lexsort([joined["individual"].codes, *reversed(keys)])
+        table = table.iloc[order].reset_index(drop=True)
+        reason = pd.Categorical.from_codes(*_joined_codes([table["reason"]]))
+        return cls(table=table.assign(reason=reason), settings=_joined_settings(parts), source="joined predictions")
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """Genes at which a predictor failed: predictor, gene_id and reason, one row per predictor and gene."""
+        reasons = self.table["reason"].cat.categories
+        wrong = [code for code, text in enumerate(reasons) if str(text).startswith(FAILED)]
+        rows = self.table.loc[np.isin(self.table["reason"].cat.codes, wrong), ["predictor", "gene_id", "reason"]]
+        first = rows.drop_duplicates(["predictor", "gene_id"])
+        return failures_table(
+            (str(predictor), str(gene_id), str(reason).removeprefix(FAILED))
+            for predictor, gene_id, reason in first.itertuples(index=False)
+        )
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Predictions:
@@ -358,6 +211,99 @@ class Predictions:
     def _repr_html_(self) -> str:
         head = self.table.head(6).to_html(index=False)
         return (
-            f"<p><b>Predictions</b>: {len(self.table):,} rows, {', '.join(self.predictors)}, "
+            f"<p><b>Predictions</b>: {len(self.table):,} rows, {html.escape(', '.join(self.predictors))}, "
             f"{self.replicates} permuted replicate(s)</p>{head}"
         )
+
+
+def _joined_codes(columns: Sequence[pd.Series]) -> tuple[npt.NDArray[np.int64], pd.Index]:
+    """Return codes and categories of joined columns, categories in the order of their first row."""
+    known: dict[str, int] = {}
+    joined = []
+    for column in columns:
+        codes = column.cat.codes.to_numpy()
+        present, first = np.unique(codes[codes >= 0], return_index=True)
+        translation = np.full(len(column.cat.categories) + 1, -1, dtype=np.int64)  # the last one is for missing
+        for code in present[np.argsort(first)]:
+            translation[code] = known.setdefault(str(column.cat.categories[code]), len(known))
+        joined.append(translation[codes])
+    return np.concatenate(joined), pd.Index([*known], dtype="str")
+
+
+def _check_joinable(parts: Sequence[Predictions]) -> None:
+    first: dict[str, tuple[int, Predictions]] = {}
+    for number, part in enumerate(parts):
+        for predictor in part.predictors:
+            if predictor not in first:
+                first[predictor] = number, part
+                continue
+            other_number, other = first[predictor]
+            ours, theirs = _shape(part, predictor), _shape(other, predictor)
+            differing = [
+                f"{name} is {_short(theirs[name])} in part {other_number} and {_short(ours[name])} in part {number}"
+                for name in theirs
+                if name in ours and ours[name] != theirs[name]
+            ]
+            if differing:
+                raise SettingError(
+                    f"predictions of {predictor} cannot be joined (parts are counted from 0): {'; '.join(differing)}. "
+                    "Run all slices with the same arguments, replicates= included"
+                )
+
+
+def _short(value: Any) -> str:
+    return f"{len(value)} names ({known_names(value, 3)})" if isinstance(value, tuple) else repr(value)
+
+
+def _shape(part: Predictions, predictor: str) -> dict[str, Any]:
+    rows = part.table[part.table["predictor"] == predictor]
+    individuals = tuple(sorted(str(name) for name in rows["individual"].unique()))
+    settings = part.settings.get(predictor, {})
+    return {
+        "the list of replicates": sorted(int(number) for number in rows["replicate"].unique()),
+        "the set of individuals": individuals,
+        **{name: settings[name] for name in _SAME_IN_ALL if name in settings and name != "individuals"},
+    }
+
+
+def _joined_settings(parts: Sequence[Predictions]) -> dict[str, dict[str, Any]]:
+    joined: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        for predictor, settings in part.settings.items():
+            if predictor not in joined:
+                joined[predictor] = dict(settings)
+                continue
+            so_far = joined[predictor]
+            if "genes" in so_far and "genes" in settings:
+                so_far["genes"] += settings["genes"]
+            if "used" in so_far and "used" in settings:
+                so_far["used"] = {
+                    name: _joined_used(so_far["used"].get(name), settings["used"].get(name))
+                    for name in dict.fromkeys([*so_far["used"], *settings["used"]])
+                }
+    return joined
+
+
+def _joined_used(one: Any, other: Any) -> Any:
+    """Join two summaries; a median of both cannot be known, so the medians are listed."""
+    if one == other or other is None:
+        return one
+    if one is None:
+        return other
+    ranges = [_as_range(value) for value in (one, other)]
+    if None in ranges:
+        listed = one if isinstance(one, list) else [one]
+        return [*listed, other]
+    return {
+        "min": min(known["min"] for known in ranges if known is not None),
+        "medians": [median for known in ranges if known is not None for median in known["medians"]],
+        "max": max(known["max"] for known in ranges if known is not None),
+    }
+
+
+def _as_range(value: Any) -> dict[str, Any] | None:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return {"min": value, "medians": [value], "max": value}
+    if isinstance(value, Mapping) and {"min", "max"} <= set(value):
+        return {"min": value["min"], "medians": value.get("medians", [value.get("median")]), "max": value["max"]}
+    return None

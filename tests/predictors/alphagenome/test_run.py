@@ -25,7 +25,7 @@ pytest.importorskip("msprime", reason="the simulated cohort needs the extra `dem
 from pgxeval import Cohort, predict_cohort
 from pgxeval.errors import InputFileError, RemoteServiceError, SettingError
 from pgxeval.genome.intervals import Interval
-from pgxeval.prediction.rows import PredictionRows
+from pgxeval.prediction.results import GeneResult
 from pgxeval.predictors.alphagenome.predictor import AlphaGenomePredictor
 from pgxeval.predictors.hosted.pacing import Pacer
 from pgxeval.simulation.simulate import simulate_cohort
@@ -352,7 +352,7 @@ def test_ctrl_c_between_two_genes_stops_the_threads(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(PredictionRows, "add_prediction", interrupted)
+    monkeypatch.setattr(GeneResult, "from_prediction", interrupted)
     with AlphaGenomeServer(delay_s=0.05) as server:
         with pytest.raises(KeyboardInterrupt) as kept:  # with its traceback, as notebooks do
             predict_cohort(cohort, [hosted(server, tmp_path)], progress=False)
@@ -366,7 +366,7 @@ CHILD = """
     import sys
     from pathlib import Path
     from pgxeval import Cohort, predict_cohort
-    from pgxeval.predictors import pool
+    from pgxeval.predictors.sequence import pool
     from pgxeval.predictors.alphagenome.predictor import AlphaGenomePredictor
 
     address, folder, cache, out, n_genes, grace_s = sys.argv[1:]

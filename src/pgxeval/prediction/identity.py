@@ -1,0 +1,180 @@
+"""RunIdentity: what makes the predictions of one predictor over one cohort the same, and what tells two runs apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from pgxeval.genome.personal import PersonalGenome
+from pgxeval.prediction.digest import Json, array_digest, bytes_digest, digest, file_identity, identify
+from pgxeval.provenance import versions
+
+if TYPE_CHECKING:
+    from pgxeval.cohort.cohort import Cohort
+    from pgxeval.genome.formats.source import GenotypeSource
+    from pgxeval.genome.reference import ReferenceGenome
+    from pgxeval.predictors.protocol import Predictor, TrainablePredictor
+
+REGION_BP = 10_000_000
+"""Genes whose starts lie in the same stretch of this length share a part of the store."""
+
+_COMPANIONS = (".tbi", ".csi", ".fai", ".gzi")
+_PLINK_COMPANIONS = (".pvar", ".pvar.zst", ".psam")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class RunIdentity:
+    """Identity of the predictions of one predictor over one cohort.
+
+    Parameters
+    ----------
+    predictor
+        Name in the predictions table.
+    settings
+        Everything that shapes the predictions of every gene: the predictor, and of the run what matters to it.
+    keys
+        Gene -> digest of `settings`, the gene's position and, for a trained predictor, its expression. Predictions
+        of equal keys are equal.
+    regions
+        Gene -> stretch of the genome that it shares a part of the store with.
+    individuals
+        Names, in the order of the predictions.
+    n_replicates
+        Number of replicates, the observed one included.
+    """
+
+    predictor: str
+    settings: Mapping[str, Json] = attrs.field(repr=False)
+    keys: Mapping[str, str] = attrs.field(repr=False)
+    regions: Mapping[str, str] = attrs.field(repr=False)
+    individuals: tuple[str, ...] = attrs.field(repr=False)
+    n_replicates: int
+
+    @property
+    def base(self) -> str:
+        """Digest of `settings`."""
+        return digest(dict(self.settings))
+
+    @property
+    def run(self) -> str:
+        """Name of the run: a digest of everything, over all genes of the cohort."""
+        return digest([self.predictor, dict(self.keys)])
+
+    @property
+    def description(self) -> dict[str, Json]:
+        """Settings and genes, to spell out how two runs differ."""
+        return {**self.settings, "genes": {"number": len(self.keys), "digest": digest(dict(self.keys))}}
+
+
+def identify_run(
+    cohort: Cohort,
+    predictor: Predictor | TrainablePredictor,
+    *,
+    cross_fitting: Mapping[str, Json] | None,
+    n_replicates: int,
+) -> RunIdentity:
+    """Identify the predictions of a predictor over a cohort.
+
+    Parameters
+    ----------
+    cohort
+        Whose genes and individuals.
+    predictor
+        What predicts.
+    cross_fitting
+        Method, folds, seed and groups of a trainable predictor; None for one that needs no training, to which
+        neither these nor expression and covariates matter.
+    n_replicates
+        Number of replicates, the observed one included.
+
+    Raises
+    ------
+    SettingError
+        If the predictor or the genome has a part that cannot be described; see `identify`.
+    """
+    individuals = list(cohort.individuals)
+    settings: dict[str, Json] = {
+        "predictor": identify(predictor, f"predictor {predictor.name!r}"),
+        "genotypes": genome_identity(cohort.genome),
+        "individuals": {"number": len(individuals), "digest": digest([*individuals])},
+        "versions": _versions(),
+    }
+    if cross_fitting is not None:
+        settings |= {**cross_fitting, "replicates": n_replicates - 1, "covariates": _covariates(cohort)}
+    base = digest(settings)
+    keys = {}
+    for row, gene in enumerate(cohort.genes):
+        place = digest(identify(gene, f"gene {gene.gene_id}")).encode()
+        expression = b"" if cross_fitting is None else np.ascontiguousarray(cohort.expression[row]).tobytes()
+        keys[gene.gene_id] = bytes_digest(base.encode(), place, expression)
+    return RunIdentity(
+        predictor=predictor.name,
+        settings=settings,
+        keys=keys,
+        regions={gene.gene_id: _region(gene.contig, gene.start) for gene in cohort.genes},
+        individuals=tuple(individuals),
+        n_replicates=n_replicates,
+    )
+
+
+def _covariates(cohort: Cohort) -> Json:
+    if cohort.covariates is None:
+        return None
+    return {
+        "names": [str(name) for name in cohort.covariates.columns],
+        "digest": array_digest(cohort.covariates.to_numpy(dtype=np.float64)),
+    }
+
+
+def genome_identity(genome: PersonalGenome) -> Json:
+    """Identify genotypes, reference and policies: files by content where that is affordable.
+
+    Raises
+    ------
+    SettingError
+        If a source of genotypes of one's own cannot be described.
+    """
+    if not isinstance(genome, PersonalGenome):
+        return identify(genome, "the genome")
+    return {
+        "source": _source_identity(genome.source),
+        "reference": None if genome.reference is None else _reference_identity(genome.reference),
+        "policies": identify(genome.policies, "the policies"),
+    }
+
+
+def _source_identity(source: GenotypeSource) -> Json:
+    path = Path(source.path)
+    if not path.is_file():
+        return identify(source, "the source of genotypes")
+    companions = [Path(f"{path}{ending}") for ending in _COMPANIONS]
+    if path.suffix == ".pgen":
+        companions += [path.with_suffix(ending) for ending in _PLINK_COMPANIONS]
+    return {
+        "class": type(source).__name__,
+        "file": file_identity(path),
+        "companions": {file.name[len(path.stem) :]: file_identity(file) for file in companions if file.is_file()},
+        "individuals": digest([*source.individuals]),
+    }
+
+
+def _reference_identity(reference: ReferenceGenome) -> Json:
+    path = Path(reference.path)
+    contigs: dict[str, Json] = dict(reference.contigs)
+    return {"file": file_identity(path) if path.is_file() else str(path), "contigs": digest(contigs)}
+
+
+def _versions() -> dict[str, Json]:
+    # not of optional packages: that one was imported says nothing about this predictor, whose class names its own
+    found = versions()
+    found["python"] = ".".join(found["python"].split(".")[:2])
+    return {package: found[package] for package in ("pgxeval", "python", "numpy", "scikit-learn")}
+
+
+def _region(contig: str, start: int) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9_]', '_', contig)}-{max(0, start) // REGION_BP:04d}"

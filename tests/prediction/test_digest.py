@@ -1,0 +1,231 @@
+"""digest: what shapes a prediction is in the description, whatever it is made of, and nothing else is."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import enum
+import functools
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestRegressor
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from pgxeval.errors import SettingError
+from pgxeval.prediction.digest import differences, digest, file_identity, identify
+from pgxeval.predictors.trained.random_forest import RandomForestPredictor
+
+
+def of(value: object) -> str:
+    return digest(identify(value, "it"))
+
+
+class Plain:
+    def __init__(self, estimator: object) -> None:
+        self.estimator = estimator
+
+
+@dataclasses.dataclass
+class Data:
+    estimator: object
+
+
+@attrs.frozen(eq=False)
+class Attrs:
+    estimator: object
+
+
+@attrs.frozen(slots=True)
+class Slotted:
+    estimator: object
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+@pytest.mark.parametrize("wrapper", [Plain, Data, Attrs, Slotted])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (Ridge(1), Ridge(1e4)),
+        (make_pipeline(StandardScaler(), Ridge(1)), make_pipeline(StandardScaler(), Ridge(2))),
+        (np.arange(3.0), np.array([0.0, 1.0, 2.5])),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.int64(15), np.int64(16)),
+        ({"b": {1, 2}}, {"b": {1, 3}}),
+        (pd.Series([1.0], index=["a"]), pd.Series([1.0], index=["b"])),
+        (Colour.RED, Colour.BLUE),
+        (datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)),
+        (re.compile("a"), re.compile("b")),
+        (np.random.default_rng(1), np.random.default_rng(2)),
+        (functools.partial(max, 1), functools.partial(max, 2)),
+        ([None, True], [None, 1.5]),
+        ("weights", Path("weights")),
+        (b"one", b"two"),
+        ((1, (2, 3)), (1, 2, 3)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_nested_change_changes_the_digest(wrapper: type, one: object, other: object) -> None:
+    assert of(wrapper(one)) != of(wrapper(other))
+    assert of(wrapper(one)) == of(wrapper(one))
+
+
+def test_equal_settings_have_equal_digests() -> None:
+    assert of(np.int64(15)) == of(15)
+    assert of(np.float64(0.5)) == of(0.5)
+    assert of({"a": 1, "b": 2}) == of({"b": 2, "a": 1})
+    assert of({3, 1, 2}) == of({2, 3, 1})
+    assert of(np.asfortranarray(np.eye(3))) == of(np.eye(3))
+    shared = [1]
+    assert of([shared, shared]) == of([[1], [1]])
+    assert of(RandomForestPredictor(min_samples_leaf=15)) != of(RandomForestPredictor(min_samples_leaf=16))
+
+
+def test_fitted_models_are_told_apart_by_what_they_learned() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(30, 2)), rng.normal(size=30)
+
+    def forest(seed: int) -> RandomForestRegressor:
+        return RandomForestRegressor(3, random_state=seed).fit(x, y)
+
+    assert of(forest(0)) == of(forest(0))
+    first, second = forest(0), forest(1)
+    second.random_state = 0
+    assert of(first) != of(second)
+
+
+def test_circles_end() -> None:
+    one, other = Plain(1), Plain(1)
+    one.me, other.me = [one], [other]  # type: ignore[attr-defined]
+    assert of(one) == of(other)
+
+
+def made(source: str, **known: Any) -> object:
+    names: dict[str, Any] = dict(known)
+    exec(source, names)  # a class whose code differs, as after an edit of a notebook
+    return names["P"]()
+
+
+CLASS = """
+SCALE = {scale}
+def helper(x):
+    return x * {factor}
+class Base:
+    def finish(self, x):
+        return x + {shift}
+class P(Base):
+    '''{words}'''
+    power = {power}
+    def predict(self, gene, genome, individuals):
+        return self.finish(helper(SCALE)) ** self.power
+"""
+PARTS = {"scale": 1, "factor": 2, "shift": 3, "power": 4, "words": "a"}
+
+
+@pytest.mark.parametrize("part", ["scale", "factor", "shift", "power"])
+def test_changed_code_changes_the_digest(part: str) -> None:
+    assert of(made(CLASS.format(**PARTS))) == of(made("\n\n" + CLASS.format(**PARTS)))
+    assert of(made(CLASS.format(**PARTS))) == of(made(CLASS.format(**{**PARTS, "words": "b"})))
+    assert of(made(CLASS.format(**PARTS))) != of(made(CLASS.format(**{**PARTS, part: 9})))
+
+
+def test_counters_that_code_refers_to_are_no_settings() -> None:
+    source = "class P:\n  def predict(self):\n    calls.append(1)"
+    assert of(made(source, calls=[])) == of(made(source, calls=[1, 2]))
+    assert of(made(source.replace("calls.append(1)", "return calls"), calls=1.5)) != of(
+        made(source.replace("calls.append(1)", "return calls"), calls=2.5)
+    )
+
+
+class Declared:
+    def __init__(self, alpha: float) -> None:
+        self.alpha, self.calls, self.lock = alpha, 0, threading.Lock()
+
+    @property
+    def settings(self) -> dict[str, float]:
+        return {"alpha": self.alpha}
+
+
+def test_declared_settings_stand_for_the_state() -> None:
+    one, other = Declared(1.0), Declared(1.0)
+    other.calls = 7
+    assert of(one) == of(other) != of(Declared(2.0))
+
+
+def test_what_cannot_be_described_is_refused_with_the_way_out() -> None:
+    with pytest.raises(SettingError, match=r"predictor 'x' .*its part estimator\['a'\]\[0\] \(lock\).*`settings`"):
+        identify(Plain({"a": [threading.Lock()]}), "predictor 'x'")
+
+
+def test_a_file_is_identified_by_its_content(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    path.write_bytes(b"one")
+    first = of(Plain(path))
+    assert of(Plain(str(path))) != of(Plain(str(tmp_path / "other")))
+    path.write_bytes(b"two")
+    assert of(Plain(path)) != first
+    path.write_bytes(b"one")
+    assert of(Plain(path)) == first
+    large = tmp_path / "large"
+    large.write_bytes(bytes(17 * 2**20))
+    before = file_identity(large)
+    with large.open("r+b") as file:
+        file.seek(large.stat().st_size // 2)
+        file.write(b"x")
+    assert file_identity(large)["samples"] != before["samples"]
+
+
+def test_tensors_and_modules_are_described_by_content() -> None:
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Linear(2, 1)
+    before = of(Plain(layer))
+    assert of(Plain(layer)) == before
+    with torch.no_grad():
+        layer.weight += 1
+    assert of(Plain(layer)) != before
+    assert of(torch.zeros(2, dtype=torch.bfloat16)) != of(torch.zeros(2, dtype=torch.float16))
+
+
+def test_the_digest_is_the_same_in_every_process() -> None:
+    script = (
+        "from pgxeval.prediction.digest import digest, identify\n"
+        "class P:\n"
+        "  def __init__(self): self.a = {'x', 'y', (1, 'z'), frozenset({'q', 'r'})}\n"
+        "  def predict(self): return {'b', 'a'} & {1} or self.a in {'m', 'n', 'o'}\n"
+        "print(digest(identify(P(), 'p')))"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_differences_are_spelled_out() -> None:
+    ours = {"folds": 3, "predictor": {"state": {"alpha": 1, "l1": 0.5}}}
+    theirs = {"folds": 5, "predictor": {"state": {"alpha": 2, "l1": 0.5}}, "groups": None, "more": 1}
+    assert differences(ours, theirs) == [
+        "folds: 3 instead of 5",
+        "predictor.state.alpha: 1 instead of 2",
+        "more: nothing instead of 1",
+    ]

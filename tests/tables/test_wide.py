@@ -1,0 +1,74 @@
+"""Matrices and tables of other libraries become predictions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pgxeval.errors import InputFileError, InputFileNotFoundError, TableError
+from pgxeval.tables import Predictions
+
+GENES, INDIVIDUALS = ["ENSG1.2", "ENSG2"], ["007", "NA", "P3"]
+VALUES = np.array([[0.25, np.nan, 1.5], [-1.0, 0.0, 3.0]])
+MATRIX = pd.DataFrame(VALUES, index=GENES, columns=INDIVIDUALS)
+PREDIXCAN = pd.DataFrame(VALUES.T, columns=GENES).assign(FID="0", IID=INDIVIDUALS)[["FID", "IID", *GENES]]
+NAMED = MATRIX.rename_axis("gene").reset_index()
+
+
+def _check(predictions: Predictions) -> None:
+    table = predictions.table.astype({"gene_id": str, "individual": str})
+    values = {(row.gene_id, row.individual): row.prediction for row in table.itertuples()}
+    np.testing.assert_array_equal([[values[gene, name] for name in INDIVIDUALS] for gene in GENES], VALUES)
+    assert len(table) == VALUES.size
+    assert predictions.predictors == ("mine",)
+    assert table["fold"].isna().all()
+
+
+@pytest.mark.parametrize("matrix", [MATRIX, PREDIXCAN, NAMED, PREDIXCAN.drop(columns="FID")])
+def test_matrices_of_either_layout(matrix: pd.DataFrame) -> None:
+    _check(Predictions.from_matrix(matrix, predictor="mine"))
+
+
+@pytest.mark.parametrize("matrix", [PREDIXCAN, NAMED])
+def test_tables_of_other_libraries(matrix: pd.DataFrame) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    _check(Predictions.from_matrix(pyarrow.Table.from_pandas(matrix), predictor="mine"))
+    polars = pytest.importorskip("polars")
+    _check(Predictions.from_matrix(polars.from_pandas(matrix), predictor="mine"))
+    long = Predictions.from_matrix(matrix, predictor="mine").table
+    plain = long.astype({"predictor": str, "gene_id": str, "individual": str}).drop(columns="reason")
+    _check(Predictions.from_table(polars.from_pandas(plain)))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt", ".parquet"])
+@pytest.mark.parametrize("matrix", [PREDIXCAN, NAMED])
+def test_files(tmp_path: Path, matrix: pd.DataFrame, ending: str) -> None:
+    path = tmp_path / f"matrix{ending}"
+    if ending == ".parquet":
+        matrix.to_parquet(path)
+    else:
+        matrix.to_csv(path, sep={".csv": ",", ".tsv": "\t", ".txt": " "}[ending], index=False, na_rep="NA")
+    _check(Predictions.from_matrix(path, predictor="mine"))
+
+
+def test_what_is_not_a_matrix_is_named(tmp_path: Path) -> None:
+    for matrix, message in (
+        (MATRIX.reset_index(drop=True), "the rows have no names"),
+        (NAMED.assign(P3="high"), "column P3, row 0 .*'high' is not a number"),
+        (pd.concat([NAMED, NAMED]), "gene ENSG1.2 occurs more than once"),
+        (NAMED.set_axis(["gene", "a", "a", "b"], axis=1), "individual a occurs more than once"),
+        (NAMED[["gene"]], "it has no individual"),
+        (NAMED.assign(gene=[1.5, 2.5]), "identifiers are decimal numbers"),
+        (NAMED.assign(gene=["a", None]), "an identifier is empty"),
+        ({"a": 1}, "expected a table .* got dict"),
+    ):
+        with pytest.raises(TableError, match=message):
+            Predictions.from_matrix(matrix, predictor="mine")  # type: ignore[arg-type]
+    with pytest.raises(InputFileNotFoundError):
+        Predictions.from_matrix(tmp_path / "no.csv", predictor="mine")
+    (tmp_path / "bad.parquet").write_bytes(b"no")
+    with pytest.raises(InputFileError, match="cannot be read"):
+        Predictions.from_matrix(tmp_path / "bad.parquet", predictor="mine")
