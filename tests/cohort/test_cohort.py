@@ -522,3 +522,27 @@ def test_real_cohort(shared_data: Path) -> None:
     assert pd.Series([gene.contig for gene in cohort.genes]).value_counts().to_dict() == {"1": 294, "2": 134}
     halves = cohort.halves(seed=0)
     assert sum(len(half.individuals) for half in halves) == 90
+
+
+def test_dosages_are_read_from_the_field_that_there_is_and_half_calls_by_policy(
+    files: Callable[..., dict[str, Path]], tmp_path: Path
+) -> None:
+    paths = files()
+    plain = tmp_path / "imputed.vcf"
+    text = (tmp_path / "genotypes.vcf").read_text() if (tmp_path / "genotypes.vcf").exists() else ""
+    if not text:
+        with pysam.BGZFile(str(paths["genotypes"])) as handle:
+            text = handle.read().decode()
+    head, record = text.rstrip("\n").rsplit("\n", 1)
+    columns = record.split("\t")[:8]
+    plain.write_text(head + "\n" + "\t".join([*columns, "DS", *(f"{i / 20:.2f}" for i in range(30))]) + "\n")
+    imputed = Path(pysam.tabix_index(str(plain), preset="vcf", force=True))
+    cohort = Cohort.from_files(**paths | {"genotypes": [imputed]})
+    assert any("dosages are read from DS of" in note for note in cohort.notes)
+    assert cohort.genome.dosages("1:1-2,000").values.max() == pytest.approx(1.45)
+    half = tmp_path / "half.vcf"
+    half.write_text(head + "\n" + "\t".join([*columns, "GT", *["1|.", "0|1"] * 15]) + "\n")
+    half = Path(pysam.tabix_index(str(half), preset="vcf", force=True))
+    for policy, dosage in (("missing", -1), ("reference", 1)):
+        genome = Cohort.from_files(**paths | {"genotypes": half}, field="GT", half_missing=policy).genome  # type: ignore[arg-type]
+        assert genome.dosages("1:1-2,000").values[:2, 0].tolist() == [dosage, 1]

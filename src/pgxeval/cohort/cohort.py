@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 import numpy as np
@@ -51,6 +51,8 @@ from pgxeval.names import first_duplicate, known_names, near_names
 from pgxeval.seeding import hash64
 
 if TYPE_CHECKING:
+    from pgxeval.genome.formats.calls import Field
+    from pgxeval.genome.formats.source import GenotypePaths
     from pgxeval.genome.personal import PersonalGenome
 
 ESTIMATE = "estimate"
@@ -207,7 +209,7 @@ class Cohort:
         cls,
         *,
         expression: str | os.PathLike[str] | pd.DataFrame,
-        genotypes: str | os.PathLike[str],
+        genotypes: GenotypePaths,
         genes: str | os.PathLike[str] | None = None,
         reference: str | os.PathLike[str] | None = None,
         covariates: str | os.PathLike[str] | pd.DataFrame | None = None,
@@ -216,6 +218,8 @@ class Cohort:
         relationship: str | os.PathLike[str] | pd.DataFrame | None = None,
         genotype_pcs: int = 0,
         screen_genotypes: bool = True,
+        field: Field | None = None,
+        half_missing: Literal["missing", "reference"] = "missing",
     ) -> Cohort:
         """Combine the files of a cohort: the individuals and genes that occur in all of them.
 
@@ -237,6 +241,12 @@ class Cohort:
             Covariate table of GTEx, its transpose, PLINK's ``.eigenvec``, or a DataFrame with one row per individual
             (`pgxeval.cohort.covariates.read_covariates`). Categories become indicator columns; individuals with a
             missing value are excluded.
+        field
+            FORMAT field of dosages, ``"GT"``, ``"DS"`` or ``"GP"``; None chooses, and notes the choice
+            (`PersonalGenome`).
+        half_missing
+            What genotypes with one known copy of two, such as ``1|.``, are as dosages: ``"missing"``, or with the
+            missing copy as the ``"reference"``. They are counted in `check`.
 
         Returns
         -------
@@ -253,8 +263,10 @@ class Cohort:
         from pgxeval.genome.personal import PersonalGenome
 
         genome = PersonalGenome(
-            genotypes=Path(genotypes).expanduser() if str(genotypes).startswith("~") else genotypes,
+            genotypes=genotypes,
             reference=None if reference is None else Path(reference).expanduser(),
+            field=field,
+            half_missing=half_missing,
         )
         measured = read_expression(expression)
         return cls.from_parts(
@@ -330,6 +342,8 @@ class Cohort:
         SettingError
             If fewer than 10 individuals are shared.
         """
+        from pgxeval.genome.personal import PersonalGenome
+
         table = None if covariates is None else read_covariates(covariates, expression.individuals)
         labels = {labels for labels in (groups, strata) if isinstance(labels, str)}
         combined = combine(
@@ -342,6 +356,8 @@ class Cohort:
                 PgxevalWarning,
                 stacklevel=_CALLER - 1,
             )
+        of_files = isinstance(genome, PersonalGenome)  # and not an object with its members
+        genome_notes = genome.notes if of_files else ()
         cohort = cls._screened(
             genome=genome,
             genes=combined.genes,
@@ -349,7 +365,7 @@ class Cohort:
             individuals=combined.individuals,
             covariates=combined.covariates,
             exclusions=exclusions_table(combined.exclusions),
-            notes=combined.notes,
+            notes=[*combined.notes, *genome_notes],
         )
         return cohort._related(groups, strata, relationship, table, genotype_pcs=genotype_pcs, screen=screen_genotypes)
 
