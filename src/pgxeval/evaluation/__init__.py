@@ -1,13 +1,15 @@
 """Evaluation of a predictions table against measured expression."""
 
+from pgxeval.evaluation.across_genes import across_genes
 from pgxeval.evaluation.concordance import OddsRatio, PairedTable, Share
 from pgxeval.evaluation.evaluation import Evaluation
-from pgxeval.evaluation.evaluator import Evaluator
+from pgxeval.evaluation.evaluator import Evaluator, evaluate_tissues
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.mechanism import Agreement, MechanismSettings, compare_effects
 from pgxeval.evaluation.nonadditivity import Nonadditivity, NonadditivitySettings, nonadditivity
 from pgxeval.evaluation.power import PowerSettings, power
 from pgxeval.evaluation.strata import gain_of, gain_test
+from pgxeval.evaluation.tissues import tissue_sharing
 
 __all__ = [
     "Agreement",
@@ -21,11 +23,14 @@ __all__ = [
     "PairedTable",
     "PowerSettings",
     "Share",
+    "across_genes",
     "compare_effects",
+    "evaluate_tissues",
     "gain_of",
     "gain_test",
     "nonadditivity",
     "power",
+    "tissue_sharing",
 ]
 
 

@@ -24,6 +24,7 @@ from pgxeval.evaluation.per_gene import NOT_IN_TABLE, Judge, Judged, ZeroShotInf
 from pgxeval.evaluation.strata import strata_of, strata_table
 from pgxeval.evaluation.summary import Summariser
 from pgxeval.evaluation.tables import EXCLUSIONS
+from pgxeval.evaluation.tissues import JudgedGenes, stack_tissues
 from pgxeval.tables.predictions import Predictions
 
 __all__ = ["Evaluation", "Evaluator"]
@@ -170,6 +171,38 @@ class Evaluator:
             unknown_genes=unknown_genes,
         )
         predictions = _predictions(predictions)
+        result = self._judge(
+            predictions,
+            seed=seed,
+            confidence=confidence,
+            permutations=permutations,
+            zero_shot_inference=zero_shot_inference,
+            unknown_genes=unknown_genes,
+        )
+        return _conclude(
+            result,
+            strata=strata,
+            confidence=confidence,
+            level=level,
+            margin=margin,
+            block_bp=block_bp,
+            elastic_net=elastic_net,
+            random_forest=random_forest,
+            target=self.target,
+            predictions=predictions,
+        )
+
+    def _judge(
+        self,
+        predictions: Predictions,
+        *,
+        seed: int,
+        confidence: float,
+        permutations: int | None,
+        zero_shot_inference: ZeroShotInference,
+        unknown_genes: str,
+    ) -> JudgedGenes:
+        """Compare each predictor with the measured expression of one tissue."""
         threads = self.threads or min(os.cpu_count() or 1, 8)
         long = LongTable(predictions.table, self.target.gene_ids, self.target.individuals, threads)
         excluded = self._match(long, unknown_genes)
@@ -210,43 +243,22 @@ class Evaluator:
             ]
             del matrices
         gene_ids = tuple(self.target.gene_ids[row] for row in genes)
-        gene_names = [self.target.gene_names[row] for row in genes]
         excluded += [row for one in judged for row in _undefined(one, gene_ids)]
-        by_stratum = strata_table(
-            judged, gene_ids, strata, elastic_net=elastic_net, random_forest=random_forest, level=level
-        )
-        if block_bp is None:
-            block_bp = default_block_bp(predictions.settings.get(one.predictor, {}) for one in judged)
-        blocks = assign_blocks([self.target.contigs[row] for row in genes], self.target.starts[genes], block_bp)
-        summariser = Summariser(judged=judged, blocks=blocks, confidence=confidence, level=level, margin=margin)
-        definers = frozenset({elastic_net, random_forest}) if strata is None else frozenset()
-        summary, concordance, comparison = summariser.tables(strata_of(by_stratum, definers))
-        _warn_of_few_blocks(summary)
-        per_gene = pd.concat([one.per_gene(gene_ids) for one in judged], ignore_index=True)
-        per_gene.insert(2, "gene_name", pd.Series(gene_names * len(judged), dtype="str"))
-        return Evaluation(
-            summary=summary,
-            per_gene=per_gene,
-            concordance=concordance,
-            comparison=comparison,
-            strata=by_stratum,
-            exclusions=_exclusions(self.target.exclusions, excluded),
+        return JudgedGenes(
+            judged=tuple(judged),
+            gene_ids=gene_ids,
+            gene_names=tuple(self.target.gene_names[row] for row in genes),
+            contigs=tuple(self.target.contigs[row] for row in genes),
+            starts=self.target.starts[genes],
+            excluded=tuple(_exclusions(self.target.exclusions, excluded)),
             settings={
                 "n_genes": len(genes),
                 "n_individuals": int(everyone.sum()),
                 "covariates": list(self.target.covariate_names),
                 "seed": seed,
-                "confidence": confidence,
-                "level": level,
-                "margin": margin,
-                "block_bp": block_bp,
-                "n_blocks": len(np.unique(blocks)),
                 "permutations": permutations,
                 "permutation_seed": permutation_seed,
                 "zero_shot_inference": zero_shot_inference,
-                "elastic_net": elastic_net,
-                "random_forest": random_forest,
-                "strata": "given" if strata is not None else "elastic net and random forest of this table",
                 "predictors": {
                     one.predictor: {
                         "kind": one.kind,
@@ -257,8 +269,6 @@ class Evaluator:
                     for one in judged
                 },
             },
-            target=self.target,
-            predictions=predictions,
         )
 
     def _match(self, long: LongTable, unknown_genes: str) -> list[dict[str, Any]]:
@@ -304,6 +314,134 @@ class Evaluator:
             counts = [f"{row['count']} {row['kind']}(s) {row['reason']} ({row['name']})" for row in excluded]
             warnings.warn(f"excluded: {'; '.join(counts)}", PgxevalWarning, stacklevel=3)
         return excluded
+
+
+def evaluate_tissues(
+    cohorts: Mapping[str, Cohort | Expression | pd.DataFrame | str | os.PathLike[str]],
+    predictions: Mapping[str, Predictions | pd.DataFrame | str | os.PathLike[str]],
+    *,
+    seed: int = 0,
+    confidence: float = 0.95,
+    level: float = 0.05,
+    margin: float | None = None,
+    block_bp: int | None = None,
+    permutations: int | None = None,
+    zero_shot_inference: ZeroShotInference = "automatic",
+    elastic_net: str = "elastic_net",
+    random_forest: str = "random_forest",
+    threads: int | None = None,
+) -> Evaluation:
+    """Evaluate predictions in several tissues, gene-tissue pair by gene-tissue pair.
+
+    Parameters
+    ----------
+    cohorts
+        Tissue -> what `Evaluator` takes. Individuals and genes may differ between tissues.
+    predictions
+        Tissue -> what `Evaluator.evaluate` takes, with the same keys.
+    seed, confidence, level, margin, block_bp, permutations, zero_shot_inference, elastic_net, random_forest
+        As in `Evaluator.evaluate`.
+    threads
+        As in `Evaluator`.
+
+    Returns
+    -------
+    Evaluation
+        The tables `per_gene` and `strata` have a column ``tissue``; shares, odds ratios and comparisons are over
+        pairs, and all tissues of a gene are in one block of the jackknife.
+
+    Raises
+    ------
+    TableError
+        If there is no tissue, or the keys of the two mappings differ.
+    """
+    if not cohorts or set(cohorts) != set(predictions):
+        raise TableError(
+            f"cohorts and predictions must have the same tissues, at least one, got {_some(sorted(cohorts))} and "
+            f"{_some(sorted(predictions))}"
+        )
+    _check_settings(
+        confidence=confidence,
+        level=level,
+        margin=margin,
+        permutations=permutations,
+        zero_shot_inference=zero_shot_inference,
+        unknown_genes="error",
+    )
+    results = {
+        tissue: Evaluator(cohort, threads=threads)._judge(
+            _predictions(predictions[tissue]),
+            seed=seed,
+            confidence=confidence,
+            permutations=permutations,
+            zero_shot_inference=zero_shot_inference,
+            unknown_genes="error",
+        )
+        for tissue, cohort in cohorts.items()
+    }
+    return _conclude(
+        stack_tissues(results),
+        strata=None,
+        confidence=confidence,
+        level=level,
+        margin=margin,
+        block_bp=block_bp,
+        elastic_net=elastic_net,
+        random_forest=random_forest,
+    )
+
+
+def _conclude(
+    result: JudgedGenes,
+    *,
+    strata: pd.DataFrame | None,
+    confidence: float,
+    level: float,
+    margin: float | None,
+    block_bp: int | None,
+    elastic_net: str,
+    random_forest: str,
+    target: MeasuredExpression | None = None,
+    predictions: Predictions | None = None,
+) -> Evaluation:
+    """Make the tables over genes, or gene-tissue pairs, from judged predictors."""
+    by_stratum = strata_table(
+        result.judged, result.gene_ids, strata, elastic_net=elastic_net, random_forest=random_forest, level=level
+    )
+    if block_bp is None:
+        block_bp = default_block_bp(result.settings["predictors"].get(one.predictor, {}) for one in result.judged)
+    blocks = assign_blocks(result.contigs, result.starts, block_bp)
+    summariser = Summariser(judged=result.judged, blocks=blocks, confidence=confidence, level=level, margin=margin)
+    definers = frozenset({elastic_net, random_forest}) if strata is None else frozenset()
+    summary, concordance, comparison = summariser.tables(strata_of(by_stratum, definers))
+    _warn_of_few_blocks(summary)
+    per_gene = pd.concat([one.per_gene(result.gene_ids) for one in result.judged], ignore_index=True)
+    per_gene.insert(2, "gene_name", pd.Series(result.gene_names * len(result.judged), dtype="str"))
+    if result.tissues is not None:
+        per_gene.insert(1, "tissue", pd.Series(result.tissues * len(result.judged), dtype="str"))
+        by_stratum.insert(0, "tissue", pd.Series(result.tissues, dtype="str"))
+    return Evaluation(
+        summary=summary,
+        per_gene=per_gene,
+        concordance=concordance,
+        comparison=comparison,
+        strata=by_stratum,
+        exclusions=pd.DataFrame(list(result.excluded), columns=list(EXCLUSIONS)),
+        settings={
+            **result.settings,
+            "n_genes": len(result.gene_ids),
+            "confidence": confidence,
+            "level": level,
+            "margin": margin,
+            "block_bp": block_bp,
+            "n_blocks": len(np.unique(blocks)),
+            "elastic_net": elastic_net,
+            "random_forest": random_forest,
+            "strata": "given" if strata is not None else "elastic net and random forest of this table",
+        },
+        target=target,
+        predictions=predictions,
+    )
 
 
 def _default_permutations(genes: int, individuals: int, replicates: int) -> int:
@@ -377,12 +515,12 @@ def _undefined(judged: Judged, gene_ids: tuple[str, ...]) -> list[dict[str, Any]
     ]
 
 
-def _exclusions(before: pd.DataFrame, excluded: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _exclusions(before: pd.DataFrame, excluded: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     rows = [
         _excluded(str(kind), "", str(reason), len(part), part["name"].astype(str).tolist())
         for (kind, reason), part in before.groupby(["kind", "reason"], sort=False, observed=True)
     ]
-    return pd.DataFrame([*rows, *excluded], columns=list(EXCLUSIONS))
+    return [*rows, *excluded]
 
 
 def _some(names: Sequence[str]) -> str:

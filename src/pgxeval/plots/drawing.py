@@ -48,6 +48,12 @@ def of_stratum(table: pd.DataFrame, stratum: str) -> pd.DataFrame:
     return table[table["stratum"].astype(str) == stratum]
 
 
+def pairs_of(table: pd.DataFrame) -> pd.Series[str]:
+    """Return what each row is about: the gene, or gene and tissue in an evaluation of several tissues."""
+    genes = table["gene_id"].astype(str)
+    return genes if "tissue" not in table else genes + " (" + table["tissue"].astype(str) + ")"
+
+
 def gene_label(per_gene: pd.DataFrame, gene_id: str) -> str:
     """Return the symbol of a gene with its identifier in brackets, or the identifier if it has no symbol."""
     names = per_gene.loc[per_gene["gene_id"].astype(str) == gene_id, "gene_name"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pgxeval.plots.drawing import GREY, PALETTE, axes_or_new, plain, predictor_names, say, symmetric_limit
+from pgxeval.plots.drawing import GREY, PALETTE, axes_or_new, pairs_of, plain, predictor_names, say, symmetric_limit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +94,8 @@ def _pair(table: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     names = table["predictor"].astype(str)
     sides = {}
     for side, name in (("a", a), ("b", b)):
-        rows = table[names == name].set_index("gene_id")
+        rows = table[names == name]
+        rows = rows.set_index(pairs_of(rows))
         sides[side] = pd.to_numeric(rows["spearman"]).astype("float64")
         sides[f"direction_{side}"] = rows["direction"].astype("Float64").fillna(0.0).astype("float64")
     return pd.concat(sides, axis=1)
@@ -110,7 +111,8 @@ def _undefined_note(pair: pd.DataFrame) -> str:
 def _scatter_genes(ax: Axes, shown: pd.DataFrame, strata: pd.DataFrame | None) -> None:
     nonlinear = np.zeros(len(shown), dtype=bool)
     if strata is not None:
-        stratum = strata.drop_duplicates("gene_id").set_index("gene_id")["stratum"].astype(str)
+        keyed = strata.set_index(pairs_of(strata))["stratum"].astype(str)
+        stratum = keyed[~keyed.index.duplicated()]
         nonlinear = (stratum.reindex(shown.index) == "nonlinear").to_numpy()
     size = 34 if len(shown) <= 200 else 14 if len(shown) <= 1000 else 7
     for chosen, color, marker, label in (

@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import attrs
 import pandas as pd
 
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.names import known_names
+from pgxeval.plots.drawing import pairs_of
 from pgxeval.provenance import __version__
 from pgxeval.report import sections as section
 from pgxeval.report.figures import figures
@@ -93,6 +95,7 @@ def write_report(
         raise SettingError(f"unknown section(s) {', '.join(map(str, unknown))}; allowed are {', '.join(SECTIONS)}")
     if max_genes < 0:
         raise SettingError(f"max_genes must be 0 or more, got {max_genes}")
+    evaluation = _by_pair(evaluation)
     options = section.Options(show_individuals_of=_genes_to_show(evaluation, show_individuals_of), max_genes=max_genes)
     bodies = [(name, _SECTIONS[name][0], _SECTIONS[name][1](evaluation, options)) for name in asked]
     own = [(f"extra-{k}", heading, section.more(content)) for k, (heading, content) in enumerate((extra or {}).items())]
@@ -106,6 +109,19 @@ def write_report(
         footer=f"Written by pgxeval {__version__}. {_PRIVACY[bool(options.show_individuals_of)]}",
     )
     return _write(Path(path), html)
+
+
+def _by_pair(evaluation: Evaluation) -> Evaluation:
+    """Return an evaluation of several tissues with gene-tissue pairs in place of genes, any other as it is."""
+    if "tissue" not in evaluation.per_gene:
+        return evaluation
+    per_gene, strata = evaluation.per_gene, evaluation.strata
+    names = per_gene["gene_name"].astype(str) + " (" + per_gene["tissue"].astype(str) + ")"
+    return attrs.evolve(
+        evaluation,
+        per_gene=per_gene.assign(gene_id=pairs_of(per_gene), gene_name=names).drop(columns="tissue"),
+        strata=strata.assign(gene_id=pairs_of(strata)).drop(columns="tissue"),
+    )
 
 
 _PRIVACY = {

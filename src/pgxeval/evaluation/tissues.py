@@ -1,0 +1,172 @@
+"""Several tissues in one evaluation: the unit is the gene-tissue pair, and tissues of a gene share a genomic block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pgxeval.errors import TableError
+from pgxeval.evaluation.per_gene import NOT_IN_TABLE, Judged
+from pgxeval.evaluation.resampling import benjamini_hochberg
+from pgxeval.seeding import hash64
+
+_TEXTS = {"inference": "none", "reason": NOT_IN_TABLE, "withheld": ""}
+NO_TISSUE = "none: not predicted in any tissue with permuted replicates"
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class JudgedGenes:
+    """Judged predictors at the genes of one tissue, or at the gene-tissue pairs of several.
+
+    Parameters
+    ----------
+    judged
+        The predictors.
+    gene_ids, gene_names, contigs
+        str (n_genes,): identifier, symbol and contig of each gene.
+    starts
+        int64 (n_genes,): start of each gene, 0-based.
+    tissues
+        str (n_genes,): tissue of each gene, or None in an evaluation of one tissue.
+    excluded
+        Rows of the exclusions table.
+    settings
+        Settings of each predictor, and what the evaluation used.
+    """
+
+    judged: tuple[Judged, ...]
+    gene_ids: tuple[str, ...]
+    gene_names: tuple[str, ...]
+    contigs: tuple[str, ...]
+    starts: npt.NDArray[np.int64]
+    tissues: tuple[str, ...] | None = None
+    excluded: tuple[Mapping[str, Any], ...] = ()
+    settings: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:
+    """Stack the genes of several tissues to gene-tissue pairs.
+
+    A predictor that was not run in a tissue is undefined at its genes, with that reason. Null distributions are stacked
+    over the replicates that all tissues of the predictor have. q-values are computed anew over all pairs.
+
+    Raises
+    ------
+    TableError
+        If a predictor is cross-fitted in one tissue and zero-shot in another.
+    """
+    names = list(dict.fromkeys(one.predictor for result in by_tissue.values() for one in result.judged))
+    judged = tuple(_stack(name, by_tissue) for name in names)
+    first = next(iter(by_tissue.values()))
+    return JudgedGenes(
+        judged=judged,
+        gene_ids=tuple(gene for result in by_tissue.values() for gene in result.gene_ids),
+        gene_names=tuple(name for result in by_tissue.values() for name in result.gene_names),
+        contigs=tuple(contig for result in by_tissue.values() for contig in result.contigs),
+        starts=np.concatenate([result.starts for result in by_tissue.values()]),
+        tissues=tuple(tissue for tissue, result in by_tissue.items() for _ in result.gene_ids),
+        excluded=tuple(
+            {**row, "reason": f"{tissue}: {row['reason']}"}
+            for tissue, result in by_tissue.items()
+            for row in result.excluded
+        ),
+        settings={**first.settings, "tissues": {tissue: dict(result.settings) for tissue, result in by_tissue.items()}},
+    )
+
+
+def _stack(name: str, by_tissue: Mapping[str, JudgedGenes]) -> Judged:
+    parts = {tissue: _of(result.judged, name) for tissue, result in by_tissue.items()}
+    present = [part for part in parts.values() if part is not None]
+    kinds = {part.kind for part in present}
+    if len(kinds) > 1:
+        raise TableError(
+            f"predictor {name} is {' and '.join(sorted(kinds))} in different tissues; give the two different names"
+        )
+    with_null = [part for part in present if part.null_key is not None]
+    common = _common([part.null_replicates for part in with_null])
+    sizes = [len(result.gene_ids) for result in by_tissue.values()]
+    columns: dict[str, Any] = {}
+    nulls: dict[str, list[npt.NDArray[Any]]] = {"null": [], "null_df": []}
+    for field in attrs.fields(Judged):
+        values = getattr(present[0], field.name)
+        if isinstance(values, np.ndarray) and values.ndim == 1 and field.name != "null_replicates":
+            pieces = [
+                _missing(field.name, values.dtype, size) if part is None else getattr(part, field.name)
+                for part, size in zip(parts.values(), sizes, strict=True)
+            ]
+            columns[field.name] = np.concatenate(pieces)
+    for part, size in zip(parts.values(), sizes, strict=True):
+        if part is None or part.null_key is None:
+            nulls["null"].append(np.full((len(common), size), np.nan))
+            nulls["null_df"].append(np.zeros((len(common), size), dtype=np.int64))
+        else:
+            rows = np.flatnonzero(np.isin(part.null_replicates, common))
+            nulls["null"].append(part.null[rows])
+            nulls["null_df"].append(part.null_df[rows])
+    columns["q_value"] = benjamini_hochberg(columns["p_value"])
+    keys = [(tissue, part.null_key) for tissue, part in parts.items() if part is not None and part.null_key is not None]
+    references = dict.fromkeys(part.reference for part in present)
+    return attrs.evolve(
+        present[0],
+        **columns,
+        null=np.concatenate(nulls["null"], axis=1),
+        null_df=np.concatenate(nulls["null_df"], axis=1),
+        null_replicates=common,
+        null_key=(hash64(str(keys)) % 2**63, len(keys)) if keys and len(common) else None,
+        reference="; ".join(references) if keys else next(iter(references), NO_TISSUE),
+    )
+
+
+def _of(judged: Sequence[Judged], name: str) -> Judged | None:
+    return next((one for one in judged if one.predictor == name), None)
+
+
+def _common(replicates: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    if not replicates:
+        return np.empty(0, dtype=np.int64)
+    common = replicates[0]
+    for other in replicates[1:]:
+        common = np.intersect1d(common, other)
+    return common
+
+
+def _missing(name: str, dtype: np.dtype[Any], size: int) -> npt.NDArray[Any]:
+    if dtype == np.float64:
+        return np.full(size, np.nan)
+    if dtype.kind == "O":
+        return np.full(size, _TEXTS.get(name, ""), dtype=object)
+    return np.zeros(size, dtype=dtype)
+
+
+def tissue_sharing(per_gene: pd.DataFrame) -> pd.DataFrame:
+    """Count, for each predictor, in how many tissues its genes point in the right direction.
+
+    Parameters
+    ----------
+    per_gene
+        The per_gene table of an evaluation of several tissues.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per predictor, number of tissues in which a gene has a direction, and number of these in which it is
+        right: predictor, tissues, right, genes.
+
+    Raises
+    ------
+    TableError
+        If the table has no column ``tissue``.
+    """
+    if "tissue" not in per_gene:
+        raise TableError("per_gene has no column tissue: this is an evaluation of one tissue")
+    directed = per_gene[per_gene["direction"].notna()]
+    by_gene = directed.groupby(["predictor", "gene_id"], observed=True)["direction"].agg(
+        tissues="size", right=lambda direction: int((direction > 0).sum())
+    )
+    counts = by_gene.reset_index().groupby(["predictor", "tissues", "right"], observed=True).size()
+    return counts.rename("genes").reset_index()

@@ -1,0 +1,116 @@
+"""Several tissues: pairs keep the numbers of their tissue, blocks hold all tissues of a gene, gaps have a reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pgxeval import plots
+from pgxeval.errors import TableError
+from pgxeval.evaluation import Evaluator, evaluate_tissues, tissue_sharing
+from pgxeval.evaluation.per_gene import NOT_IN_TABLE
+
+GENES = 40
+
+
+def _tissue(
+    seed: int, people: int, predictors: dict[str, float], genes: int = GENES
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    random = np.random.default_rng(seed)
+    names = [f"P{i:03d}" for i in range(people)]
+    ids = [f"G{g}" for g in range(genes)]
+    expression = random.normal(size=(genes, people))
+    place = pd.DataFrame({"#chr": "chr1", "start": np.arange(genes) * 1_500_000, "gene_id": ids})
+    place.insert(2, "end", place["start"] + 1)
+    tables = [
+        pd.DataFrame(
+            {
+                "predictor": name,
+                "gene_id": np.repeat(ids, people),
+                "individual": names * genes,
+                "prediction": (weight * expression + random.normal(size=expression.shape)).ravel(),
+            }
+        )
+        for name, weight in predictors.items()
+    ]
+    return pd.concat([place, pd.DataFrame(expression, columns=names)], axis=1), pd.concat(tables, ignore_index=True)
+
+
+@pytest.fixture
+def two() -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    blood = _tissue(1, 60, {"good": 0.6, "bad": 0.0})
+    brain = _tissue(2, 45, {"good": 0.6, "bad": 0.0}, genes=30)
+    return {"blood": blood[0], "brain": brain[0]}, {"blood": blood[1], "brain": brain[1]}
+
+
+def test_pairs_have_the_numbers_of_their_tissue(two) -> None:
+    cohorts, predictions = two
+    evaluation = evaluate_tissues(cohorts, predictions)
+    assert evaluation.per_gene.columns[:3].tolist() == ["predictor", "tissue", "gene_id"]
+    assert len(evaluation.per_gene) == 2 * (40 + 30)
+    for tissue in cohorts:
+        alone = Evaluator(cohorts[tissue]).evaluate(predictions[tissue]).per_gene
+        part = (
+            evaluation.per_gene[evaluation.per_gene["tissue"] == tissue].drop(columns="tissue").reset_index(drop=True)
+        )
+        order = ["predictor", "gene_id"]
+        pd.testing.assert_frame_equal(
+            part.sort_values(order, ignore_index=True).drop(columns="q_value"),
+            alone.sort_values(order, ignore_index=True).drop(columns="q_value"),
+        )
+
+
+def test_shares_are_over_pairs_and_blocks_hold_all_tissues_of_a_gene(two) -> None:
+    evaluation = evaluate_tissues(*two)
+    summary = evaluation.summary[evaluation.summary["stratum"] == "all"].set_index("predictor")
+    good = evaluation.per_gene[evaluation.per_gene["predictor"] == "good"]
+    assert summary.loc["good", "n_right"] == (good["direction"] == 1).sum()
+    assert summary.loc["good", "n_genes"] == 70
+    alone = Evaluator(two[0]["blood"]).evaluate(two[1]["blood"]).summary
+    assert summary.loc["good", "n_blocks"] == alone.loc[alone["stratum"] == "all", "n_blocks"].iloc[0]
+    assert evaluation.settings["tissues"].keys() == {"blood", "brain"}
+
+
+def test_a_predictor_of_one_tissue_only_is_undefined_in_the_other(two) -> None:
+    cohorts, predictions = two
+    brain = predictions["brain"]
+    only = {"blood": predictions["blood"], "brain": brain[brain["predictor"] == "good"]}
+    evaluation = evaluate_tissues(cohorts, only)
+    bad = evaluation.per_gene[evaluation.per_gene["predictor"] == "bad"].set_index("tissue")
+    assert (bad.loc["brain", "reason"] == NOT_IN_TABLE).all()
+    assert bad.loc["brain", "spearman"].isna().all()
+    assert bad.loc["blood", "spearman"].notna().all()
+
+
+def test_the_same_model_cannot_be_trained_here_and_zero_shot_there(two) -> None:
+    cohorts, predictions = two
+    folded = predictions["brain"].assign(fold=1, training_mean=0.0)
+    with pytest.raises(TableError, match="in different tissues"):
+        evaluate_tissues(cohorts, {"blood": predictions["blood"], "brain": folded})
+    with pytest.raises(TableError, match="same tissues"):
+        evaluate_tissues(cohorts, {"blood": predictions["blood"]})
+
+
+def test_sharing_counts_tissues_per_gene(two) -> None:
+    evaluation = evaluate_tissues(*two)
+    sharing = tissue_sharing(evaluation.per_gene)
+    good = evaluation.per_gene[evaluation.per_gene["predictor"] == "good"]
+    both = good.groupby("gene_id")["direction"].agg(["size", lambda d: (d > 0).sum()])
+    expected = ((both["size"] == 2) & (both.iloc[:, 1] == 2)).sum()
+    row = sharing[(sharing["predictor"] == "good") & (sharing["tissues"] == 2) & (sharing["right"] == 2)]
+    assert row["genes"].iloc[0] == expected
+    assert sharing.groupby("predictor")["genes"].sum().eq(40).all()
+    with pytest.raises(TableError, match="one tissue"):
+        tissue_sharing(good.drop(columns="tissue"))
+
+
+def test_figures_and_report_show_pairs(two, tmp_path: Path) -> None:
+    evaluation = evaluate_tissues(*two)
+    ax = plots.scatter_predictors(evaluation, "good", "bad")
+    assert sum(len(points.get_offsets()) for points in ax.collections) == 70
+    page = evaluation.to_html(tmp_path / "report.html").read_text()
+    assert "(brain)" in page
+    assert "(blood)" in page
