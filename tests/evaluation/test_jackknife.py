@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import attrs
 import numpy as np
 import pytest
 from scipy import special, stats
 
 from pgxeval.evaluation.blocks import block_sums
-from pgxeval.evaluation.jackknife import BlockEstimate, replicate_variance
+from pgxeval.evaluation.jackknife import BlockEstimate, ExtraVariance, replicate_variance
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_equal_blocks_are_students_t_test_on_block_means() -> None:
 
 
 def test_transformed_statistics_follow_the_delta_method(sums: np.ndarray) -> None:
-    share = BlockEstimate.ratio(sums[:, 0], sums[:, 1]).with_extra_variance(0.001)
+    share = BlockEstimate.ratio(sums[:, 0], sums[:, 1]).with_extra_variance(ExtraVariance(variance=0.001))
     p = share.value
     odds = share.log_odds()
     assert odds.value == pytest.approx(np.log(p / (1 - p)))
@@ -78,27 +79,64 @@ def test_no_variation_between_blocks() -> None:
 
 def test_variance_between_replicates_is_what_blocks_do_not_explain() -> None:
     values = np.random.default_rng(2).normal(0.5, 0.1, size=4000)
-    assert replicate_variance(values, [0.004]) == pytest.approx(0.01 - 0.004, rel=0.1)
-    assert replicate_variance([0.4, 0.6], [0.005, 0.015]) == pytest.approx((0.02 - 0.01) * 1.5)
-    assert replicate_variance(values, [0.02]) == 0
-    assert replicate_variance([0.5], [0.01]) == replicate_variance([], []) == 0
-    assert replicate_variance([0.4, np.nan, 0.6], [0.01, np.nan]) == pytest.approx(0.01 * 1.5)
+    found = replicate_variance(values, [0.004])
+    assert (found.variance, found.df) == (pytest.approx(0.01 - 0.004, rel=0.1), 3999)
+    assert replicate_variance([0.4, 0.6], [0.005, 0.015]).variance == pytest.approx((0.02 - 0.01) * 1.5)
+    assert replicate_variance(values, [0.02]).variance == 0
+    assert replicate_variance([0.5], [0.01]).variance == replicate_variance([], []).variance == 0
+    assert replicate_variance([0.4, np.nan, 0.6], [0.01, np.nan]).variance == pytest.approx(0.01 * 1.5)
+
+
+def test_degrees_of_freedom_of_two_variances_are_those_of_welch() -> None:
+    rng = np.random.default_rng(4)
+    x, y = rng.normal(size=12), rng.normal(0.3, 3, size=7)
+    estimate = BlockEstimate.ratio(x, np.ones(12))
+    both = attrs.evolve(estimate, value=x.mean() - y.mean()).with_extra_variance(
+        ExtraVariance(variance=y.var(ddof=1) / 7, df=6)
+    )
+    expected = stats.ttest_ind(x, y, equal_var=False)
+    assert both.df == pytest.approx(expected.df)
+    assert both.p_value() == pytest.approx(expected.pvalue)
+    assert both.interval() == pytest.approx(tuple(expected.confidence_interval()))
+
+
+@pytest.mark.parametrize("replicates", [2, 5, 40])
+def test_difference_to_a_reference_with_shared_noise_covers(replicates: int) -> None:
+    """Shared noise as large as that of all genes together; the blocks alone cover 85 %."""
+    rng = np.random.default_rng(replicates)
+    genes, covered, alone = 400, [], []
+    for _ in range(800):
+        shared = 0.05 * rng.normal(size=(replicates + 1, 1))
+        right = shared + rng.normal(size=(replicates + 1, genes)) > 0
+        values = np.column_stack([right[0], right[1:].sum(axis=0) / replicates, np.ones(genes), *right[1:]])
+        sums = values.reshape(100, 4, -1).sum(axis=1)
+        each = [BlockEstimate.ratio(column, sums[:, 2]) for column in sums[:, [0, 1, *range(3, values.shape[1])]].T]
+        difference = each[0].minus(each[1])
+        extra = replicate_variance([one.value for one in each[2:]], [one.block_variance for one in each[2:]])
+        low, high = difference.with_extra_variance(extra).interval()
+        covered.append(low <= 0 <= high)
+        low, high = difference.interval()
+        alone.append(low <= 0 <= high)
+    # standard error 0.008
+    assert 0.92 <= np.mean(covered) <= 0.985
+    assert np.mean(alone) < 0.91
 
 
 def test_covers_where_neighbours_agree_and_the_binomial_interval_does_not() -> None:
     """Up to ten genes per block that all point the same way, in few and unequal blocks."""
     rng = np.random.default_rng(3)
     covered = []
-    for _ in range(1000):
+    for _ in range(800):
         size = rng.integers(1, 11, size=20)
         right = np.repeat(rng.random(20) < 0.6, size).astype(float)
         if right.all() or not right.any():
             continue
         sums = block_sums(np.column_stack([right, np.ones(len(right))]), np.repeat(np.arange(20), size))
         low, high = BlockEstimate.ratio(sums[:, 0], sums[:, 1]).log_odds().interval(inverse=special.expit)
-        binomial = stats.binomtest(int(right.sum()), len(right)).proportion_ci()
-        covered.append((low <= 0.6 <= high, binomial.low <= 0.6 <= binomial.high))
+        share = right.mean()
+        half = 1.96 * np.sqrt(share * (1 - share) / len(right))
+        covered.append((low <= 0.6 <= high, abs(share - 0.6) <= half))
     block, binomial = np.mean(covered, axis=0)
-    # standard error 0.007
+    # standard error 0.008
     assert 0.93 <= block <= 0.97
     assert binomial < 0.65

@@ -128,9 +128,10 @@ def test_intervals_are_those_of_a_jackknife_written_out(world) -> None:
         within.append(_jackknife([share(np.flatnonzero(blocks != k)) for k in range(50)], share(np.arange(200))) ** 2)
     extra = max(0.0, shares.var(ddof=1) - np.mean(within)) * (1 + 1 / 6)
     half = row["difference_high"] - row["difference"]
-    assert half / stats.t.ppf(0.975, _kish(blocks, ~np.isnan(r[0]), directed.sum(axis=0)) - 1) == pytest.approx(
-        np.sqrt(error["difference"] ** 2 + extra), rel=2e-3
-    )
+    block_df = _kish(blocks, ~np.isnan(r[0]), directed.sum(axis=0)) - 1
+    total = error["difference"] ** 2 + extra
+    df = total**2 / (error["difference"] ** 4 / block_df + extra**2 / 5)
+    assert half == pytest.approx(stats.t.ppf(0.975, df) * np.sqrt(total), rel=2e-3)
     assert row["difference_p"] < 0.05
     for kind in ("mcnemar", "marginal"):
         middle = np.log([pair[f"{kind}_or_low"], pair[f"{kind}_or_high"]]).mean()

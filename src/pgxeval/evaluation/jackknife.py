@@ -23,7 +23,7 @@ from collections.abc import Callable
 import attrs
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 
@@ -45,6 +45,9 @@ class BlockEstimate:
         Effective number of blocks, between 1 and n_blocks; NaN if undefined.
     extra_variance
         Variance that is common to all blocks and therefore invisible to the jackknife.
+    extra_df
+        Degrees of freedom from which the extra variance was estimated. They are combined with those of the blocks
+        by the Welch-Satterthwaite formula.
 
     Examples
     --------
@@ -59,6 +62,7 @@ class BlockEstimate:
     changes: Floats = attrs.field(repr=False)
     effective_blocks: float
     extra_variance: float = 0.0
+    extra_df: float = math.inf
 
     @classmethod
     def ratio(cls, top: npt.ArrayLike, bottom: npt.ArrayLike) -> BlockEstimate:
@@ -91,6 +95,7 @@ class BlockEstimate:
             changes=self.changes - other.changes,
             effective_blocks=min(self.effective_blocks, other.effective_blocks),
             extra_variance=self.extra_variance + other.extra_variance,
+            extra_df=min(self.extra_df, other.extra_df),
         )
 
     def log_odds(self) -> BlockEstimate:
@@ -101,9 +106,11 @@ class BlockEstimate:
         """Return the natural logarithm of a positive statistic."""
         return self._transformed(math.log(self.value) if self.value > 0 else math.nan, 1 / _or_nan(self.value))
 
-    def with_extra_variance(self, variance: float) -> BlockEstimate:
-        """Return the same statistic with `variance` added to what the jackknife finds."""
-        return attrs.evolve(self, extra_variance=self.extra_variance + variance)
+    def with_extra_variance(self, extra: ExtraVariance) -> BlockEstimate:
+        """Return the same statistic with a variance added to what the jackknife finds."""
+        return attrs.evolve(
+            self, extra_variance=self.extra_variance + extra.variance, extra_df=min(self.extra_df, extra.df)
+        )
 
     def _transformed(self, value: float, slope: float) -> BlockEstimate:
         return attrs.evolve(
@@ -122,6 +129,17 @@ class BlockEstimate:
         enough = self.effective_blocks >= FEWEST_BLOCKS
         return math.sqrt(self.block_variance + self.extra_variance) if enough else math.nan
 
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of Student's t; NaN with too few blocks."""
+        if not self.effective_blocks >= FEWEST_BLOCKS:
+            return math.nan
+        blocks, block_df = self.block_variance, self.effective_blocks - 1
+        if not self.extra_variance > 0 or math.isnan(blocks):
+            return block_df
+        total = blocks + self.extra_variance
+        return total**2 / (blocks**2 / block_df + self.extra_variance**2 / self.extra_df)
+
     def interval(
         self, confidence: float = 0.95, inverse: Callable[[float], float] | None = None
     ) -> tuple[float, float]:
@@ -139,7 +157,7 @@ class BlockEstimate:
         tuple of float
             Lower and upper limit; NaN with an effective number of blocks below `FEWEST_BLOCKS`.
         """
-        half = self._quantile((1 + confidence) / 2) * self.standard_error
+        half = float(special.stdtrit(self.df, (1 + confidence) / 2)) * self.standard_error
         low, high = self.value - half, self.value + half
         return (low, high) if inverse is None else (float(inverse(low)), float(inverse(high)))
 
@@ -150,19 +168,23 @@ class BlockEstimate:
             return math.nan
         if error == 0:
             return 1.0 if self.value == null else 0.0
-        return float(2 * stats.t.sf(abs(self.value - null) / error, self.effective_blocks - 1))
+        return float(2 * special.stdtr(self.df, -abs(self.value - null) / error))
 
     def one_sided_p(self, null: float, *, greater: bool) -> float:
         """Return the p-value for the statistic being above (`greater`) or below `null`."""
         two_sided = self.p_value(null)
         return two_sided / 2 if (self.value > null) == greater else 1 - two_sided / 2
 
-    def _quantile(self, probability: float) -> float:
-        enough = self.effective_blocks >= FEWEST_BLOCKS
-        return float(stats.t.ppf(probability, self.effective_blocks - 1)) if enough else math.nan
+
+@attrs.frozen(kw_only=True)
+class ExtraVariance:
+    """A variance and the degrees of freedom from which it was estimated."""
+
+    variance: float
+    df: float = math.inf
 
 
-def replicate_variance(values: npt.ArrayLike, within: npt.ArrayLike) -> float:
+def replicate_variance(values: npt.ArrayLike, within: npt.ArrayLike) -> ExtraVariance:
     """Return the variance that a difference to the mean over replicates has in addition to that of its blocks.
 
     All genes of a replicate go through the same permutation of the individuals, so the statistics of replicates can
@@ -178,15 +200,16 @@ def replicate_variance(values: npt.ArrayLike, within: npt.ArrayLike) -> float:
 
     Returns
     -------
-    float
-        At least 0; 0 with fewer than two replicates, from which it cannot be estimated.
+    ExtraVariance
+        A variance of at least 0, on the number of replicates less one; 0 with fewer than two replicates, from which
+        it cannot be estimated.
     """
     statistic, variance = np.asarray(values, dtype=np.float64), np.asarray(within, dtype=np.float64)
     statistic, variance = statistic[np.isfinite(statistic)], variance[np.isfinite(variance)]
     if len(statistic) < 2 or not len(variance):
-        return 0.0
+        return ExtraVariance(variance=0.0)
     excess = max(0.0, float(statistic.var(ddof=1) - variance.mean()))
-    return excess * (1 + 1 / len(statistic))
+    return ExtraVariance(variance=excess * (1 + 1 / len(statistic)), df=len(statistic) - 1)
 
 
 def _or_nan(value: float) -> float:
