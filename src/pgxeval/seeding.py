@@ -25,8 +25,11 @@ def hash64(*parts: object) -> int:
     >>> hash64("fold", 0) == hash64("fold", np.int64(0)) != hash64("fold", "0")
     True
     """
-    text = "\x1f".join(f"{type(part).__name__}:{part}" for part in map(_plain, parts))
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(hashlib.blake2b(_text(*parts), digest_size=8).digest(), "little")
+
+
+def _text(*parts: object) -> bytes:
+    return "\x1f".join([f"{type(part).__name__}:{part}" for part in map(_plain, parts)]).encode()
 
 
 def _plain(part: object) -> object:
@@ -142,8 +145,13 @@ def permute_individuals(
         alike.setdefault(tuple(layers[i] for i in members[label]), []).append(label)
     partner = np.empty(n, dtype=np.int64)
 
+    # the digest of hash64("permutation", seed, replicate, name), its common beginning hashed once
+    start = hashlib.blake2b(_text("permutation", seed, replicate) + b"\x1f", digest_size=8)
+
     def draw(name: str) -> tuple[int, str]:
-        return hash64("permutation", seed, replicate, name), name
+        digest = start.copy()
+        digest.update(_text(name))
+        return int.from_bytes(digest.digest(), "little"), name
 
     for composition, exchangeable in alike.items():
         if len(exchangeable) > 1:

@@ -32,7 +32,7 @@ __all__ = ["Evaluation", "Evaluator"]
 FEW_BLOCKS = 5
 """Effective number of genomic blocks below which a warning is issued."""
 _FEWEST_PERMUTATIONS, _MOST_PERMUTATIONS = 20, 200
-_PERMUTED_CELLS = 400_000_000  # measured values ranked anew by default permutations: a few seconds
+_PERMUTED_CELLS = 100_000_000  # measured values ranked anew by default permutations: a few seconds
 _SHOWN = 5
 
 
@@ -133,7 +133,7 @@ class Evaluator:
             Length of the genomic blocks of the jackknife. None uses two and a half times the widest cis window or
             context recorded for the predictors, at least 1 Mb, and 5 Mb where a window is not recorded.
         permutations
-            Joint label permutations, the reference of zero-shot predictors. None uses 200 for cohorts of up to two
+            Joint label permutations, the reference of zero-shot predictors. None uses 200 for cohorts of up to half a
             million measured values and fewer for larger ones, at least 20, at least ``ceil(1000 / n_genes)`` and at
             least as many as the table has replicates.
         zero_shot_inference
