@@ -115,8 +115,8 @@ def bootstrap(r: np.ndarray, blocks: np.ndarray, random: np.random.Generator) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         logit_a, logit_b = np.log(share_a / (1 - share_a)), np.log(share_b / (1 - share_b))
         discordant = np.log(drawn[:, 2] / (drawn[:, 3] - drawn[:, 2]))
-    values = [logit_a, logit_a - logit_b, discordant, drawn[:, 4] / drawn[:, 5]]
-    return [tuple(np.nanquantile(one, [0.025, 0.975])) for one in values]
+        values = [logit_a, logit_a - logit_b, discordant, drawn[:, 4] / drawn[:, 5]]
+        return [tuple(np.nanquantile(one, [0.025, 0.975])) for one in values]
 
 
 def carter_conservative(blocks: np.ndarray) -> float:

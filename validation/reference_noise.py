@@ -67,7 +67,7 @@ def symmetry(random: np.random.Generator, zeros: float, carriers: int, n: int, p
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=2000)
+    parser.add_argument("--studies", type=int, default=600)
     parser.add_argument("--seed", type=int, default=41)
     settings = parser.parse_args()
     random = np.random.default_rng(settings.seed)
@@ -106,8 +106,8 @@ def main() -> None:
         "",
         (__doc__ or "").strip(),
         "",
-        f"Seed {settings.seed}. Coverage of 95 % intervals of the difference; its standard error is 0.005 with 2,000 "
-        "studies and 0.011 with 400.",
+        f"Seed {settings.seed}. Coverage of 95 % intervals of the difference; its standard error is 0.009 with 600 "
+        "studies and 0.020 with 120.",
         "",
         pd.DataFrame(rows).round(3).to_markdown(index=False),
         "",

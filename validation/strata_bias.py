@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
-from pgxeval.evaluation.correlation import rank_rows
 from pgxeval.evaluation.inference import fisher_z, pooled_p
 from pgxeval.evaluation.resampling import benjamini_hochberg
 from pgxeval.evaluation.strata import STRATA, assign_strata, gain_test
@@ -29,7 +29,7 @@ PAIRS = np.triu_indices(VARIANTS)
 
 
 def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    a, b = rank_rows(x), rank_rows(y)
+    a, b = rankdata(x, axis=1), rankdata(y, axis=1)
     a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
     return (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
 
