@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import random
+import struct
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import pysam
@@ -98,3 +101,47 @@ def test_plain_gzip(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(b"x" * 100))
     with pytest.raises(InputFileError, match="is plain gzip; compress it with `bgzip`"):
         check_complete(file)
+
+
+# --- absurd numbers, in bounded memory
+
+
+def block(data: bytes, *, size: int | None = None, block_size: int | None = None) -> bytes:
+    """One block whose sizes may lie."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    body = deflate.compress(data) + deflate.flush()
+    extra = struct.pack("<H", (len(body) + 25 if block_size is None else block_size) & 0xFFFF)
+    tail = struct.pack("<II", zlib.crc32(data), len(data) if size is None else size)
+    return b"\x1f\x8b\x08\x04\0\0\0\0\0\xff\x06\0BC\x02\0" + extra + body + tail
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        block(b"x" * 65_537),
+        block(b"x" * 1_000_000),
+        block(b"x" * 20_000_000),
+        block(b"x" * 100, size=2**32 - 1),
+        block(b"x" * 100, size=65_537),
+        block(b"x" * 60_000_000, size=100),
+        block(b"x" * 100, block_size=0),
+        block(b"x" * 100, block_size=20),
+        block(b"x" * 100, block_size=0xFFFF),
+    ],
+    ids=range(9),
+)
+def test_blocks_that_lie_about_their_size(tmp_path: Path, raw: bytes) -> None:
+    file = tmp_path / "l.gz"
+    file.write_bytes(raw + END_OF_FILE)
+    tracemalloc.start()
+    with pytest.raises(InputFileError, match=r"l\.gz: (damaged|no|truncated)"):
+        list(read_blocks(str(file), 0))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 80_000_000
+
+
+def test_largest_block(tmp_path: Path) -> None:
+    file = tmp_path / "l.gz"
+    file.write_bytes(block(b"x" * 65_536) + END_OF_FILE)
+    assert b"".join(read_blocks(str(file), 0)) == b"x" * 65_536

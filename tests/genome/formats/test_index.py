@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 import struct
+import tracemalloc
+import warnings
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pysam
 import pytest
 
-from pgxeval import InputFileError
+from pgxeval import InputFileError, Interval, PersonalGenome, PgxevalError, PgxevalWarning
 from pgxeval.genome.formats.bgzf import read_blocks
 from pgxeval.genome.formats.index import open_index, read_index
 
@@ -95,3 +98,115 @@ def test_something_else(tmp_path: Path) -> None:
         out.write(b"hello")
     with pytest.raises(InputFileError, match="neither a tabix nor a CSI index"):
         read_index(str(file))
+
+
+# --- absurd numbers, and files that are something else
+
+
+def tabix(
+    *, n_contigs: int = 1, names: bytes = b"c\0", n_bins: int = 1, n_chunks: int = 1, n_windows: int = 0
+) -> bytes:
+    """A tabix index whose counts may lie."""
+    head = struct.pack("<4s8i", b"TBI\x01", n_contigs, 2, 1, 2, 0, ord("#"), 0, len(names)) + names
+    return head + struct.pack("<iIi2Q", n_bins, 4681, n_chunks, 0, 1 << 40) + struct.pack("<i", n_windows)
+
+
+HUGE = [2**31 - 1, -1, -(2**31), 10**6]
+
+
+@pytest.mark.parametrize("number", HUGE)
+@pytest.mark.parametrize("name", ["n_contigs", "n_bins", "n_chunks", "n_windows"])
+def test_absurd_counts(tmp_path: Path, name: str, number: int) -> None:
+    file = tmp_path / "a.vcf.gz.tbi"
+    with pysam.BGZFile(str(file), "wb") as out:
+        out.write(tabix(**{name: number}))  # type: ignore[arg-type]
+    tracemalloc.start()
+    with pytest.raises(InputFileError, match=r"a\.vcf\.gz\.tbi: damaged index"):
+        read_index(str(file))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_an_index_that_never_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Zeros compress a thousandfold."""
+    monkeypatch.setattr("pgxeval.genome.formats.index._MAX_BYTES", 1 << 22)
+    file = tmp_path / "z.vcf.gz.tbi"
+    with pysam.BGZFile(str(file), "wb") as out:
+        for _ in range(10):
+            out.write(b"\0" * (1 << 20))
+    with pytest.raises(InputFileError, match="which no index of variants has"):
+        read_index(str(file))
+
+
+def test_bins_that_occur_twice(tmp_path: Path) -> None:
+    file = tmp_path / "b.vcf.gz.tbi"
+    with pysam.BGZFile(str(file), "wb") as out:
+        head = struct.pack("<4s8i", b"TBI\x01", 1, 2, 1, 2, 0, ord("#"), 0, 2) + b"c\0"
+        out.write(head + struct.pack("<i", 2) + 2 * struct.pack("<Ii2Q", 4681, 1, 0, 1 << 20) + struct.pack("<i", 0))
+    with pytest.raises(InputFileError, match="a bin occurs twice"):
+        read_index(str(file))
+
+
+JUNK = [
+    b"",
+    b"hello\n",
+    bytes(range(256)) * 300,
+    b"\x1f\x8b" + b"\0" * 50,
+    b"\x89PNG\r\n\x1a\n" + b"\0" * 99,
+    b"#CHROM\tPOS\n" * 99,
+    b"\xff" * 5,
+]
+
+
+def test_sidecars_that_are_not_ours(tmp_path: Path, oracles: ModuleType) -> None:
+    """Of each format every sidecar, replaced by junk: an error of this library, or the right answer."""
+    lines = [oracles.record_line("c", (at, "A", ["C"]), ["0|1", "1|1"]) for at in range(5, 50)]
+    text = oracles.vcf_text({"c": 99}, ["a", "b"], lines)
+    made = {".tbi": oracles.write_vcf(tmp_path / "t.vcf.gz", text)}
+    made[".csi"] = oracles.write_vcf(tmp_path / "c.vcf.gz", text, csi=True)
+    bcf = oracles.write_vcf(tmp_path / "b.bcf", text)
+    cases = [(path, Path(f"{path}{suffix}")) for suffix, path in made.items()] + [(bcf, Path(f"{bcf}.csi"))]
+    pgenlib = pytest.importorskip("pgenlib")
+    pgen = tmp_path / "p.pgen"
+    with pgenlib.PgenWriter(str(pgen).encode(), 2, variant_ct=1, nonref_flags=False) as writer:
+        writer.append_alleles(np.array([0, 1, 1, 1], np.int32))
+    pgen.with_suffix(".pvar").write_text("#CHROM\tPOS\tID\tREF\tALT\nc\t6\t.\tA\tC\n")
+    pgen.with_suffix(".psam").write_text("#IID\na\nb\n")
+    cases += [(pgen, pgen.with_suffix(suffix)) for suffix in (".pgen", ".pvar", ".psam")]
+    zst = tmp_path / "z.pgen"
+    zst.write_bytes(pgen.read_bytes())
+    zst.with_suffix(".psam").write_text("#IID\na\nb\n")
+    zst.with_suffix(".pvar.zst").write_bytes(b"")
+    cases.append((zst, zst.with_suffix(".pvar.zst")))
+    others = [Path(f"{made['.tbi']}.tbi").read_bytes(), pgen.read_bytes(), b"#CHROM POS ID REF ALT\nc " + b"9" * 5000]
+    refused = 0
+    for path, sidecar in cases:
+        right = sidecar.read_bytes()
+        for junk in [*JUNK, *others, right[:-1], right[: len(right) // 2]]:
+            sidecar.write_bytes(junk)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PgxevalWarning)
+                try:
+                    PersonalGenome(path).dosages(Interval("c", 0, 99))
+                except PgxevalError as error:
+                    refused += 1
+                    assert str(tmp_path) in str(error)  # noqa: PT017 (either outcome is right)
+                    assert len(str(error)) < 1_000  # noqa: PT017
+        sidecar.write_bytes(right)
+    assert refused > 70
+
+
+def test_absurd_positions(tmp_path: Path, oracles: ModuleType) -> None:
+    """5,000 digits, negative, beyond 31 bits: named in a short message."""
+    for digits in ("9" * 5000, "-5", "2147483649", "1e5", "", "５"):
+        path = tmp_path / "p.vcf.gz"
+        text = oracles.vcf_text({"c": 99}, ["a"], ["\t".join(["c", "5", ".", "A", "C", ".", ".", ".", "GT", "0|1"])])
+        oracles.write_vcf(path, text)
+        index = Path(f"{path}.tbi").read_bytes()
+        with pysam.BGZFile(str(path), "wb") as out:
+            out.write(text.replace("c\t5\t", f"c\t{digits}\t").encode())
+        Path(f"{path}.tbi").write_bytes(index)
+        with pytest.raises(PgxevalError) as error:
+            PersonalGenome(path).dosages(Interval("c", 0, 99))
+        assert len(str(error.value)) < 600

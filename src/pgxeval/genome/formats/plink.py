@@ -336,7 +336,10 @@ def _have_dosages(path: Path, n_variants: int) -> npt.NDArray[np.bool_]:
     (https://github.com/chrchang/plink-ng/tree/master/pgen_spec): a type per variant, in blocks of 65,536.
     """
     with path.open("rb") as file:
-        mode, flags = file.read(12)[2::9]
+        header = file.read(12)
+        if len(header) < 12:
+            return np.zeros(n_variants, np.bool_)
+        mode, flags = header[2], header[11]
         if mode != 0x10:  # fixed width; 0x03 and 0x04 are dosages, and 0x11 has its index in another file
             return np.full(n_variants, mode in (0x03, 0x04), np.bool_)
         if flags & 15 < 4:  # types of four bits cannot say so
