@@ -1,6 +1,6 @@
-"""SingleVariants: the reference and, for each allele that a cohort carries, the reference with that allele alone.
+"""SingleVariants: the reference and, for each allele that a cohort carries, the reference with only that allele.
 
-It needs no phase: an allele that stands alone lies on one haplotype.
+It needs no phase: a single allele lies on one haplotype.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pgxeval.genome.assembly import Flanks, Window, assemble
 from pgxeval.genome.edits import describe
 from pgxeval.genome.formats.calls import Calls
 from pgxeval.genome.haplotypes import Haplotypes
-from pgxeval.genome.intervals import Interval
+from pgxeval.genome.intervals import Interval, as_interval
 from pgxeval.genome.layout import ABSENT, MISSING, PLAIN
 from pgxeval.genome.variant_filter import VariantFilter
 
@@ -51,7 +51,7 @@ class SingleVariants:
 
 def single_variants(
     genome: PersonalGenome,
-    intervals: Sequence[Interval],
+    intervals: Sequence[Interval | str],
     individuals: Sequence[str],
     anchor: int,
     *,
@@ -64,9 +64,9 @@ def single_variants(
     genome
         With its reference genome.
     intervals
-        Windows on one contig, 0-based half-open.
+        Windows on one contig, 0-based half-open, or regions such as ``"chr1:1,001-2,000"`` (1-based, closed).
     individuals
-        Names, in the order wanted.
+        Names, in the order of the result.
     anchor
         As for `PersonalGenome.haplotypes`; the same for all windows.
     variants
@@ -79,21 +79,22 @@ def single_variants(
     GenotypeError
         If a policy of the genome refuses: REF that disagrees with the FASTA, missing genotypes, mixed ploidy.
     """
+    windows = [as_interval(interval) for interval in intervals]
     if genome.reference is None:
         raise SettingError('sequences need the reference genome: PersonalGenome(..., reference="genome.fa")')
-    contig = genome.reference.contig_name(intervals[0].contig)
+    contig = genome.reference.contig_name(windows[0].contig)
     if not 0 <= anchor < genome.reference.contigs[contig]:
         raise SettingError(f"anchor {anchor} lies off {contig}, which has {genome.reference.contigs[contig]} bases")
-    start, end = min(interval.start for interval in intervals), max(interval.end for interval in intervals)
+    start, end = min(window.start for window in windows), max(window.end for window in windows)
     allowed = VariantFilter() if variants is None else variants
     rows = genome.rows(individuals)
-    file_contig = genome.contig_name(intervals[0].contig)
+    file_contig = genome.contig_name(windows[0].contig)
     read = Flanks(low=start - _FLANK_BP, high=end + _FLANK_BP)
     while True:
         calls = genome.source.read(file_contig, max(0, read.low), max(0, read.high))
         alone, dosages, ploidy = _stand_alone(genome, calls, rows, allowed, (start, end))
         made: list[Haplotypes] = []
-        for interval in intervals:
+        for interval in windows:
             window = Window(
                 interval=Interval(contig, interval.start, interval.end),
                 anchor=anchor,
