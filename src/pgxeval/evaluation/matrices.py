@@ -38,8 +38,8 @@ class PredictorMatrices:
     folds
         int16 like `values`, `NO_FOLD` where there is none; None for a zero-shot predictor.
     flat
-        bool (n_replicates, n_genes): the prediction is constant within every fold, and so says nothing
-        about individuals.
+        bool (n_replicates, n_genes): the prediction is constant within every fold, so it does not distinguish
+        individuals.
     reasons
         MeasuredExpression row -> the most frequent reason that the predictor gave for a missing prediction.
     missing
@@ -353,7 +353,7 @@ def _remove_rounding(values: npt.NDArray[np.float64], scale: npt.NDArray[np.floa
 def _flat(
     values: npt.NDArray[np.float64], folds: npt.NDArray[np.int16], scale: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.bool_]:
-    """Say which rows are constant, but for rounding, within each of their folds."""
+    """Return which rows are constant, apart from rounding, within each of their folds."""
     flat = np.ones(values.shape[:2], dtype=bool)
     for fold in np.unique(folds[folds != NO_FOLD]):
         for start in range(0, values.shape[1], _GENES):

@@ -61,7 +61,7 @@ class Judged:
     null_replicates
         int64 (n_null,): number of the joint permutation of each row of `null`.
     null_key
-        Permutations with equal keys and numbers are the same permutation; None where there is no null.
+        Permutations with equal keys and numbers are the same permutation; None without a null.
     reference
         Where the null comes from, or why there is none.
     """
