@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 
 from pgxeval.cohort import Cohort, Expression
 from pgxeval.errors import PgxevalWarning
+from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.formats.calls import Calls, Field
 from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.genome.personal import PersonalGenome
@@ -28,7 +28,7 @@ class WithLengths:
         self._source = source
         self.path, self.individuals, self.contigs = "memory", source.individuals, source.contigs
         lengths = dict.fromkeys(source.contigs, 100_000_000) | {"chr1": chr1}
-        self.contig_names = SimpleNamespace(lengths=lengths)
+        self.contig_names = ContigNames(names=source.contigs, lengths=lengths)
 
     def read(self, contig: str, start: int, end: int, field: Field = "GT") -> Calls:
         return self._source.read(contig, start, end, field)
@@ -37,9 +37,14 @@ class WithLengths:
 class OneBase:
     """A reference genome of one base."""
 
+    path = "one base"
+
     def __init__(self, base: str, chr1: int) -> None:
         self.base = base
         self.contigs = {f"chr{i + 1}": 100_000_000 for i in range(20)} | {"chr1": chr1}
+
+    def contig_name(self, name: str) -> str:
+        return name
 
     def fetch(self, interval: Interval) -> np.ndarray:
         return np.full(interval.length, ord(self.base), dtype=np.uint8)
@@ -48,7 +53,7 @@ class OneBase:
 def make(*, base: str = "A", reference: int = GRCH38, genes_bp: int = 0, values: np.ndarray | None = None) -> Cohort:
     rng = np.random.default_rng(0)
     drawn, genes = genome_of(draw_haplotypes(30, 1_200, rng))
-    genome = PersonalGenome(WithLengths(drawn.source, GRCH38), OneBase(base, reference))  # type: ignore[arg-type]
+    genome = PersonalGenome(WithLengths(drawn.source, GRCH38), OneBase(base, reference))
     moved = [
         Gene(gene_id=g.gene_id, contig=g.contig, start=g.start + genes_bp, end=g.end + genes_bp, strand="+", tss=g.tss)
         if genes_bp == 0
@@ -148,3 +153,35 @@ def test_exclusions_are_counted_and_many_are_serious() -> None:
     assert table.loc["genes", "finding"] == "59 genes; excluded: 1 constant expression"
     assert table.loc["genes", "status"] == "note"
     assert isinstance(table, pd.DataFrame)
+
+
+def test_half_calls_and_several_files_at_the_door(tmp_path: Path) -> None:
+    """One file per chromosome, as a list, a pattern or a folder; half-calls by both policies."""
+    people = names(12)
+    rng = np.random.default_rng(4)
+    folder = tmp_path / "genotypes"
+    folder.mkdir()
+    fields = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", *people]
+    paths = []
+    for contig in ("1", "2"):
+        lines = ["##fileformat=VCFv4.2", f"##contig=<ID={contig}>"]
+        lines += ['##FORMAT=<ID=GT,Number=1,Type=String,Description="G">', "\t".join(fields)]
+        lines += [
+            "\t".join([contig, str(100 + i), ".", "A", "C", ".", ".", ".", "GT", *["0|1", "1|.", "0|0"] * 4])
+            for i in range(9)
+        ]
+        (folder / f"chr{contig}.vcf").write_text("\n".join(lines) + "\n")
+        paths.append(pysam.tabix_index(str(folder / f"chr{contig}.vcf"), preset="vcf"))
+    rows = [
+        f"{contig}\t90\t91\tG{contig}\t" + "\t".join(f"{x:.3f}" for x in rng.normal(size=12)) for contig in ("1", "2")
+    ]
+    expression = tmp_path / "e.bed"
+    expression.write_text("\t".join(["#chr", "start", "end", "gene_id", *people]) + "\n" + "\n".join(rows) + "\n")
+    for genotypes in (paths, str(folder / "chr{chrom}.vcf.gz"), folder):
+        cohort = Cohort.from_files(expression=expression, genotypes=genotypes)
+        assert cohort.gene_ids == ("G1", "G2")
+        assert any("72 of 216 genotypes" in note and note.endswith("are missing") for note in cohort.notes)
+        assert (cohort.genome.dosages(Interval("2", 0, 200)).values[1::3] == -1).all()
+    filled = Cohort.from_files(expression=expression, genotypes=paths, half_missing="reference")
+    assert any("72 of 216" in note and "counted with REF" in note for note in filled.notes)
+    assert (filled.genome.dosages(Interval("2", 0, 200)).values[1::3] == 1).all()

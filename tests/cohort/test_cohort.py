@@ -45,7 +45,12 @@ def no_dosages(interval: Interval, individuals: Sequence[str]) -> Dosages:
 
 def genome(individuals: Sequence[str] = PEOPLE, contigs: Sequence[str] = ("chr1", "chr2")) -> Any:
     return SimpleNamespace(
-        individuals=tuple(individuals), contigs=tuple(contigs), dosages=no_dosages, source=None, reference=None
+        individuals=tuple(individuals),
+        contigs=tuple(contigs),
+        dosages=no_dosages,
+        source=None,
+        reference=None,
+        notes=(),
     )
 
 

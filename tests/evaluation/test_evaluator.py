@@ -200,7 +200,7 @@ def test_a_cohort_brings_its_covariates(bed, long) -> None:
     y = random.normal(size=(8, 40)) + 2 * age
     x = random.normal(size=y.shape) + 2 * age
     cohort = Cohort(
-        genome=SimpleNamespace(individuals=PEOPLE, contigs=["chr1"]),
+        genome=SimpleNamespace(individuals=PEOPLE, contigs=["chr1"], source=None),
         genes=[Gene(gene_id=f"G{k:04d}", contig="chr1", start=k, end=k + 1) for k in range(8)],
         individuals=PEOPLE,
         expression=y,

@@ -4,17 +4,22 @@ from pgxeval.cohort.cohort import Cohort
 from pgxeval.cohort.covariates import check_covariates, covariate_basis, encode_covariates, read_covariates
 from pgxeval.cohort.expression import Expression
 from pgxeval.cohort.expression_files import read_expression
+from pgxeval.cohort.genotype_pcs import StructureTest
+from pgxeval.cohort.pedigree import Pedigree, read_pedigree
 from pgxeval.cohort.sharing import MIN_INDIVIDUALS
 
 __all__ = [
     "MIN_INDIVIDUALS",
     "Cohort",
     "Expression",
+    "Pedigree",
+    "StructureTest",
     "check_covariates",
     "covariate_basis",
     "encode_covariates",
     "read_covariates",
     "read_expression",
+    "read_pedigree",
 ]
 
 

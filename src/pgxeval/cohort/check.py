@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 import numpy as np
@@ -15,6 +15,7 @@ from pgxeval.cohort.screening import MIN_STRUCTURE_BLOCKS, Screening
 from pgxeval.cohort.sharing import count_exclusions
 from pgxeval.errors import UnknownNameError
 from pgxeval.genome.contigs import canonical_contig
+from pgxeval.genome.formats.source import NamesContigs
 from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.names import known_names
 
@@ -34,21 +35,7 @@ _FEWEST_WINDOWS = 10
 _MOST_EXCLUDED = 0.5
 _REF_SAMPLE = 500
 _COUNTS = ("individuals", "genes")
-
-
-class _Contigs(Protocol):
-    @property
-    def lengths(self) -> Mapping[str, int]: ...
-
-
-@runtime_checkable
-class NamesContigs(Protocol):
-    """A source of genotypes that knows lengths [bp] of its contigs."""
-
-    @property
-    def contig_names(self) -> _Contigs:
-        """Contig names, with lengths as far as the file declares them."""
-        ...
+_HALF_CALLS = {"missing": "missing", "reference": "counted with REF for the missing allele"}
 
 
 @attrs.frozen(kw_only=True)
@@ -95,7 +82,7 @@ def check_cohort(cohort: CheckedCohort, screening: Screening) -> list[Finding]:
         *_exclusions(cohort),
         *_builds(cohort),
         *_reference_alleles(cohort, screening),
-        *_genotypes(screening),
+        *_genotypes(cohort, screening),
         *_relatives(cohort, screening),
         *_structure(cohort, screening),
         *_expression(cohort),
@@ -219,7 +206,7 @@ def _reference_alleles(cohort: CheckedCohort, screening: Screening) -> Iterator[
     yield Finding(check="reference alleles", status="warning", finding=finding, advice=advice)
 
 
-def _genotypes(screening: Screening) -> Iterator[Finding]:
+def _genotypes(cohort: CheckedCohort, screening: Screening) -> Iterator[Finding]:
     variants = screening.variants
     if variants.unreadable:
         yield Finding(
@@ -238,13 +225,15 @@ def _genotypes(screening: Screening) -> Iterator[Finding]:
             advice="are the genotypes complete, and of the same genome build as the gene positions?" if serious else "",
             noted=False,
         )
+    for note in cohort.genome.notes:
+        yield Finding(check="genotypes", status="note", finding=note, noted=False)
     counts = variants.genotype_counts
     if half := counts.get("half_missing", 0):
         yield Finding(
             check="half-calls",
             status="note",
             finding=f"{half:,} of {counts['genotypes']:,} genotypes in the sampled windows are half-calls such as "
-            "1|. ; their dosages are missing",
+            f"1|. ; their dosages are {_HALF_CALLS[cohort.genome.policies.half_missing]}",
             advice='half_missing="reference" reads the missing allele as REF: vt decompose, vcfbreakmulti and GLnexus '
             "write multi-allelic records so",
         )

@@ -41,18 +41,19 @@ from pgxeval.cohort.sharing import (
     NO_CONTIG,
     count_exclusions,
     exclusions_table,
+    genome_contigs,
     no_gene_message,
     unusable_genes,
 )
 from pgxeval.errors import PgxevalWarning, SettingError, TableError, UnknownNameError
 from pgxeval.genome.annotation import read_gtf
+from pgxeval.genome.formats.calls import Field
+from pgxeval.genome.formats.source import GenotypePaths, GenotypeSource
 from pgxeval.genome.intervals import Gene
 from pgxeval.names import first_duplicate, known_names, near_names
 from pgxeval.seeding import hash64
 
 if TYPE_CHECKING:
-    from pgxeval.genome.formats.calls import Field
-    from pgxeval.genome.formats.source import GenotypePaths
     from pgxeval.genome.personal import PersonalGenome
 
 ESTIMATE = "estimate"
@@ -134,7 +135,7 @@ class Cohort:
     >>> people = [f"P{i}" for i in range(12)]
     >>> genes = [Gene(gene_id=name, contig="chr1", start=0, end=9) for name in ("varies", "flat")]
     >>> measured = Expression(values=[range(12), [1] * 12], genes=genes, individuals=people)
-    >>> genome = SimpleNamespace(individuals=people[1:], contigs=["1"])
+    >>> genome = SimpleNamespace(individuals=people[1:], contigs=["1"], source=None, notes=())
     >>> cohort = Cohort.from_parts(genome=genome, expression=measured, screen_genotypes=False)
     >>> cohort.exclusions["reason"].tolist()
     ['not in the genotypes', 'constant expression']
@@ -165,7 +166,7 @@ class Cohort:
                 f"{len(unknown)} individual(s) are not in the genotypes: {known_names(unknown)}"
                 f"{near_names(unknown[0], self.genome.individuals)}"
             )
-        for gene_id, reason in unusable_genes(self.genes, self.expression, self.genome.contigs).items():
+        for gene_id, reason in unusable_genes(self.genes, self.expression, genome_contigs(self.genome)).items():
             error = UnknownNameError if reason == NO_CONTIG else TableError
             raise error(f"gene {gene_id} cannot be judged: {reason}; Cohort.from_parts excludes such genes")
         self._check_covariates()
@@ -209,7 +210,7 @@ class Cohort:
         cls,
         *,
         expression: str | os.PathLike[str] | pd.DataFrame,
-        genotypes: GenotypePaths,
+        genotypes: GenotypePaths | GenotypeSource,
         genes: str | os.PathLike[str] | None = None,
         reference: str | os.PathLike[str] | None = None,
         covariates: str | os.PathLike[str] | pd.DataFrame | None = None,
@@ -241,12 +242,13 @@ class Cohort:
             Covariate table of GTEx, its transpose, PLINK's ``.eigenvec``, or a DataFrame with one row per individual
             (`pgxeval.cohort.covariates.read_covariates`). Categories become indicator columns; individuals with a
             missing value are excluded.
+        groups, strata, relationship, genotype_pcs, screen_genotypes
+            Families, populations, relationships and ancestry of the individuals; see `from_parts`.
         field
-            FORMAT field of dosages, ``"GT"``, ``"DS"`` or ``"GP"``; None chooses, and notes the choice
-            (`PersonalGenome`).
+            Field that dosages are read from: ``"GT"``, ``"DS"`` or ``"GP"``; None chooses (`PersonalGenome`).
         half_missing
-            What genotypes with one known copy of two, such as ``1|.``, are as dosages: ``"missing"``, or with the
-            missing copy as the ``"reference"``. They are counted in `check`.
+            What dosages are made of half-calls such as ``1|.``: ``"missing"``, or ``"reference"``, which reads the
+            missing allele as REF. vt decompose, vcfbreakmulti and GLnexus write multi-allelic records so.
 
         Returns
         -------
@@ -262,12 +264,7 @@ class Cohort:
         """
         from pgxeval.genome.personal import PersonalGenome
 
-        genome = PersonalGenome(
-            genotypes=genotypes,
-            reference=None if reference is None else Path(reference).expanduser(),
-            field=field,
-            half_missing=half_missing,
-        )
+        genome = PersonalGenome(genotypes, reference, field=field, half_missing=half_missing)
         measured = read_expression(expression)
         return cls.from_parts(
             genome=genome,
@@ -342,8 +339,6 @@ class Cohort:
         SettingError
             If fewer than 10 individuals are shared.
         """
-        from pgxeval.genome.personal import PersonalGenome
-
         table = None if covariates is None else read_covariates(covariates, expression.individuals)
         labels = {labels for labels in (groups, strata) if isinstance(labels, str)}
         combined = combine(
@@ -356,8 +351,6 @@ class Cohort:
                 PgxevalWarning,
                 stacklevel=_CALLER - 1,
             )
-        of_files = isinstance(genome, PersonalGenome)  # and not an object with its members
-        genome_notes = genome.notes if of_files else ()
         cohort = cls._screened(
             genome=genome,
             genes=combined.genes,
@@ -365,7 +358,7 @@ class Cohort:
             individuals=combined.individuals,
             covariates=combined.covariates,
             exclusions=exclusions_table(combined.exclusions),
-            notes=[*combined.notes, *genome_notes],
+            notes=[*combined.notes, *genome.notes],
         )
         return cohort._related(groups, strata, relationship, table, genotype_pcs=genotype_pcs, screen=screen_genotypes)
 
@@ -517,7 +510,7 @@ class Cohort:
         relationship: pd.DataFrame | None = None,
     ) -> Cohort:
         """Build a cohort without the genes and covariates that do not vary in these individuals."""
-        reasons = unusable_genes(genes, values, genome.contigs)
+        reasons = unusable_genes(genes, values, genome_contigs(genome))
         kept = [row for row, gene in enumerate(genes) if gene.gene_id not in reasons]
         if not kept:
             raise TableError(no_gene_message(genes, reasons, genome.contigs))

@@ -16,6 +16,7 @@ from pgxeval.cohort.sharing import (
     MIN_INDIVIDUALS,
     Exclusions,
     contig_names,
+    genome_contigs,
     share_individuals,
     too_few_message,
     with_models,
@@ -103,7 +104,7 @@ def combine(
         exclusions += without_model
     renamed = [
         f"{ours} is {theirs}"
-        for ours, theirs in contig_names(genes.values(), genome.contigs).items()
+        for ours, theirs in contig_names(genes.values(), genome_contigs(genome)).items()
         if theirs not in (None, ours)
     ]
     if renamed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +14,13 @@ import pandas as pd
 from pgxeval.cohort.covariates import constant
 from pgxeval.errors import TableError
 from pgxeval.genome.annotation import match_genes
-from pgxeval.genome.contigs import match_contig
+from pgxeval.genome.contigs import ContigNames, match_contig
+from pgxeval.genome.formats.source import NamesContigs
 from pgxeval.genome.intervals import Gene
 from pgxeval.names import known_names
+
+if TYPE_CHECKING:
+    from pgxeval.genome.personal import PersonalGenome
 
 MIN_INDIVIDUALS = 10
 """Fewest individuals of a cohort, and fewest measured individuals of a gene."""
@@ -191,12 +196,21 @@ def _apart(row: Gene, model: Gene) -> bool:
     )
 
 
-def contig_names(genes: Iterable[Gene], contigs: Sequence[str]) -> dict[str, str | None]:
+def genome_contigs(genome: PersonalGenome) -> ContigNames:
+    """Return the contig names of the genotypes, with what their file shows about them."""
+    return (
+        genome.source.contig_names
+        if isinstance(genome.source, NamesContigs)
+        else ContigNames(names=tuple(genome.contigs))
+    )
+
+
+def contig_names(genes: Iterable[Gene], contigs: ContigNames) -> dict[str, str | None]:
     """Return, for each contig of the genes, its name among `contigs`; None where it has none."""
-    return {contig: match_contig(contig, contigs) for contig in dict.fromkeys(gene.contig for gene in genes)}
+    return {contig: contigs.match(contig) for contig in dict.fromkeys(gene.contig for gene in genes)}
 
 
-def unusable_genes(genes: Sequence[Gene], values: npt.NDArray[np.float64], contigs: Sequence[str]) -> dict[str, str]:
+def unusable_genes(genes: Sequence[Gene], values: npt.NDArray[np.float64], contigs: ContigNames) -> dict[str, str]:
     """Return gene_id -> reason for each gene that cannot be used to judge a predictor.
 
     Parameters
