@@ -80,7 +80,7 @@ def assign_blocks(contigs: Sequence[str], starts: npt.ArrayLike, block_bp: int) 
     Returns
     -------
     numpy.ndarray
-        int64 (n_genes,), blocks numbered in the order of contig name and position, whatever the order of genes.
+        int64 (n_genes,), blocks numbered in the order of contig name and position, for any order of genes.
 
     Examples
     --------

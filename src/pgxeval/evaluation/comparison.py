@@ -114,7 +114,7 @@ def mean_difference(
         int64 (n_genes,): genomic block of each gene.
     null_a, null_b
         float64 (n_replicates, n_genes): correlations on permuted expression, row by row from the same permutation of
-        the individuals. None if there are no joint replicates.
+        the individuals. None without joint replicates.
     confidence
         Level of the intervals.
     margin

@@ -28,7 +28,7 @@ _NEGLIGIBLE = -60.0
 
 
 def directions_of(correlations: npt.ArrayLike, zero: Zero = "undefined") -> Directions:
-    """Return +1, -1, or 0 where there is no direction, as int8.
+    """Return +1, -1, or 0 for genes without a direction, as int8.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class Evaluation:
         - reference_share (the share that the same predictor reaches on permuted expression), reference_sd (standard
           deviation between replicates), difference (share_right - reference_share), difference_low, difference_high,
           difference_p (block jackknife and variance between replicates), replicates, reference (origin)
-        - n_blocks, effective_blocks: genomic blocks of the jackknife; below 2 effective blocks there is no interval
+        - n_blocks, effective_blocks: genomic blocks of the jackknife; below 2 effective blocks no interval is given
     per_gene
         One row per predictor and gene: predictor, gene_id, gene_name (symbol, or the identifier), n (individuals with
         both values), spearman, ci_low, ci_high, p_value, q_value (Benjamini-Hochberg within the predictor), inference

@@ -32,7 +32,7 @@ __all__ = ["Evaluation", "Evaluator"]
 FEW_BLOCKS = 5
 """Effective number of genomic blocks below which a warning is issued."""
 _FEWEST_PERMUTATIONS, _MOST_PERMUTATIONS = 20, 200
-_PERMUTED_CELLS = 100_000_000  # measured values ranked anew by default permutations: a few seconds
+_PERMUTED_CELLS = 100_000_000  # measured values permuted by default: a few seconds
 _SHOWN = 5
 
 

@@ -129,9 +129,9 @@ def assign_strata(
 
     Nonlinear: the gain of the random forest is significant and so is the random forest on its own. Linear: the
     elastic net is significant, and the gene not nonlinear. Unpredictable: all others; among them may be genes at
-    which the forest alone is significant, too weakly to show a gain, and their reason says so. Significant
-    means a q-value below `level` throughout, so that each stratum has one error rate, whatever the number of
-    genes that were tried.
+    which the forest alone is significant, too weakly to show a gain, which their reason states. Significant
+    means a q-value below `level` throughout, so that the error rate of each stratum does not depend
+    on the number of genes that were tried.
 
     Parameters
     ----------
@@ -239,7 +239,7 @@ def strata_table(
 
 
 def _q_if_right(judged: Judged) -> Floats:
-    """Return q-values where the predictor points the right way: a negative correlation is no evidence of skill."""
+    """Return q-values where the predictor points the right way: a negative correlation is not evidence of skill."""
     return np.where(judged.directions > 0, judged.q_value, np.nan)
 
 

@@ -72,7 +72,7 @@ class Summariser:
                 concordance.append(self._pair(a, b, stratum, blocks))
                 comparison.append(self._compare(a, b, stratum))
         by_predictor = pd.DataFrame(summary, columns=list(SUMMARY))
-        # whole numbers, NA where there are no p-values
+        # whole numbers, NA without p-values
         by_predictor = by_predictor.astype({"n_significant": "Int64", "n_significant_wrong": "Int64"})
         return (
             by_predictor,

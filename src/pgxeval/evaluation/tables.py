@@ -36,7 +36,7 @@ SUMMARY: Mapping[str, str] = {
     "reference_mean_spearman": "mean_spearman on permuted expression, over the defined null correlations",
     "mean_spearman_undefined_as_0": "mean Spearman correlation over all genes, an undefined one counting as 0",
     "reference_mean_spearman_undefined_as_0": "mean_spearman_undefined_as_0 on permuted expression",
-    "n_significant": "genes with q below the level; NA where there are no p-values",
+    "n_significant": "genes with q below the level; NA without p-values",
     "n_significant_wrong": "of these, genes with a negative correlation",
     "share_right_significant": "share of right directions among the genes with q below the level",
     "share_right_significant_low": "lower limit of share_right_significant, exact binomial: assumes independent genes",
@@ -54,10 +54,10 @@ SUMMARY: Mapping[str, str] = {
     "difference_low": "lower limit of difference: block jackknife, plus the variance between replicates",
     "difference_high": "upper limit of difference",
     "difference_p": "two-sided p-value of difference",
-    "replicates": "replicates on permuted expression behind the reference",
+    "replicates": "replicates on permuted expression used for the reference",
     "reference": "origin of the reference, or why there is none",
     "n_blocks": "genomic blocks of the stratum",
-    "effective_blocks": "effective number of blocks for share_right; below 2 there is no interval",
+    "effective_blocks": "effective number of blocks for share_right; below 2 no interval is given",
 }
 """Columns of the summary table: one row per predictor and stratum."""
 
@@ -104,11 +104,11 @@ CONCORDANCE: Mapping[str, str] = {
     **_odds_ratio_columns("mcnemar"),
     **_odds_ratio_columns("marginal"),
     **_odds_ratio_columns("association"),
-    "replicates": "joint replicates behind the references",
+    "replicates": "joint replicates used for the references",
     "reference": "origin of the references, or why there is none",
     "intervals": "how the intervals were made",
     "n_blocks": "genomic blocks of the stratum",
-    "effective_blocks": "effective number of blocks for mcnemar_or; below 2 there is no interval",
+    "effective_blocks": "effective number of blocks for mcnemar_or; below 2 no interval is given",
 }
 """Columns of the concordance table: one row per pair of predictors and stratum."""
 
@@ -137,10 +137,10 @@ COMPARISON: Mapping[str, str] = {
     "margin": "equivalence margin as given; NaN without",
     "equivalence_p": "larger p-value of two one-sided tests that mean_difference lies within the margin",
     "equivalent": '"yes", "no" or "undecided"; empty without a margin',
-    "replicates": "joint replicates behind the reference",
+    "replicates": "joint replicates used for the reference",
     "reference": "origin of the reference, or why there is none",
     "n_blocks": "genomic blocks of the stratum",
-    "effective_blocks": "effective number of blocks; below 2 there is no interval",
+    "effective_blocks": "effective number of blocks; below 2 no interval is given",
 }
 """Columns of the comparison table: one row per pair of predictors and stratum."""
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 
 class ShownAxes(Axes):
-    """A matplotlib Axes on a figure of its own, which notebooks display without ``%matplotlib inline``."""
+    """A matplotlib Axes on a separate figure, which notebooks display without ``%matplotlib inline``."""
 
     name = "pgxeval"
 

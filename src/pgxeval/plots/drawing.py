@@ -34,7 +34,7 @@ def predictor_names(table: pd.DataFrame, wanted: Sequence[str] | None) -> list[s
     Raises
     ------
     UnknownNameError
-        If one that is wanted is not in the table.
+        If one of `wanted` is not in the table.
     """
     known = list(dict.fromkeys(table["predictor"].astype(str)))
     for name in wanted or ():

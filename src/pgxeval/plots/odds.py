@@ -62,7 +62,7 @@ def odds_ratios(
     table = of_stratum(evaluation.concordance, stratum)
     ax = axes_or_new(ax, (8.2, 1.5 + 0.62 * max(len(table), 1)))
     if table.empty:
-        return say(ax, "There is no pair of predictors to compare.")
+        return say(ax, "A comparison needs at least two predictors.")
     ratio, low, high = (numbers(table, f"{kind}_or{end}") for end in ("", "_low", "_high"))
     reference = numbers(table, f"reference_{kind}_or")
     finite = np.concatenate([ratio, low, high, reference])

@@ -35,8 +35,8 @@ def scatter_predictors(
     predictor_a, predictor_b
         Names of the predictors on the x and y axis.
     mark_nonlinear
-        Whether genes of the nonlinear stratum have a colour and a marker of their own. They are not marked if there
-        are so many genes that a density is drawn.
+        Whether genes of the nonlinear stratum have a different colour and marker. They are not marked if the
+        number of genes is so large that a density is drawn.
     ax
         Axes to draw on; None makes a new figure.
 

@@ -44,7 +44,7 @@ def strata_comparison(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes
         One group per stratum, one point per predictor: the mean over genes of Spearman's rho (no unit) with its
         block-jackknife interval. Naive results (the stratum was defined with this predictor) are hollow on a hatched
         background and named in the legend. All other results on the same individuals are biased in the same direction,
-        and less; the axis label says so.
+        and less; the axis label states this.
     """
     table = evaluation.summary
     names = predictor_names(table, None)

@@ -91,7 +91,7 @@ def cautions(evaluation: Evaluation) -> list[str]:
 
 def _smallest_p(replicates: int, genes: int) -> str:
     if replicates == 0:
-        return "without a single replicate there are no p-values"
+        return "p-values need at least one replicate"
     return f"p-values below about {probability(10 / (1 + replicates * genes))} rest on an extrapolated tail"
 
 
@@ -149,7 +149,7 @@ def _ranking(evaluation: Evaluation, order: list[Row]) -> str:
         f"p = {probability(row['p_value'])} by block jackknife"
     )
     if is_undefined(over):
-        verdict = "there are no joint permuted replicates to compare the difference with, so it is not tested"
+        verdict = "the two have no joint permuted replicates to compare the difference with, so it is not tested"
         return f"{words} On the same {counted(row['n_genes'], 'gene')}, {verdict} ({size})."
     size += f"; on permuted expression {correlation(difference - over)}"
     decided = (low > 0 and over_low > 0) or (high < 0 and over_high < 0)
@@ -222,7 +222,7 @@ def _odds_ratio(evaluation: Evaluation, order: list[Row]) -> str:
     )
     ratio = row["mcnemar_or"]
     if is_undefined(ratio):
-        return f"{genes}: they never disagree, so there is no odds ratio to tell them apart."
+        return f"{genes}: they never disagree, so an odds ratio cannot tell them apart."
     bounds = interval(row["mcnemar_or_low"], row["mcnemar_or_high"])
     chance = row["reference_mcnemar_or"]
     permuted = "" if is_undefined(chance) else f"; {number(chance)} on permuted expression"

@@ -223,7 +223,7 @@ def concordance(evaluation: Evaluation, options: Options) -> str:
     """Show pairs of predictors: who is right where, and the three odds ratios."""
     rows = of_stratum(evaluation.concordance, ALL)
     if rows.empty:
-        return paragraph("With one predictor there is no pair to compare.")
+        return paragraph("A comparison needs at least two predictors.")
     called = interval_words(evaluation)
     pair = [
         Column(title="A", cells=cells(rows, str, "predictor_a"), numeric=False),
@@ -282,7 +282,7 @@ def comparison(evaluation: Evaluation, options: Options) -> str:
     """Show pairs of predictors: the difference of their mean correlations."""
     rows = of_stratum(evaluation.comparison, ALL)
     if rows.empty:
-        return paragraph("With one predictor there is no pair to compare.")
+        return paragraph("A comparison needs at least two predictors.")
     called = interval_words(evaluation)
     margin = evaluation.settings.get("margin")
     equivalence = [
@@ -315,7 +315,7 @@ def strata(evaluation: Evaluation, options: Options) -> str:
     """Show genes by stratum, and every predictor in each stratum."""
     genes = evaluation.strata
     if genes.empty:
-        return paragraph("There is no table of strata.")
+        return paragraph("The evaluation has no strata.")
     counts = genes["stratum"].astype(str).value_counts()
     how = sorted({str(value) for value in genes["assignment"]})
     numbers = listed([f"{name} {count(counts[name])}" for name in in_order(counts.index)])
@@ -355,7 +355,7 @@ def genes(evaluation: Evaluation, options: Options) -> str:
     """Show the genes with the smallest q-values."""
     rows = evaluation.per_gene
     if rows.empty:
-        return paragraph("There is no gene to show.")
+        return paragraph("The evaluation has no genes.")
     names = list(dict.fromkeys(rows["predictor"].astype(str)))
     order = genes_by_q(rows)
     shown = order[: options.max_genes]

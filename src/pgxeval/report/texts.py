@@ -106,7 +106,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("Effective blocks", "Number of equally large blocks that would be as informative as these unequal ones."),
     (
         "Odds ratio",
-        "Odds under one predictor over odds under another: 1 is no difference, above 1 favours the first (A).",
+        "Odds under one predictor over odds under another: 1 means no difference, above 1 favours the first (A).",
     ),
     ("Discordant gene", "A gene that exactly one of two predictors gets right."),
     ("Equivalent", "The difference is shown to lie within a margin that was stated beforehand."),
