@@ -1,4 +1,4 @@
-"""Sphinx configuration: every warning is an error (``sphinx-build -W``), notebooks are executed, no network is needed."""
+"""Sphinx configuration: warnings are errors (``sphinx-build -W``), notebooks are executed, no network is needed."""
 
 from __future__ import annotations
 
