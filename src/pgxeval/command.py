@@ -62,8 +62,8 @@ def _run(arguments: argparse.Namespace) -> Sequence[str]:
         progress=not arguments.quiet,
         store=folder / "store",
     )
-    predictions.write(folder / "predictions.parquet")
-    evaluation = Evaluator(cohort).evaluate(predictions, seed=arguments.seed)
+    table = predictions.write(folder / "predictions.parquet")
+    evaluation = Evaluator(cohort).evaluate(table, seed=arguments.seed)
     return [repr(cohort), *_written(evaluation, folder)]
 
 

@@ -17,7 +17,7 @@ from pgxeval.provenance import versions
 if TYPE_CHECKING:
     from pgxeval.cohort.cohort import Cohort
     from pgxeval.genome.formats.source import GenotypeSource
-    from pgxeval.genome.reference import ReferenceGenome
+    from pgxeval.genome.reference import ReferenceBases
     from pgxeval.predictors.protocol import Predictor, TrainablePredictor
 
 REGION_BP = 10_000_000
@@ -163,7 +163,7 @@ def _source_identity(source: GenotypeSource) -> Json:
     }
 
 
-def _reference_identity(reference: ReferenceGenome) -> Json:
+def _reference_identity(reference: ReferenceBases) -> Json:
     path = Path(reference.path)
     contigs: dict[str, Json] = dict(reference.contigs)
     return {"file": file_identity(path) if path.is_file() else str(path), "contigs": digest(contigs)}
