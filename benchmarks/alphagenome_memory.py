@@ -52,7 +52,7 @@ def measure(address: str, folder: Path, tissue: str, in_flight: int, individuals
         context_length=LENGTH,
         in_flight=in_flight,
         allow_remote=True,
-        cache=None,
+        score_cache=None,
         progress=False,
     )
     calls = predictor.plan(cohort, progress=False).calls

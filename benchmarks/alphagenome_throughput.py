@@ -54,7 +54,7 @@ def hosted(address: str, length: int) -> AlphaGenomePredictor:
         readout="tss",
         allow_remote=True,
         in_flight=IN_FLIGHT,
-        cache=tempfile.mkdtemp(prefix="pgxeval-throughput-"),
+        score_cache=tempfile.mkdtemp(prefix="pgxeval-throughput-"),
         progress=False,
     )
 
@@ -62,7 +62,7 @@ def hosted(address: str, length: int) -> AlphaGenomePredictor:
 def bare_loop(address: str, length: int, calls: int) -> float:
     """Return the seconds of so many calls of the real client, in eight threads."""
     import grpc
-    from alphagenome.models.dna_client import DnaClient, OutputType
+    from alphagenome.models.v1.dna_client import DnaClient, OutputType
 
     options = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
     client = DnaClient(channel=grpc.insecure_channel(address, options=options))

@@ -1,4 +1,4 @@
-"""Enformer, elastic net and random forest on cohorts whose truth is known, each cohort judged in one evaluation.
+"""Enformer, elastic net and random forest on cohorts with known truth, one evaluation per cohort.
 
 Run it from a checkout, with the extras ``demo`` and ``enformer``; it takes about two minutes on two cores::
 
@@ -7,27 +7,26 @@ Run it from a checkout, with the extras ``demo`` and ``enformer``; it takes abou
 Two cohorts:
 
 * ``simulated``: haplotypes, reference, gene models and expression from `pgxeval.simulate_cohort`.
-* ``real``: phased haplotypes of 91 people on chromosome 1 (1000 Genomes), with their insertions and deletions;
-  expression is planted on real variants. ``--data`` names the folder with ``variants.vcf.gz`` and ``reference.fa``;
-  where it is missing this cohort is left out, and the script says so. The reference there holds random bases
-  between the variants.
+* ``real``: phased haplotypes of 91 individuals on chromosome 1 (1000 Genomes), with their insertions and deletions;
+  expression is planted on real variants. ``--data`` is the folder with ``variants.vcf.gz`` and ``reference.fa``; if it
+  does not exist, this cohort is skipped with a message. The reference there has random bases between the variants.
 
-In each, three kinds of genes are planted, the last two with half of their variance:
+Three kinds of genes are planted in each cohort, the last two with half of their variance:
 
-* ``null``: noise alone.
+* ``null``: only noise.
 * ``additive``: the sum of the effects of one to three common variants within 10 kb of the TSS.
-* ``network``: what the network below says of a person's two haplotypes, worked out by a plain call of
-  enformer-pytorch, without this library's batches and readouts.
+* ``network``: the output of the network below for the two haplotypes of an individual, computed by a plain call of
+  enformer-pytorch, without the batches and readouts of this library.
 
-Enformer is small here and has **random weights**: it knows no biology. It must find the ``network`` genes, which
-shows that the way from genotypes to the evaluation is right. At ``additive`` and ``null`` genes it must point the
-right way as often as a coin does. (Single correlations there are not all close to 0: its window holds variants that
-are linked with the causal ones. Their signs are a matter of luck.) So no number below says anything of the
-published Enformer. To run that one, give ``EnformerPredictor(tracks="CAGE:GM12878")`` a real reference genome.
+Enformer is small here and has **random weights**, so it knows no biology. It must find the ``network`` genes, which
+tests the path from genotypes to the evaluation. For ``additive`` and ``null`` genes its direction must be right about
+half of the time. (Single correlations there are not all close to 0, because its window contains variants that are
+linked with the causal ones; their signs are random.) No number below applies to the published Enformer. To run that
+model, give ``EnformerPredictor(tracks="CAGE:GM12878")`` a real reference genome.
 
-The folder holds, for each cohort, ``truth.tsv``, ``expression.tsv``, ``genetic_values.tsv`` (what was planted for each
-gene and person), ``predictions.parquet``, ``recovery.tsv``, ``per_gene.tsv``, ``concordance.tsv`` and ``report.html``,
-and in ``scores`` what the passes of the network gave: a second run needs none.
+For each cohort the folder contains ``truth.tsv``, ``expression.tsv``, ``genetic_values.tsv`` (the planted value of each
+gene and individual), ``predictions.parquet``, ``recovery.tsv``, ``per_gene.tsv``, ``concordance.tsv`` and
+``report.html``, and in ``scores`` the scores of the network's passes: a second run needs none.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ from pgxeval.simulation.planting import plant
 
 DATA = Path(os.environ.get("PGXEVAL_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
-CONTEXT_BP, BINS = 4_096, 96  # of the small network: bins of 32 bp, 512 bp are left out at either end
-FLANK_BP = 10_000  # on either side of the TSS: where causal variants are planted and looked for
+CONTEXT_BP, BINS = 4_096, 96  # of the small network: bins of 32 bp, no output for 512 bp at either end
+FLANK_BP = 10_000  # on either side of the TSS: where causal variants are planted and searched for
 HERITABILITY = 0.5
 KINDS = ("null", "additive", "network")
 PLACE = ["gene_id", "contig", "tss"]  # tss: 0-based
@@ -70,17 +69,17 @@ def small_enformer(seed: int = 0) -> Any:
     )  # fmt: skip
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            if "to_out" in name:  # zero in a new Enformer: attention would add nothing
+            if "to_out" in name:  # zero in a new Enformer, so attention would have no effect
                 parameter.normal_(std=0.1)
         for part in module.modules():
-            if isinstance(part, torch.nn.BatchNorm1d):  # else signal fades below rounding within a few layers
+            if isinstance(part, torch.nn.BatchNorm1d):  # else the signal vanishes within a few layers
                 part.momentum = 1.0
         module.train()
         module(torch.randint(0, 4, (16, CONTEXT_BP)), head="human")
     return module.eval()
 
 
-def enformer_says(module: Any, cohort: pgxeval.Cohort, gene: pgxeval.Gene) -> np.ndarray:
+def plain_enformer(module: Any, cohort: pgxeval.Cohort, gene: pgxeval.Gene) -> np.ndarray:
     """Return the sum of the three central bins, averaged over the two haplotypes: float64 (n_individuals,)."""
     import torch
     from enformer_pytorch import str_to_one_hot
@@ -98,8 +97,8 @@ def enformer_says(module: Any, cohort: pgxeval.Cohort, gene: pgxeval.Gene) -> np
 
 
 def simulated_cohort(folder: Path, *, individuals: int, genes: int, seed: int) -> tuple[pgxeval.Cohort, pd.DataFrame]:
-    """Simulate; genes that are to follow the network are null so far."""
-    made = pgxeval.simulate_cohort(
+    """Simulate a cohort; the genes that will follow the network are still null."""
+    simulated = pgxeval.simulate_cohort(
         folder / "files",
         individuals=individuals,
         kinds={"null": 2 * genes, "additive": genes},
@@ -107,37 +106,41 @@ def simulated_cohort(folder: Path, *, individuals: int, genes: int, seed: int) -
         window_bp=2 * FLANK_BP,
         seed=seed,
     )
-    truth = made.truth[["gene_id", "kind", "causal_variants", "effects"]].copy()
-    to_follow = truth.index[truth["kind"] == "null"][1::2]
-    truth.loc[to_follow, "kind"] = "network"
-    return pgxeval.Cohort.from_files(**made.files), truth
+    truth = simulated.truth[["gene_id", "kind", "causal_variants", "effects"]].copy()
+    network_genes = truth.index[truth["kind"] == "null"][1::2]
+    truth.loc[network_genes, "kind"] = "network"
+    return pgxeval.Cohort.from_files(**simulated.files), truth
 
 
 def real_cohort(data: Path, *, genes: int, seed: int) -> tuple[pgxeval.Cohort, pd.DataFrame]:
-    """Plant additive genes on real variants; genes that are to follow the network are noise so far."""
+    """Plant additive genes on real variants; the genes that will follow the network are still noise."""
     rng = np.random.default_rng(seed)
     genome = pgxeval.PersonalGenome(data / "variants.vcf.gz", data / "reference.fa")
     positions = genome.dosages(pgxeval.Interval("1", 0, 5_000_000)).variants["position"].to_numpy()
-    # at quantiles of the variants, so that no gene comes to lie in a gap
+    # at quantiles of the variants, so that no gene lies in a gap
     sites = positions[((np.arange(3 * genes) + 0.5) / (3 * genes) * len(positions)).astype(int)].tolist()
-    laid, expression, planted = [], [], []
+    genes_on_contig, expression, planted = [], [], []
     for number, tss in enumerate(sites):
         name, strand, kind = f"REAL{number:03d}", "+-"[number % 2], KINDS[number % 3]
         start, end = (tss, tss + 3_000) if strand == "+" else (tss - 2_999, tss + 1)
         exons = [(start, start + 500), (end - 500, end)]
-        laid.append(pgxeval.Gene(gene_id=name, contig="1", start=start, end=end, strand=strand, tss=tss, exons=exons))
-        dosages = genome.dosages(laid[-1].cis_window(FLANK_BP, "tss"))
-        own = plant(
+        genes_on_contig.append(
+            pgxeval.Gene(gene_id=name, contig="1", start=start, end=end, strand=strand, tss=tss, exons=exons)
+        )
+        dosages = genome.dosages(genes_on_contig[-1].cis_window(FLANK_BP, "tss"))
+        signal = plant(
             dosages.values,
             "additive" if kind == "additive" else "null",
             heritability=HERITABILITY,
             n_causal=1 + number // 3 % 3,
             rng=rng,
         )
-        expression.append(own.values + rng.normal(0, np.sqrt(1 - own.heritability), len(genome.individuals)))
-        causal = ",".join(np.array(variant_names(dosages))[list(own.causal)])
-        planted.append((name, kind, causal, ",".join(f"{term}={value:.12g}" for term, value in own.effects.items())))
-    cohort = pgxeval.Cohort(genome=genome, genes=laid, expression=np.array(expression), individuals=genome.individuals)
+        expression.append(signal.values + rng.normal(0, np.sqrt(1 - signal.heritability), len(genome.individuals)))
+        causal = ",".join(np.array(variant_names(dosages))[list(signal.causal)])
+        planted.append((name, kind, causal, ",".join(f"{term}={value:.12g}" for term, value in signal.effects.items())))
+    cohort = pgxeval.Cohort(
+        genome=genome, genes=genes_on_contig, expression=np.array(expression), individuals=genome.individuals
+    )
     return cohort, pd.DataFrame(planted, columns=["gene_id", "kind", "causal_variants", "effects"])
 
 
@@ -149,7 +152,7 @@ def variant_names(dosages: Any) -> list[str]:
 def finish_planting(
     cohort: pgxeval.Cohort, truth: pd.DataFrame, module: Any, seed: int
 ) -> tuple[pgxeval.Cohort, pd.DataFrame]:
-    """Plant the genes that follow the network; return the cohort and what is planted, genes x individuals."""
+    """Plant the genes that follow the network; return the cohort and the planted values, genes x individuals."""
     rng = np.random.default_rng([seed, 1])
     genetic = np.zeros(cohort.expression.shape)
     expression = cohort.expression.copy()
@@ -162,9 +165,9 @@ def finish_planting(
             for variant, effect in zip(planted["causal_variants"].iloc[row].split(","), effects, strict=True):
                 genetic[row] += effect * dosages.values[:, column[variant]]
         elif kind == "network":
-            said = enformer_says(module, cohort, gene)
-            genetic[row] = (said - said.mean()) / said.std() * np.sqrt(HERITABILITY)
-            expression[row] = genetic[row] + rng.normal(0, np.sqrt(1 - HERITABILITY), len(said))
+            scores = plain_enformer(module, cohort, gene)
+            genetic[row] = (scores - scores.mean()) / scores.std() * np.sqrt(HERITABILITY)
+            expression[row] = genetic[row] + rng.normal(0, np.sqrt(1 - HERITABILITY), len(scores))
     cohort = attrs.evolve(cohort, expression=expression)
     return cohort, pd.DataFrame(genetic, index=list(cohort.gene_ids), columns=list(cohort.individuals))
 
@@ -172,7 +175,7 @@ def finish_planting(
 # --- the run
 
 
-def judge(
+def evaluate(
     cohort: pgxeval.Cohort,
     truth: pd.DataFrame,
     module: Any,
@@ -181,7 +184,7 @@ def judge(
     folder: Path,
     arguments: argparse.Namespace,
 ) -> None:
-    """Predict with all three, judge them in one evaluation, and print what was recovered."""
+    """Predict with all three, evaluate them together, and print what was recovered."""
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     cohort, genetic = finish_planting(cohort, truth, module, arguments.seed)
@@ -194,7 +197,7 @@ def judge(
         ENFORMER_READOUTS["tss_3"],
         tracks="human 0",
         name=ENFORMER,
-        cache=folder / "scores",
+        score_cache=folder / "scores",
     )
     variants = pgxeval.CisVariants(flank_bp=FLANK_BP, around="tss")
     predictions = pgxeval.predict_cohort(
@@ -224,17 +227,19 @@ def judge(
     evaluation.concordance.to_csv(folder / "concordance.tsv", sep="\t", index=False)
     report = evaluation.to_html(folder / "report.html", title=f"Sequence model with random weights: {title}")
 
-    print(f"\n== {title}: {len(cohort.individuals)} people, {len(cohort.genes)} genes ==\n")
+    print(f"\n== {title}: {len(cohort.individuals)} individuals, {len(cohort.genes)} genes ==\n")
     print(
-        "Each kind of gene and predictor. mean_r: Spearman's with expression, which the true genetic values would lead"
+        "One row per kind of gene and predictor. mean_r: Spearman correlation with expression; the true genetic values"
     )
-    print("to about the ceiling. mean_r_planted: Pearson's with these genetic values.\n")
+    print("would reach about the ceiling. mean_r_planted: Pearson correlation with these genetic values.\n")
     print(_text(recovered))
     columns = ["predictor_a", "predictor_b", "stratum", "both_right", "only_a", "only_b", "neither"]
     odds = ["mcnemar_or", "mcnemar_or_low", "mcnemar_or_high", "reference_mcnemar_or"]
-    print("\nPointing the right way, two predictors at a time (odds ratio beside that from permuted expression):\n")
+    print("\nRight directions, two predictors at a time, with the odds ratio from permuted expression as reference:\n")
     print(_text(evaluation.concordance[[*columns, *odds]]))
-    print("\nThe rows `all` hold the network genes, planted by the very network that is judged: no fair contest.")
+    print(
+        "\nThe rows `all` include the network genes, planted by the network that is evaluated: not a fair comparison."
+    )
     haplotypes = 2 * len(cohort.individuals) * len(cohort.genes)
     print(f"\n{enformer.passes:,} passes of the network for {haplotypes:,} haplotypes")
     for warning in caught:
@@ -244,22 +249,22 @@ def judge(
 
 
 def recovery(evaluation: pgxeval.Evaluation, truth: pd.DataFrame, genetic: pd.DataFrame) -> pd.DataFrame:
-    """Tabulate, for each kind and predictor, how it does on expression and on what was planted."""
+    """Return one row per kind and predictor: its correlation with expression and with the planted values."""
     table = evaluation.predictions.table
     observed = table[table["replicate"] == 0].astype({"predictor": str, "gene_id": str, "individual": str})
     centred = observed["prediction"] - observed["training_mean"].fillna(0)
     wide = observed.assign(centred=centred).pivot_table(
         index=["predictor", "gene_id"], columns="individual", values="centred"
     )[list(genetic.columns)]
-    judged = evaluation.per_gene.astype({"predictor": str, "gene_id": str}).merge(truth[["gene_id", "kind"]])
-    judged["r_planted"] = [
+    per_gene = evaluation.per_gene.astype({"predictor": str, "gene_id": str}).merge(truth[["gene_id", "kind"]])
+    per_gene["r_planted"] = [
         wide.loc[key].corr(genetic.loc[key[1]]) if wide.loc[key].std() > 0 and genetic.loc[key[1]].std() > 0 else np.nan
-        for key in zip(judged["predictor"], judged["gene_id"], strict=True)
+        for key in zip(per_gene["predictor"], per_gene["gene_id"], strict=True)
     ]
     rows = []
     for kind in KINDS:
-        for predictor in dict.fromkeys(judged["predictor"]):
-            part = judged[(judged["kind"] == kind) & (judged["predictor"] == predictor)]
+        for predictor in dict.fromkeys(per_gene["predictor"]):
+            part = per_gene[(per_gene["kind"] == kind) & (per_gene["predictor"] == predictor)]
             rows.append(
                 {
                     "kind": kind,
@@ -289,7 +294,7 @@ def main() -> int:
         "--data", type=Path, default=DATA / "kgp_chr1", help="folder of the real haplotypes (%(default)s)"
     )
     parser.add_argument("--genes", type=int, default=10, help="genes of each kind and cohort (%(default)s)")
-    parser.add_argument("--individuals", type=int, default=100, help="simulated people (%(default)s)")
+    parser.add_argument("--individuals", type=int, default=100, help="simulated individuals (%(default)s)")
     parser.add_argument("--replicates", type=int, default=4, help="runs on permuted expression (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="%(default)s")
     parser.add_argument("--workers", type=int, default=None, help="processes (all cores)")
@@ -300,14 +305,14 @@ def main() -> int:
         cohort, truth = simulated_cohort(
             arguments.out / "simulated", individuals=arguments.individuals, genes=arguments.genes, seed=arguments.seed
         )
-        judge(
+        evaluate(
             cohort, truth, module, title="simulated haplotypes", folder=arguments.out / "simulated", arguments=arguments
         )
         if arguments.data.is_dir():
             cohort, truth = real_cohort(arguments.data, genes=arguments.genes, seed=arguments.seed)
-            judge(cohort, truth, module, title="real haplotypes", folder=arguments.out / "real", arguments=arguments)
+            evaluate(cohort, truth, module, title="real haplotypes", folder=arguments.out / "real", arguments=arguments)
         else:
-            print(f"\nReal haplotypes are left out: there is no folder {arguments.data}", file=sys.stderr)
+            print(f"\nReal haplotypes are skipped: there is no folder {arguments.data}", file=sys.stderr)
     except ImportError as error:
         print(f'sequence_models: {error.name} is missing: pip install "pgxeval[demo,enformer]"', file=sys.stderr)
         return 1

@@ -49,7 +49,7 @@ def hosted(address: str, cache: Path, **settings: Any) -> AlphaGenomePredictor:
         readout="tss",
         context_length=LENGTH,
         allow_remote=True,
-        cache=cache,
+        score_cache=cache,
         deadline_s=1.5,
         progress=False,
         **settings,
@@ -77,7 +77,7 @@ def study(seed: int, folder: Path) -> tuple[dict[str, Any], Counter[str], Counte
             table = pgxeval.predict_cohort(cohort, [predictor], progress=False).table
             runs.append((table, server.sequences - before))
         paid = server.paid
-        local = AlphaGenomePredictor(server.local(), tissue="Whole_Blood", readout="tss", context_length=LENGTH)
+        local = AlphaGenomePredictor.local(server.local(), tissue="Whole_Blood", readout="tss", context_length=LENGTH)
         truth = pgxeval.predict_cohort(cohort, [local], progress=False).table
 
     copies: dict[tuple[str, str], list[str]] = {}

@@ -46,7 +46,7 @@ def predict(address: str, folder: Path, cache: Path, out: Path) -> None:
         context_length=16_384,
         in_flight=IN_FLIGHT,
         allow_remote=True,
-        cache=cache,
+        score_cache=cache,
         progress=False,
     )
     pgxeval.predict_cohort(cohort, [predictor], progress=False).write(out)

@@ -60,7 +60,8 @@ def real(folder: Path, n_genes: int) -> pgxeval.Cohort:
 
 def predictor(server: AlphaGenomeServer, context_bp: int, cache: Path, mode: str = "haplotypes") -> Any:
     return pgxeval.AlphaGenomePredictor.hosted(
-        address=server.address, tissue="Whole_Blood", readout="tss", context_length=context_bp, mode=mode, cache=cache,
+        address=server.address, tissue="Whole_Blood", readout="tss", context_length=context_bp, mode=mode,
+        score_cache=cache,
         allow_remote=True, progress=False,
     )  # fmt: skip
 

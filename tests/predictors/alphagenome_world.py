@@ -91,7 +91,7 @@ def hosted(server: Any, **settings: Any) -> AlphaGenomePredictor:
 
 
 def local(server: Any, **settings: Any) -> AlphaGenomePredictor:
-    return AlphaGenomePredictor(server.local(), **{"tissue": "Whole_Blood", "context_length": LENGTH, **settings})
+    return AlphaGenomePredictor.local(server.local(), **{"tissue": "Whole_Blood", "context_length": LENGTH, **settings})
 
 
 class Faults(dict[str, tuple[str, int]]):

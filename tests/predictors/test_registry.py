@@ -58,8 +58,9 @@ class Site:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     (tmp_path / "someones_model.py").write_text(MODULE)
     (tmp_path / "broken_model.py").write_text("import a_package_that_is_nowhere\n")
+    (tmp_path / "exiting_model.py").write_text("import sys\nsys.exit(3)\n")
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("someones_model", "broken_model"):
+    for name in ("someones_model", "broken_model", "exiting_model"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     return Site(tmp_path)
 
@@ -85,14 +86,15 @@ def test_a_plugin_is_listed_and_made(site: Site) -> None:
     [
         ("broken_model:Model", "a_package_that_is_nowhere"),
         ("someones_model:Absent", "Absent"),
-        ("someones_model:number", "no class or function"),
+        ("someones_model:number", "not a class or function"),
         ("no_such_module:Model", "no_such_module"),
+        ("exiting_model:Model", "SystemExit: 3"),
     ],
 )
 def test_a_broken_plugin_warns_and_takes_nobody_along(site: Site, value: str, problem: str) -> None:
     site.install("broken-package", {"broken": value})
     site.install("someones-package", {"mean": "someones_model:Mean"})
-    with pytest.warns(PgxevalWarning, match=rf"broken of broken-package 1\.0 .* is left out: .*{problem}"):
+    with pytest.warns(PgxevalWarning, match=rf"broken of broken-package 1\.0 .* is ignored: .*{problem}"):
         found = available_predictors()
     assert "broken" not in found
     assert "mean" in found
@@ -104,7 +106,7 @@ def test_a_broken_plugin_warns_and_takes_nobody_along(site: Site, value: str, pr
 def test_duplicate_names_are_warned_about_and_the_first_by_package_stands(site: Site) -> None:
     site.install("z-package", {"mean": "broken_model:Model"})
     site.install("a-package", {"mean": "someones_model:Mean"})
-    with pytest.warns(PgxevalWarning, match=r"mean of z-package 1\.0 .* taken by a-package 1\.0"):
+    with pytest.warns(PgxevalWarning, match=r"mean of z-package 1\.0 .* used by a-package 1\.0"):
         found = available_predictors()
     assert found["mean"].startswith("a-package")
     with pytest.warns(PgxevalWarning, match="z-package"):
@@ -113,7 +115,7 @@ def test_duplicate_names_are_warned_about_and_the_first_by_package_stands(site: 
 
 def test_a_plugin_cannot_take_the_name_of_a_built_in(site: Site) -> None:
     site.install("a-package", {"elastic_net": "someones_model:Mean"})
-    with pytest.warns(PgxevalWarning, match="taken by pgxeval itself"):
+    with pytest.warns(PgxevalWarning, match="used by pgxeval itself"):
         found = available_predictors()
     assert found["elastic_net"] == "pgxeval"
     assert isinstance(make_predictor("elastic_net"), ElasticNetPredictor)
@@ -127,9 +129,9 @@ def test_an_unknown_name_lists_the_known_ones_and_near_ones(site: Site) -> None:
 
 def test_settings_are_checked_and_named(site: Site) -> None:
     site.install("someones-package", {"mean": "someones_model:Mean", "keyed": "someones_model:needs_key"})
-    with pytest.raises(SettingError, match=r"predictor mean: .*'sclae'.*; it takes scale"):
+    with pytest.raises(SettingError, match=r"predictor mean: .*'sclae'.*; its settings are scale"):
         make_predictor("mean", sclae=1)
-    with pytest.raises(SettingError, match="it takes name, variants, l1_ratio"):
+    with pytest.raises(SettingError, match="its settings are name, variants, l1_ratio"):
         make_predictor("elastic_net", ratio=1)
     with pytest.raises(KeyError):  # what goes wrong inside the plugin is the plugin's to say
         make_predictor("keyed")
@@ -137,7 +139,7 @@ def test_settings_are_checked_and_named(site: Site) -> None:
 
 def test_what_is_made_must_be_a_predictor(site: Site) -> None:
     site.install("someones-package", {"model": "someones_model:model"})
-    with pytest.raises(SettingError, match=r"returned a Model, which is no predictor.*SequencePredictor"):
+    with pytest.raises(SettingError, match=r"returned a Model, which is not a predictor.*SequencePredictor"):
         make_predictor("model")
 
 

@@ -48,6 +48,7 @@ class ToyModel:
             context_lengths=length,
             tracks=more.pop("tracks", stranded_tracks(bin_width_bp)),
             output_offset_bp=offset_bp,
+            remote=more.pop("remote", False),
             **more,
         )
         self.calls: list[int] = []

@@ -1,8 +1,8 @@
-"""Predictors by name: the built-in ones and those of other packages.
+"""Predictors by name: built-in predictors and those of other packages.
 
-A name is a convenience for configuration files and command lines; an object that keeps the contract can always
-be handed in directly. Another package makes its predictor known with an entry point of the group
-``pgxeval.predictors``, whose name is the predictor's and whose object is a class or function that takes settings
+A name is a convenience for configuration files and command lines; an object that fulfils the contract can always
+be passed directly. Another package registers its predictor with an entry point of the group
+``pgxeval.predictors``: the name of the predictor, and a class or function that takes settings
 as keywords and returns a predictor::
 
     [project.entry-points."pgxeval.predictors"]
@@ -35,7 +35,7 @@ Factory = Callable[..., Predictor | TrainablePredictor]
 class _BuiltIn:
     module: str
     attribute: str
-    needs: str | None = None  # a package that comes with an extra of the same name as the predictor
+    needs: str | None = None  # a package that is installed by an extra with the name of the predictor
 
     def load(self) -> Factory:
         factory: Factory = operator.attrgetter(self.attribute)(importlib.import_module(self.module))
@@ -61,17 +61,17 @@ _BUILT_IN = {
 def available_predictors() -> dict[str, str]:
     """Return the predictors that `make_predictor` can make, and where each comes from.
 
-    Every plugin is loaded, to be sure that it works: one that does not is skipped, with a warning.
+    Every plugin is loaded to test that it works; a plugin that cannot be loaded is skipped with a warning.
 
     Returns
     -------
     dict
-        Name -> origin (``"pgxeval"``, or package, version and object), built-in ones first, then by name.
+        Name -> origin (``"pgxeval"``, or package, version and object), built-in predictors first, then by name.
 
     Warns
     -----
     PgxevalWarning
-        For a plugin that cannot be loaded, and for a name that is taken twice.
+        For a plugin that cannot be loaded, and for a name that is used twice.
 
     Examples
     --------
@@ -93,19 +93,19 @@ def make_predictor(name: str, /, **settings: Any) -> Predictor | TrainablePredic
     name
         One of `available_predictors`.
     **settings
-        Handed to the class or function behind the name; ``name=`` among them is the name in the predictions table.
+        Passed to the class or function that the name refers to; ``name=`` is the name in the predictions table.
 
     Returns
     -------
     Predictor or TrainablePredictor
-        What `predict_cohort` takes.
+        A predictor for `predict_cohort`.
 
     Raises
     ------
     UnknownNameError
-        If there is no such predictor; the message lists the known ones and offers near names.
+        If the predictor does not exist; the message lists the known names and the nearest ones.
     SettingError
-        If the predictor needs an extra that is not installed, takes no such setting, or what was made is no
+        If the predictor needs an extra that is not installed, does not have such a setting, or the result is not a
         predictor.
     PgxevalError
         If the plugin cannot be loaded.
@@ -120,18 +120,19 @@ def make_predictor(name: str, /, **settings: Any) -> Predictor | TrainablePredic
         inspect.signature(factory).bind(**settings)
     except TypeError as error:
         raise SettingError(
-            f"predictor {name}: {error}; it takes {', '.join(_parameters(factory)) or 'no settings'}"
+            f"predictor {name}: {error}; its settings are {', '.join(_parameters(factory)) or 'none'}"
         ) from error
     except ValueError:
-        pass  # a callable without a signature says itself what it does not take
-    made = factory(**settings)
-    if not isinstance(getattr(made, "name", None), str) or not (hasattr(made, "predict") or hasattr(made, "fit")):
-        hint = "; a sequence model must be wrapped: SequencePredictor(model, ...)" * hasattr(made, "predict_tracks")
+        pass  # a callable without a signature checks its arguments itself
+    predictor: Any = factory(**settings)
+    if not isinstance(predictor, Predictor | TrainablePredictor) or not isinstance(predictor.name, str):
+        hint = "; wrap a sequence model: SequencePredictor(model, ...)" * hasattr(predictor, "predict_tracks")
         raise SettingError(
-            f"predictor {name}: {_describe(factory)} returned a {type(made).__name__}, which is no predictor: it "
-            f"needs a name and either predict or fit{hint}"
+            f"predictor {name}: {_describe(factory)} returned a {type(predictor).__name__}, which is not a predictor: "
+            f"it needs a name and either predict or fit{hint}"
         )
-    return made
+    checked: Predictor | TrainablePredictor = predictor
+    return checked
 
 
 def _factory(name: str) -> Factory:
@@ -147,23 +148,23 @@ def _factory(name: str) -> Factory:
     if name not in plugins:
         known = [*_BUILT_IN, *plugins]
         raise UnknownNameError(
-            f"there is no predictor {name!r}; known are {', '.join(known)}{near_names(str(name), known)}"
+            f"there is no predictor {name!r}; the predictors are {', '.join(known)}{near_names(str(name), known)}"
         )
     try:
         loaded = plugins[name].load()
-    except Exception as error:  # a plugin may fail with anything
+    except (Exception, SystemExit) as error:  # a plugin may fail with anything, or end the process
         raise PgxevalError(
             f"predictor {name} of {_origin(plugins[name])} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     if not callable(loaded):
-        raise PgxevalError(f"predictor {name} of {_origin(plugins[name])} is no class or function: {loaded!r}")
+        raise PgxevalError(f"predictor {name} of {_origin(plugins[name])} is not a class or function: {loaded!r}")
     factory: Factory = loaded
     return factory
 
 
 def _plugins() -> dict[str, EntryPoint]:
-    """Return the entry points by name; of two that share a name the first by package stands."""
-    # one installation may be seen twice, through an editable install and its build folder
+    """Return the entry points by name; of two with the same name, the first by package is used."""
+    # one installation may be listed twice, by an editable install and its build folder
     distinct = {(point.name, point.value, _package(point)): point for point in entry_points(group=ENTRY_POINT_GROUP)}
     found: dict[str, EntryPoint] = {}
     for point in sorted(distinct.values(), key=lambda point: (point.name, _package(point), point.value)):
@@ -172,7 +173,7 @@ def _plugins() -> dict[str, EntryPoint]:
             taken_by = _origin(found[point.name])
         if taken_by is not None:
             warnings.warn(
-                f"predictor {point.name} of {_origin(point)} is left out: the name is taken by {taken_by}",
+                f"predictor {point.name} of {_origin(point)} is ignored: the name is used by {taken_by}",
                 PgxevalWarning,
                 stacklevel=3,
             )
@@ -187,11 +188,11 @@ def _load(entry_point: EntryPoint) -> Factory | None:
         if callable(loaded):
             factory: Factory = loaded
             return factory
-        problem = f"{entry_point.value} is no class or function"
-    except Exception as error:  # a plugin may fail with anything, and must not take the others along
+        problem = f"{entry_point.value} is not a class or function"
+    except (Exception, SystemExit) as error:  # a plugin may fail with anything, or end the process
         problem = f"{type(error).__name__}: {error}"
     warnings.warn(
-        f"predictor {entry_point.name} of {_origin(entry_point)} is left out: {problem}",
+        f"predictor {entry_point.name} of {_origin(entry_point)} is ignored: {problem}",
         PgxevalWarning,
         stacklevel=3,
     )

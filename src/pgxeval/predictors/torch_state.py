@@ -1,8 +1,8 @@
-"""The arithmetic of float32 in torch: set within a call, put back after it.
+"""The arithmetic of float32 in torch: set during a call and restored after it.
 
-torch lets convolutions on CUDA round their input to TF32 (10 bits) unless told otherwise, and other code of the
-same process may have allowed it (or bfloat16) for matrix products as well. The effect of a single variant can be
-a thousandth of a prediction, so the arithmetic is chosen and recorded, never left to what happens to be set.
+By default torch lets convolutions on CUDA round their input to TF32 (10 bits), and other code in the same process may
+have allowed it (or bfloat16) for matrix products as well. The effect of a single variant can be one thousandth of a
+prediction, so the arithmetic is chosen and recorded instead of depending on the current state.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ PRECISIONS: tuple[Precision, ...] = ("float32", "tf32", "bfloat16")
 
 @contextmanager
 def precision_of(precision: Precision, device_type: str) -> Iterator[None]:
-    """Compute in `precision` within the block, and leave torch's switches as they were.
+    """Compute in `precision` within the block, and restore the switches of torch afterwards.
 
     Parameters
     ----------
     precision
-        ``"float32"``: IEEE arithmetic throughout. ``"tf32"``: convolutions and products on CUDA may round their
-        input to TF32; elsewhere the same as float32. ``"bfloat16"``: convolutions and products in bfloat16 by
-        autocast, the weights left in float32.
+        ``"float32"``: IEEE arithmetic throughout. ``"tf32"``: convolutions and matrix products on CUDA may round their
+        input to TF32; on a CPU the same as float32. ``"bfloat16"``: convolutions and matrix products in bfloat16 by
+        autocast, with weights in float32.
     device_type
         ``"cpu"`` or ``"cuda"``.
     """
@@ -45,14 +45,14 @@ def _float32_products(*, tf32: bool) -> Iterator[None]:
     if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
         cuda, cpu = ("tf32", "ieee") if tf32 else ("ieee", "ieee")
         backends = torch.backends
-        wanted = [
+        switches = [
             (backends.cuda.matmul, "fp32_precision", cuda),
             (backends.cudnn.conv, "fp32_precision", cuda),
             (backends.cudnn.rnn, "fp32_precision", cuda),
             (backends.mkldnn.matmul, "fp32_precision", cpu),
             (backends.mkldnn.conv, "fp32_precision", cpu),
         ]
-        with _attributes(wanted):
+        with _attributes(switches):
             yield
     else:  # before torch 2.9
         before = torch.get_float32_matmul_precision()
@@ -67,10 +67,10 @@ def _float32_products(*, tf32: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _attributes(wanted: Sequence[tuple[Any, str, object]]) -> Iterator[None]:
-    before = [(holder, name, getattr(holder, name)) for holder, name, _ in wanted]
+def _attributes(switches: Sequence[tuple[Any, str, object]]) -> Iterator[None]:
+    before = [(holder, name, getattr(holder, name)) for holder, name, _ in switches]
     try:
-        for holder, name, value in wanted:
+        for holder, name, value in switches:
             setattr(holder, name, value)
         yield
     finally:

@@ -14,16 +14,16 @@ import pytest
 
 pytest.importorskip("alphagenome", reason="AlphaGenome needs the extra `alphagenome`")
 
-from alphagenome.models import dna_client
 
 from pgxeval.errors import PgxevalError, RemoteServiceError, SettingError
-from pgxeval.predictors.alphagenome import client as alphagenome_client
+from pgxeval.predictors.alphagenome import upstream as alphagenome_upstream
 from pgxeval.predictors.alphagenome.client import HostedClient
 from pgxeval.predictors.alphagenome.model import AlphaGenomeModel
 from pgxeval.predictors.sequence.target import Target
 from pgxeval.testing import AlphaGenomeServer, check_sequence_model
 
 LENGTH = 16_384
+dna_client = alphagenome_upstream.upstream("models.dna_client")
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def hasten(model: AlphaGenomeModel) -> AlphaGenomeModel:
 @pytest.mark.parametrize("output", ["RNA_SEQ", "CAGE", "ATAC", "DNASE", "CHIP_HISTONE"])
 def test_predict_sequence_is_asked_in_the_one_way_that_is_safe(server: AlphaGenomeServer, output: str) -> None:
     listening = Listening(server.local())
-    model = AlphaGenomeModel(listening, output=output)
+    model = AlphaGenomeModel(listening, remote=False, output=output)
     (first,) = listening._asked  # with no output_metadata a pass over N says which tracks there are
     assert first == {
         "sequence": "N" * LENGTH,
@@ -111,7 +111,7 @@ def test_tracks_without_a_term_are_asked_for_by_none_and_never_by_an_empty_list(
             return metadata
 
     listening = Nameless(inner)
-    model = AlphaGenomeModel(listening)
+    model = AlphaGenomeModel(listening, remote=False)
     made = model.predict_tracks(sequences(1), [3, 5])
     assert [asked["ontology_terms"] for asked in listening._asked] == [None]
     assert np.array_equal(made[0], server.values(sequences(1)[0].tobytes().decode())[:, [3, 5]])
@@ -155,7 +155,7 @@ def local_with(server: AlphaGenomeServer, damage: Any) -> AlphaGenomeModel:
             made = {"values": answer.values, "metadata": answer.metadata, "resolution": answer.resolution}
             return SimpleNamespace(rna_seq=damage(SimpleNamespace(**made)))
 
-    return AlphaGenomeModel(Damaged(inner))
+    return AlphaGenomeModel(Damaged(inner), remote=False)
 
 
 def changed(**what: Any) -> Any:
@@ -177,19 +177,19 @@ def with_nan(values: np.ndarray) -> np.ndarray:
     ("damage", "words"),
     [
         (lambda answer: None, "the output is absent"),
-        (changed(values=lambda values: values[:, :0], metadata=lambda table: table[:0]), "it lacks 1"),
-        (changed(values=lambda values: values[:-1]), rf"its shape is \(16383, \d\), not \({LENGTH}, \d\)"),
-        (changed(values=lambda values: values[:, 0]), r"its shape is \(16384,\)"),
-        (changed(values=with_nan), "it holds NaN or infinity"),
-        (changed(resolution=lambda _: 128), "its bins are of 128 bp, not 1"),
-        (changed(metadata=lambda table: table.assign(name="other")), "it lacks 1"),
+        (changed(values=lambda values: values[:, :0], metadata=lambda table: table[:0]), "1 are missing"),
+        (changed(values=lambda values: values[:-1]), rf"expected shape \({LENGTH}, \d\), got \(16383, \d\)"),
+        (changed(values=lambda values: values[:, 0]), r"got \(16384,\)"),
+        (changed(values=with_nan), "it contains NaN or infinity"),
+        (changed(resolution=lambda _: 128), "expected bins of 1 bp, got 128"),
+        (changed(metadata=lambda table: table.assign(name="other")), "1 are missing"),
         (changed(metadata=lambda table: table.drop(columns="strand")), "its tracks have no names"),
     ],
 )
 def test_a_local_answer_that_cannot_be_used_is_a_reason(server: AlphaGenomeServer, damage: Any, words: str) -> None:
     model = local_with(server, damage)
     row = rows_of(server, gtex_tissue="Liver")
-    said = "AlphaGenome gave an answer that cannot be used: .*" + words
+    said = "AlphaGenome returned an answer that cannot be used: .*" + words
     with pytest.raises(PgxevalError, match="^" + said):
         model.predict_tracks(sequences(1), row)
     targets = [Target(row=0, segments=[(5, 9)]), Target(row=1, segments=[(0, 1)])]
@@ -197,7 +197,7 @@ def test_a_local_answer_that_cannot_be_used_is_a_reason(server: AlphaGenomeServe
     assert [position for position, _, _ in answers] == [0, 1]
     for _, values, reason in answers:
         assert np.isnan(values).all()
-        assert re.fullmatch(f"AlphaGenome gave an answer that cannot be used: .*{words}.*", reason)
+        assert re.fullmatch(f"AlphaGenome returned an answer that cannot be used: .*{words}.*", reason)
 
 
 def test_other_orders_and_further_tracks_are_no_damage(server: AlphaGenomeServer) -> None:
@@ -233,11 +233,11 @@ def test_targets_are_those_of_the_plain_way(server: AlphaGenomeServer) -> None:
 @pytest.mark.parametrize("kind", ["local", "hosted client", "CAGE", "CHIP_HISTONE"])
 def test_the_contract_of_sequence_models_is_kept(server: AlphaGenomeServer, kind: str) -> None:
     if kind == "local":
-        model = AlphaGenomeModel(server.local())
+        model = AlphaGenomeModel(server.local(), remote=False)
     elif kind == "hosted client":
         model = AlphaGenomeModel(HostedClient(address=server.address))
     else:
-        model = AlphaGenomeModel(server.local(), output=kind)
+        model = AlphaGenomeModel(server.local(), remote=False, output=kind)
     table = check_sequence_model(model, on_failure="raise")
     assert set(table.loc[table["outcome"] != "passed", "check"]) == {"golden"}
 
@@ -252,10 +252,10 @@ def test_what_it_says_of_itself(server: AlphaGenomeServer) -> None:
     assert (hosted.info.remote, hosted.info.in_flight > 5, hosted.info.batch_size) == (True, True, 1)
     assert hosted.info.version == "ALL_FOLDS"
     assert AlphaGenomeModel(HostedClient(address=server.address, model_version="FOLD_0")).info.version == "FOLD_0"
-    local = AlphaGenomeModel(server.local())
+    local = AlphaGenomeModel(server.local(), remote=False)
     assert (local.info.remote, local.info.in_flight) == (False, 1)
     assert local.info.version == "not named"
-    assert AlphaGenomeModel(server.local(), version="v").info.version == "v"
+    assert AlphaGenomeModel(server.local(), remote=False, version="v").info.version == "v"
     assert local.info.context_lengths == (16_384, 131_072, 524_288, 1_048_576)
     assert local.counts == {}
     assert local.calls_per_minute is None
@@ -281,7 +281,7 @@ def test_deadlines_are_longer_for_longer_sequences(server: AlphaGenomeServer) ->
     given = AlphaGenomeModel(HostedClient(address=server.address), deadline_s=0.3)
     hasten(given)
     server.script.extend(["hang"] * 3)
-    with pytest.raises(PgxevalError, match="failed at the sequence 3 times, the last with DEADLINE_EXCEEDED"):
+    with pytest.raises(PgxevalError, match="failed for the sequence 3 times, the last time with DEADLINE_EXCEEDED"):
         given.predict_tracks(sequences(1), [0])
 
 
@@ -296,32 +296,32 @@ def test_objects_without_predict_sequence_are_refused(server: AlphaGenomeServer)
 
 def test_a_model_without_the_output_is_refused(server: AlphaGenomeServer) -> None:
     with pytest.raises(PgxevalError, match="the model has no PROCAP tracks"):
-        AlphaGenomeModel(server.local(), output="PROCAP")
+        AlphaGenomeModel(server.local(), remote=False, output="PROCAP")
     with pytest.raises(PgxevalError, match="has no PROCAP tracks"):
         AlphaGenomeModel(server.client(), output="PROCAP")
     listening = Listening(server.local())
     with pytest.raises(PgxevalError, match="the model has no PROCAP tracks"):
-        AlphaGenomeModel(listening, output="PROCAP")
+        AlphaGenomeModel(listening, remote=False, output="PROCAP")
 
 
 def test_metadata_may_be_a_mapping_with_any_index(server: AlphaGenomeServer) -> None:
     table = server.tracks()
     given = {"rna_seq": table.set_index(pd.Index(range(500, 500 + len(table))))}
     local = SimpleNamespace(predict_sequence=server.local().predict_sequence, output_metadata=lambda: given)
-    assert AlphaGenomeModel(local).info.tracks["name"].tolist() == table["name"].tolist()
+    assert AlphaGenomeModel(local, remote=False).info.tracks["name"].tolist() == table["name"].tolist()
 
 
 def test_a_service_that_refuses_the_key_says_so_at_once(server: AlphaGenomeServer) -> None:
     server.expire_key_after(0)
-    with pytest.raises(RemoteServiceError, match=r"refuses the API key \(UNAUTHENTICATED\)"):
+    with pytest.raises(RemoteServiceError, match=r"rejected the API key \(UNAUTHENTICATED\)"):
         AlphaGenomeModel(server.client())
     assert server.calls == {"GetMetadata": 1}
 
 
 def test_a_missing_package_names_the_extra(server: AlphaGenomeServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alphagenome_client.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(alphagenome_upstream.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(SettingError, match=r'pip install "pgxeval\[alphagenome\]"'):
-        AlphaGenomeModel(server.local())
+        AlphaGenomeModel(server.local(), remote=False)
 
 
 @pytest.mark.parametrize("length", [16_383, 2_048, 100_000])

@@ -176,7 +176,7 @@ def test_two_strands_in_one_window_are_read_of_the_same_calls(
     server: AlphaGenomeServer, small: Any, world: ModuleType
 ) -> None:
     genes = [world.gene("plus"), world.gene("minus", "-")]
-    settings = {"tissue": "EFO:0002784", "assay_title": "polyA plus RNA-seq", "several": "mean"}
+    settings = {"tissue": "EFO:0002784", "assay_title": "polyA plus RNA-seq", "if_ambiguous": "mean"}
     predictor = world.hosted(server, **settings)
     answers = {gene.gene_id: one for gene, one in predictor.predict_genes(genes, small.genome, small.individuals)}
     assert server.calls["PredictSequence"] == len(world.all_sequences(small))
@@ -213,14 +213,14 @@ def test_additive_mode_sends_the_reference_and_each_allele(
 
 PERMANENT = {
     "missing": "the output is absent",
-    "empty": "lacks 1",
-    "truncate": "cut short or damaged",
-    "short": "cut short or damaged",
+    "empty": "1 are missing",
+    "truncate": "truncated or damaged",
+    "short": "truncated or damaged",
     "nan": "NaN or infinity",
     "shape": "shape",
-    "tracks": "lacks 1",
+    "tracks": "1 are missing",
     "INTERNAL": "INTERNAL",
-    "INVALID_ARGUMENT": r"refused the sequence \(INVALID_ARGUMENT\)",
+    "INVALID_ARGUMENT": r"rejected the sequence \(INVALID_ARGUMENT\)",
 }
 
 
@@ -268,7 +268,7 @@ def test_a_fault_that_passes_leaves_no_trace(
 
 
 def test_tracks_in_another_order_are_found_by_name(server: AlphaGenomeServer, small: Any, world: ModuleType) -> None:
-    settings = {"tissue": "EFO:0002784", "several": "mean"}
+    settings = {"tissue": "EFO:0002784", "if_ambiguous": "mean"}
     right = world.local(server, **settings).predict(world.gene(), small.genome, small.individuals)
     server._faults["every"] = ("reordered", 1)
     predictor = world.hosted(server, **settings)
@@ -290,43 +290,24 @@ def test_bfloat16_moves_a_mean_over_exons_by_less_than_one_step(small: Any, worl
 
 
 class Wrapper:
-    """Somebody's own object that hands calls on to a client."""
+    """A user's own object that passes calls on to something."""
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
     def predict_sequence(self, sequence: str, **keywords: Any) -> Any:
-        raise AssertionError("must not be called")
+        return self.inner.predict_sequence(sequence, **keywords)
 
 
-def remote_models(server: AlphaGenomeServer) -> dict[str, Any]:
+def undeclared_models(server: AlphaGenomeServer) -> dict[str, Any]:
     client = server.client()
-    kind = type("Subclass", (type(client),), {})
-    notebook: dict[str, Any] = {"client": client}
-    exec("def ask(self, sequence, **keywords): return client.predict_sequence(sequence, **keywords)", notebook)
-
-    class Default:
-        def predict_sequence(self, sequence: str, client: Any = client, **keywords: Any) -> Any:
-            raise AssertionError("must not be called")
-
     return {
-        "global name": type("Global", (), {"predict_sequence": notebook["ask"]})(),
-        "helper of a method": type(
-            "Helped", (), {"predict_sequence": lambda self, text: (self, notebook["ask"](self, text))}
-        )(),
-        "attribute of the class": type("Shared", (Wrapper,), {"shared": client})(None),
-        "static method": type("Static", (), {"predict_sequence": staticmethod(client.predict_sequence)})(),
-        "property": type("Lazy", (Wrapper,), {"lazy": property(lambda self: client)})(None),
-        "default": Default(),
         "client": client,
-        "subclass": kind(channel=server.channel()),
-        "wrapper": Wrapper(client),
-        "wrapper of a channel": Wrapper(server.channel()),
-        "wrapper of a wrapper": Wrapper(Wrapper(client)),
-        "wrapper of a list": Wrapper([client]),
-        "model": AlphaGenomeModel(client),
         "hosted client": HostedClient(address=server.address),
-        "bound method": Wrapper(client.predict_sequence),
+        "model of a client": AlphaGenomeModel(client),
+        "wrapper of a client": Wrapper(client),
+        "wrapper of local weights": Wrapper(server.local()),
+        "local weights": server.local(),
     }
 
 
@@ -334,29 +315,40 @@ def remote_models(server: AlphaGenomeServer) -> dict[str, Any]:
     "kind",
     [
         "client",
-        "subclass",
-        "wrapper",
-        "wrapper of a channel",
-        "wrapper of a wrapper",
-        "wrapper of a list",
-        "model",
         "hosted client",
-        "bound method",
-        "global name",
-        "helper of a method",
-        "attribute of the class",
-        "static method",
-        "property",
-        "default",
+        "model of a client",
+        "wrapper of a client",
+        "wrapper of local weights",
+        "local weights",
     ],
 )
-def test_no_client_gets_sequences_without_consent(server: AlphaGenomeServer, kind: str) -> None:
-    model = remote_models(server)[kind]
+def test_a_model_without_a_declaration_counts_as_remote(server: AlphaGenomeServer, kind: str) -> None:
+    model = undeclared_models(server)[kind]
     server.reset()
+    message = r"16,384 bases .* without names.*allow_remote=True.*AlphaGenomePredictor\.local"
     for refused in (False, None, 0, 1, "yes"):  # nothing but True is consent
-        with pytest.raises(SettingError, match=r"16,384 bases .* no names.*allow_remote=True.*open weights here"):
+        with pytest.raises(SettingError, match=message):
             AlphaGenomePredictor(model, tissue="Whole_Blood", context_length=LENGTH, allow_remote=refused)
+    with pytest.raises(SettingError, match=message):
+        AlphaGenomePredictor(model, tissue="Whole_Blood", context_length=LENGTH)
     assert not server.calls
+
+
+def test_a_declaration_is_believed(server: AlphaGenomeServer, small: Any, world: ModuleType) -> None:
+    settings = {"tissue": "Whole_Blood", "context_length": LENGTH}
+    right = world.local(server).predict(world.gene(), small.genome, small.individuals)
+    for predictor in (
+        AlphaGenomePredictor(server.local(), remote=False, **settings),
+        AlphaGenomePredictor(AlphaGenomeModel(server.local(), remote=False), **settings),
+        AlphaGenomePredictor.local(Wrapper(server.local()), **settings),
+    ):
+        assert predictor.settings["remote"] is False
+        values = predictor.predict(world.gene(), small.genome, small.individuals).values
+        assert values.tolist() == right.values.tolist()
+    with pytest.raises(SettingError, match="True for a HostedClient"):
+        AlphaGenomePredictor(HostedClient(address=server.address), remote=False, **settings)
+    with pytest.raises(SettingError, match=r"no deadline can be set.*AlphaGenomePredictor\.local"):
+        AlphaGenomePredictor(Wrapper(server.local()), allow_remote=True, **settings)
 
 
 @pytest.mark.parametrize("way", ["hosted", "make_predictor"])
@@ -374,23 +366,15 @@ def test_nothing_is_opened_without_consent(monkeypatch: pytest.MonkeyPatch, way:
             make(**settings, **refused)
         said = str(refusal.value)
         for part in (
-            "dns:///gdmscience.googleapis.com:443", "131,072 bases", "no names", "allow_remote=True",
-            "AlphaGenomePredictor(model)", "from_torch",
+            "dns:///gdmscience.googleapis.com:443", "131,072 bases", "without names", "allow_remote=True",
+            "AlphaGenomePredictor.local(model)", "from_torch",
         ):  # fmt: skip
             assert part in said
     assert opened == []
-    with pytest.raises(SettingError, match=r"AlphaGenome at here:1 would get.* 1,048,576 bases"):
+    with pytest.raises(SettingError, match=r"AlphaGenome at here:1 would receive.* 1,048,576 bases"):
         AlphaGenomePredictor.hosted(tissue="Whole_Blood", address="here:1", context_length=1_048_576)
-    with pytest.raises(SettingError, match=r"would get.* 16384 bases"):  # wrong, but that comes later
+    with pytest.raises(SettingError, match=r"would receive.* 16384 bases"):  # wrong, but that comes later
         AlphaGenomePredictor.hosted(tissue="Whole_Blood", context_length="16384")
-
-
-def test_a_name_that_is_no_client_by_chance_needs_no_consent(server: AlphaGenomeServer) -> None:
-    notebook: dict[str, Any] = {"client": server.client()}
-    exec("def ask(self, sequence, **keywords): return self.client.predict_sequence(sequence, **keywords)", notebook)
-    local = type("Local", (), {"predict_sequence": notebook["ask"]})()
-    local.client = server.local()
-    assert not alphagenome_client.is_client(local)
 
 
 def test_a_local_model_needs_no_consent(server: AlphaGenomeServer, small: Any, world: ModuleType) -> None:
@@ -418,19 +402,19 @@ def test_hosted_scores_are_kept_by_default_and_local_ones_are_not(
     server: AlphaGenomeServer, world: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PGXEVAL_CACHE", str(tmp_path / "named"))
-    assert world.hosted(server).cache.folder == tmp_path / "named"
-    assert world.local(server).cache is None
+    assert world.hosted(server).score_cache.folder == tmp_path / "named"
+    assert world.local(server).score_cache is None
     monkeypatch.delenv("PGXEVAL_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert world.hosted(server).cache.folder == tmp_path / "xdg" / "pgxeval" / "scores"
+    assert world.hosted(server).score_cache.folder == tmp_path / "xdg" / "pgxeval" / "scores"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert world.hosted(server).cache.folder == tmp_path / "home" / ".cache" / "pgxeval" / "scores"
-    assert world.hosted(server, cache=None).cache is None
+    assert world.hosted(server).score_cache.folder == tmp_path / "home" / ".cache" / "pgxeval" / "scores"
+    assert world.hosted(server, score_cache=None).score_cache is None
     with pytest.raises(SettingError, match="kept under its version"):
-        world.local(server, cache=tmp_path / "local")
-    named = world.local(server, cache=tmp_path / "local", version="all_folds")
-    assert named.cache.folder == tmp_path / "local"
+        world.local(server, score_cache=tmp_path / "local")
+    named = world.local(server, score_cache=tmp_path / "local", version="all_folds")
+    assert named.score_cache.folder == tmp_path / "local"
 
 
 def run(
@@ -494,7 +478,7 @@ def test_further_readouts_and_tissues_come_of_the_same_calls(
 ) -> None:
     n_all = len(world.all_sequences(small))
     sum_of_exons = ExonMask(aggregate="sum")
-    also = {"also": ["gene_body", "tss", sum_of_exons], "also_tissues": ["Liver", "EFO:0002784"]}
+    also = {"extra_readouts": ["gene_body", "tss", sum_of_exons], "extra_tissues": ["Liver", "EFO:0002784"]}
     first, calls = run(world, server, small, **also)
     assert calls == n_all
     assert first.values.tolist() == run(world, server, small)[0].values.tolist()
@@ -505,7 +489,7 @@ def test_further_readouts_and_tissues_come_of_the_same_calls(
             fresh = world.local(server, tissue=tissue, readout=readout)
             right = fresh.predict(world.gene(), small.genome, small.individuals)
             assert prediction.values.tolist() == right.values.tolist()
-    assert run(world, server, small, tissue="EFO:0002784", several="mean")[1] == 0
+    assert run(world, server, small, tissue="EFO:0002784", if_ambiguous="mean")[1] == 0
     assert run(world, server, small, tissue="Spleen")[1] == n_all
 
 
@@ -514,7 +498,7 @@ def test_failures_are_remembered_and_tried_again_on_request_only(
 ) -> None:
     name, carriers = unlucky(world, small)
     server._faults[name] = ("nan", 99)
-    first, _ = run(world, server, small, cache=None)
+    first, _ = run(world, server, small, score_cache=None)
     first, _ = run(world, server, small)
     server.reset()
     again, calls = run(world, server, small)
@@ -536,7 +520,7 @@ def test_a_failure_with_one_tissue_spoils_no_other(server: AlphaGenomeServer, sm
     name, _ = unlucky(world, small)
     server._faults[name] = ("nan", 99)
     run(world, server, small, tissue="Liver")
-    both, _ = run(world, server, small, also_tissues=["Liver"])
+    both, _ = run(world, server, small, extra_tissues=["Liver"])
     assert both.values.tolist() == right.values.tolist()
 
 
@@ -545,7 +529,7 @@ def test_what_fails_for_a_moment_in_another_way_is_not_remembered(
 ) -> None:
     """A run that ends with an error has told nothing of the sequences that were under way."""
     server.expire_key_after(3)
-    with pytest.raises(RemoteServiceError, match="refuses the API key"):
+    with pytest.raises(RemoteServiceError, match="rejected the API key"):
         run(world, server, small, in_flight=1)
     paid = dict(server.paid)
     server.reset()
@@ -556,7 +540,7 @@ def test_what_fails_for_a_moment_in_another_way_is_not_remembered(
     assert prediction.values.tolist() == right.values.tolist()
 
 
-def test_two_runs_may_share_the_cache_folder(server: AlphaGenomeServer, small: Any, world: ModuleType) -> None:
+def test_two_runs_may_share_the_hub_cache(server: AlphaGenomeServer, small: Any, world: ModuleType) -> None:
     one, other = world.hosted(server), world.hosted(server)
     for predictor in (one, other):
         predictor.predict(world.gene(), small.genome, small.individuals)
@@ -618,7 +602,7 @@ def test_a_hosted_predictor_works_in_another_process(
 
 def test_a_client_in_hand_is_not_pickled(server: AlphaGenomeServer) -> None:
     predictor = AlphaGenomePredictor(server.client(), tissue="Whole_Blood", context_length=LENGTH, allow_remote=True)
-    with pytest.raises(SettingError, match="a client in hand holds its API key"):
+    with pytest.raises(SettingError, match="a client holds its API key"):
         pickle.dumps(predictor)
 
 
@@ -628,24 +612,24 @@ def test_a_client_in_hand_is_not_pickled(server: AlphaGenomeServer) -> None:
 @pytest.mark.parametrize(
     ("settings", "kind", "words"),
     [
-        ({"tissue": None}, SettingError, "one of tissue= .* and tracks= must be given"),
-        ({"tracks": [1]}, SettingError, "one of tissue= .* and tracks= must be given"),
+        ({"tissue": None}, SettingError, "either tissue= .* or tracks="),
+        ({"tracks": [1]}, SettingError, "either tissue= .* or tracks="),
         ({"readout": "exon"}, UnknownNameError, "no readout 'exon'.*exons, gene_body, tss.*near: exons"),
         ({"readout": ExonMask}, SettingError, "got the class ExonMask"),
         ({"output": "RNASEQ"}, UnknownNameError, "no output 'RNASEQ'.*near: RNA_SEQ"),
         ({"tissue": "Whole_Bloood"}, UnknownNameError, "Whole_Blood"),
         ({"tissue": "CL:9999999"}, UnknownNameError, "no track is called or means 'CL:9999999'"),
-        ({"in_fligth": 3}, SettingError, "no setting in_fligth.*near: in_flight"),
+        ({"in_fligth": 3}, SettingError, "has no option 'in_fligth'; near: in_flight"),
         ({"context_length": 100_000}, SettingError, "100,?000"),
         ({"in_flight": 0}, SettingError, "in_flight must be a whole number above 0, got 0"),
         ({"in_flight": True}, SettingError, "in_flight must be a whole number above 0, got True"),
         ({"deadline_s": 0}, SettingError, "deadline_s must be above 0, got 0"),
         ({"calls_per_minute": 0}, SettingError, "at least 1, got 0"),
         ({"source": "encode"}, UnknownNameError, "source='encode'"),
-        ({"also": "tss"}, SettingError, "also= and also_tissues= are lists"),
-        ({"also_tissues": "Liver"}, SettingError, "also= and also_tissues= are lists"),
-        ({"also": ["tts"]}, UnknownNameError, "no readout 'tts'.*near: tss"),
-        ({"also_tissues": ["Livr"]}, UnknownNameError, "'Livr'.*Liver"),
+        ({"extra_readouts": "tss"}, SettingError, "must be a list"),
+        ({"extra_tissues": "Liver"}, SettingError, "must be a list"),
+        ({"extra_readouts": ["tts"]}, UnknownNameError, "no readout 'tts'.*near: tss"),
+        ({"extra_tissues": ["Livr"]}, UnknownNameError, "'Livr'.*Liver"),
         ({"mode": "both"}, SettingError, "mode must be 'haplotypes' or 'additive'"),
     ],
 )
@@ -659,16 +643,16 @@ def test_bad_settings_are_named(
 
 def test_settings_go_to_the_model_or_to_the_predictor(server: AlphaGenomeServer) -> None:
     settings = {"tissue": "Whole_Blood", "context_length": LENGTH}
-    model = AlphaGenomeModel(server.local())
+    model = AlphaGenomeModel(server.local(), remote=False)
     AlphaGenomePredictor(model, **settings, output="RNA_SEQ")
     for twice in ({"output": "CAGE"}, {"in_flight": 3}, {"version": "2"}):
-        with pytest.raises(SettingError, match="this model is made already"):
+        with pytest.raises(SettingError, match="must be given to the AlphaGenomeModel"):
             AlphaGenomePredictor(model, **settings, **twice)
-    with pytest.raises(SettingError, match="hosted"):
+    with pytest.raises(SettingError, match=r"AlphaGenomePredictor\.hosted has no option 'model'"):
         AlphaGenomePredictor.hosted(allow_remote=True, model=server.client(), address=server.address, **settings)
     for wrong in (AlphaGenomeServer, object(), None, "all_folds"):
         with pytest.raises(SettingError, match="with predict_sequence"):
-            AlphaGenomePredictor(wrong, **settings)
+            AlphaGenomePredictor.local(wrong, **settings)
 
 
 def test_exons_beyond_the_window_are_nan_and_cost_nothing(
@@ -677,7 +661,7 @@ def test_exons_beyond_the_window_are_nan_and_cost_nothing(
     far = world.gene("far", exons=((11_900, 12_060), (23_000, 23_100)))
     prediction = world.hosted(server).predict(far, small.genome, small.individuals)
     assert np.isnan(prediction.values).all()
-    assert "lie outside of the model's output" in str(prediction.reason(0))
+    assert "lie outside the output of the model" in str(prediction.reason(0))
     assert server.calls["PredictSequence"] == 0
     clipped = world.hosted(server, readout=GeneBody()).predict(far, small.genome, small.individuals)
     assert np.isfinite(clipped.values).all()
@@ -686,7 +670,7 @@ def test_exons_beyond_the_window_are_nan_and_cost_nothing(
 def test_a_new_key_serves_the_same_predictor(small: Any, world: ModuleType, tmp_path: Path) -> None:
     with AlphaGenomeServer(api_key="old key") as server:
         keys = ["old key"]
-        predictor = world.hosted(server, key=lambda: keys[-1], cache=tmp_path)
+        predictor = world.hosted(server, key=lambda: keys[-1], score_cache=tmp_path)
         server._api_key = "new key"
         with pytest.raises(RemoteServiceError, match="run again with a valid key"):
             predictor.predict(world.gene(), small.genome, small.individuals)

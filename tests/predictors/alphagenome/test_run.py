@@ -60,7 +60,7 @@ def cohort(files: Path) -> Cohort:
 
 def hosted(server: Any, cache: Path, **settings: Any) -> AlphaGenomePredictor:
     asked = {"tissue": "Whole_Blood", "readout": "tss", "context_length": LENGTH, "progress": False, **settings}
-    predictor = AlphaGenomePredictor.hosted(address=server.address, allow_remote=True, cache=cache, **asked)
+    predictor = AlphaGenomePredictor.hosted(address=server.address, allow_remote=True, score_cache=cache, **asked)
     predictor.model._calls._wait_scale = 0.005
     predictor.model._calls.pacer = Pacer(period_s=0.05)
     return predictor
@@ -68,7 +68,7 @@ def hosted(server: Any, cache: Path, **settings: Any) -> AlphaGenomePredictor:
 
 def expected(server: AlphaGenomeServer, cohort: Cohort) -> pd.DataFrame:
     """Say what an object on this machine answers, by gene and individual."""
-    local = AlphaGenomePredictor(server.local(), tissue="Whole_Blood", readout="tss", context_length=LENGTH)
+    local = AlphaGenomePredictor.local(server.local(), tissue="Whole_Blood", readout="tss", context_length=LENGTH)
     return by_gene(predict_cohort(cohort, [local], progress=False).table)
 
 
@@ -89,15 +89,15 @@ def digests_of(cohort: Cohort) -> dict[tuple[str, str], list[str]]:
 
 
 WORDS = {
-    "truncate": "cut short or damaged",
-    "short": "cut short or damaged",
+    "truncate": "truncated or damaged",
+    "short": "truncated or damaged",
     "missing": "the output is absent",
-    "empty": "it lacks 1",
-    "tracks": "it lacks 1",
+    "empty": "1 are missing",
+    "tracks": "1 are missing",
     "nan": "NaN or infinity in 1 place",
-    "shape": r"its shape is \(16383, ",
+    "shape": r"got \(16383, ",
     "hang": "DEADLINE_EXCEEDED",
-    "RESOURCE_EXHAUSTED": "refused the sequence 50 times",
+    "RESOURCE_EXHAUSTED": "rejected the sequence 50 times",
 }
 
 
@@ -214,7 +214,7 @@ def test_a_service_that_goes_away_ends_the_run_and_nothing_is_lost(after: int, c
         predictor = hosted(server, tmp_path)
         # whoever is away answers nothing at all
         server._answers.metadata = lambda request: 1 / 0
-        with pytest.raises(RemoteServiceError, match=r"cannot be reached .* kept in the cache; run again later"):
+        with pytest.raises(RemoteServiceError, match=r"cannot be reached .* in the cache; run again later"):
             predict_cohort(cohort, [predictor], progress=False)
         del server._answers.metadata
         assert len(server.paid) == after
@@ -223,7 +223,13 @@ def test_a_service_that_goes_away_ends_the_run_and_nothing_is_lost(after: int, c
 
 def test_a_service_that_is_stopped_midway_ends_the_run(cohort: Cohort, tmp_path: Path) -> None:
     server = AlphaGenomeServer(delay_s=0.02)
-    stopper = threading.Timer(0.3, server.stop)
+
+    def stop() -> None:
+        while server.answered < 5:
+            time.sleep(0.002)
+        server.stop()
+
+    stopper = threading.Thread(target=stop)
     predictor = hosted(server, tmp_path)
     stopper.start()
     with pytest.raises(RemoteServiceError, match="cannot be reached"):
@@ -239,7 +245,7 @@ def test_a_quota_that_is_used_up_for_long_ends_the_run(cohort: Cohort, tmp_path:
     with AlphaGenomeServer(faults=failing("RESOURCE_EXHAUSTED", 20)) as server:
         predictor = hosted(server, tmp_path)
         predictor.model._calls.pacer = Pacer(period_s=2.0, patience_s=0.5)
-        with pytest.raises(RemoteServiceError, match=r"for the quota, for long .* kept in the cache"):
+        with pytest.raises(RemoteServiceError, match=r"because the quota is exhausted .* in the cache"):
             predict_cohort(cohort, [predictor], progress=False)
         assert len(server.paid) == 20
         continue_later(server, cohort, tmp_path)
@@ -247,7 +253,7 @@ def test_a_quota_that_is_used_up_for_long_ends_the_run(cohort: Cohort, tmp_path:
 
 def test_a_service_that_fails_at_everything_ends_the_run(cohort: Cohort, tmp_path: Path) -> None:
     with AlphaGenomeServer(faults=failing("INTERNAL", 20)) as server:
-        with pytest.raises(RemoteServiceError, match=r"24 sequences in a row; .* with INTERNAL.*retry_failed=True"):
+        with pytest.raises(RemoteServiceError, match=r"24 sequences in a row.* with INTERNAL.*retry_failed=True"):
             predict_cohort(cohort, [hosted(server, tmp_path)], progress=False)
         assert len(server.paid) == 20
         continue_later(server, cohort, tmp_path, retry_failed=True)
@@ -267,7 +273,7 @@ def test_an_expired_key_stops_the_run_at_once_and_everything_is_kept(cohort: Coh
     with AlphaGenomeServer(delay_s=0.01) as server:
         predictor = hosted(server, tmp_path)
         server.expire_key_after(25)
-        with pytest.raises(RemoteServiceError, match=r"refuses the API key \(UNAUTHENTICATED\).*kept in the cache"):
+        with pytest.raises(RemoteServiceError, match=r"rejected the API key \(UNAUTHENTICATED\).*in the cache"):
             predict_cohort(cohort, [predictor], progress=False)
         # those under way when it expired are answered, and no worker comes back for more
         answered = len(server.paid)
@@ -286,7 +292,7 @@ def test_a_folder_that_cannot_be_written_is_named_before_anything_is_paid(cohort
     (tmp_path / "file").write_text("")
     with AlphaGenomeServer() as server:
         with pytest.raises(
-            SettingError, match=r"score cache: .*file/cache cannot be made a folder \(Not a directory\)"
+            SettingError, match=r"score cache: the folder .*file/cache cannot be created \(Not a directory\)"
         ):
             hosted(server, tmp_path / "file" / "cache")
         assert not server.calls["PredictSequence"]
@@ -302,7 +308,7 @@ def test_a_disk_that_is_full_ends_the_run_and_is_named(
         def full(handle: int, content: Any) -> int:
             if str(Path(f"/proc/self/fd/{handle}").readlink()).startswith(str(tmp_path)):
                 written[0] += 1
-                if written[0] > 10:
+                if written[0] > 11:  # the first record identifies the key
                     raise OSError(28, "No space left on device")
             return write(handle, content)
 
@@ -380,8 +386,8 @@ CHILD = """
     )
     cohort = cohort.subset(genes=[gene.gene_id for gene in cohort.genes[: int(n_genes)]])
     predictor = AlphaGenomePredictor.hosted(
-        address=address, allow_remote=True, cache=cache, tissue="Whole_Blood", readout="tss", context_length=16_384,
-        progress=False,
+        address=address, allow_remote=True, score_cache=cache, tissue="Whole_Blood", readout="tss",
+        context_length=16_384, progress=False,
     )
     predict_cohort(cohort, [predictor], progress=False).write(out)
 """

@@ -86,18 +86,18 @@ def test_a_table_without_sources_still_knows_gtex() -> None:
 def test_a_cell_line_with_several_tracks_is_refused_with_their_list() -> None:
     rows = rows_of(biosample_name="GM12878")
     assert len(rows) == 5
-    with pytest.raises(SettingError, match=r"'GM12878' means 5 tracks") as refusal:
+    with pytest.raises(SettingError, match=r"'GM12878' matches 5 tracks") as refusal:
         choose_tissue(TABLE, "GM12878")
     for row in rows:
         assert f"{row} ({METADATA['name'][row]}, {METADATA['strand'][row]}, encode)" in str(refusal.value)
-    for part in ("source=", "assay_title=", "tracks=", 'several="mean"'):
+    for part in ("source=", "assay_title=", "tracks=", 'if_ambiguous="mean"'):
         assert part in str(refusal.value)
     total = choose_tissue(TABLE, "GM12878", assay_title="Total RNA-seq")
     assert sorted(total.indices) == rows_of(biosample_name="GM12878", **{"Assay title": "total RNA-seq"})
     assert total.for_strand("+") == tuple(
         rows_of(biosample_name="GM12878", strand="+", **{"Assay title": "total RNA-seq"})
     )
-    mean = choose_tissue(TABLE, "EFO:0002784", several="mean")
+    mean = choose_tissue(TABLE, "EFO:0002784", if_ambiguous="mean")
     assert sorted(mean.indices) == rows
     assert sorted(mean.for_strand("-")) == [row for row in rows if METADATA["strand"][row] in "-."]
 
@@ -109,7 +109,7 @@ def test_source_and_assay_choose_among_tracks_of_a_term() -> None:
     assert sorted(encode.indices) == rows_of(
         ontology_curie=term, data_source="encode", **{"Assay title": "total RNA-seq"}
     )
-    with pytest.raises(SettingError, match="means 3 tracks"):
+    with pytest.raises(SettingError, match="matches 3 tracks"):
         choose_tissue(TABLE, term, source="encode")
     with pytest.raises(UnknownNameError, match=r"source='fantom'.*it has .*gtex"):
         choose_tissue(TABLE, term, source="fantom")
@@ -126,7 +126,7 @@ def test_a_name_of_gtex_finds_the_tracks_that_others_have_of_its_term() -> None:
 
 def test_k562_is_not_the_lymphoblastoid_line() -> None:
     lymphoblastoid = choose_tissue(TABLE, "Cells_EBV-transformed_lymphocytes")
-    leukaemia = choose_tissue(TABLE, "EFO:0002067", several="mean")
+    leukaemia = choose_tissue(TABLE, "EFO:0002067", if_ambiguous="mean")
     assert sorted(leukaemia.indices) == rows_of(biosample_name="K562")
     assert not set(lymphoblastoid.indices) & set(leukaemia.indices)
     assert choose_tissue(TABLE, "EFO:0000572").indices == lymphoblastoid.indices
@@ -235,14 +235,14 @@ TWICE = pd.DataFrame({"name": ["a", "b", "b"], "strand": [".", "+", "+"]})
     ("given", "words"),
     [
         (None, "the output is absent"),
-        (answer(values=np.zeros((3, 3))), r"shape is \(3, 3\), not \(4, 3\)"),
-        (answer(values=np.zeros((4, 2))), r"shape is \(4, 2\), not \(4, 3\)"),
-        (answer(values=np.zeros((4, 0)), metadata=answer().metadata[:0]), "of 2 tracks it lacks 2 and has 0 more"),
-        (answer(values=np.zeros(4)), r"shape is \(4,\)"),
-        (answer(resolution=1), "its bins are of 1 bp, not 128"),
+        (answer(values=np.zeros((3, 3))), r"expected shape \(4, 3\), got \(3, 3\)"),
+        (answer(values=np.zeros((4, 2))), r"expected shape \(4, 3\), got \(4, 2\)"),
+        (answer(values=np.zeros((4, 0)), metadata=answer().metadata[:0]), "of 2 tracks 2 are missing and 0 occur more"),
+        (answer(values=np.zeros(4)), r"got \(4,\)"),
+        (answer(resolution=1), "expected bins of 128 bp, got 1"),
         (answer(metadata=answer().metadata[["name"]]), "its tracks have no names"),
-        (answer(metadata=TWICE), "lacks 0 and has 1 more than once"),
-        (answer(metadata=answer().metadata.replace("b", "c")), "lacks 1 and has 0"),
+        (answer(metadata=TWICE), "0 are missing and 1 occur more than once"),
+        (answer(metadata=answer().metadata.replace("b", "c")), "1 are missing and 0 occur"),
         (answer(values=NAN), "NaN or infinity in 1 places"),
         (answer(values=INFINITE), "NaN or infinity in 1 places"),
     ],

@@ -24,6 +24,7 @@ from pgxeval.predictors.enformer.weights import (  # noqa: E402 (what is missing
     fingerprint,
     load_enformer,
     named_tensors,
+    unwrap,
     weights_digest,
 )
 
@@ -77,7 +78,7 @@ def test_from_the_hub_by_its_own_client(
         return str(folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    loaded = load_enformer(OFFICIAL, revision="abc", cache_folder=tmp_path / "kept")
+    loaded = load_enformer(OFFICIAL, revision="abc", hub_cache=tmp_path / "kept")
     assert _same(loaded.module, made)
     assert loaded.origin == "EleutherAI/enformer-official-rough@abc"
     assert asked == [
@@ -98,7 +99,7 @@ def test_a_failed_download_names_the_way_out(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     with pytest.raises(
-        InputFileNotFoundError, match=r"download .* failed \(ConnectionError\).*path of the folder"
+        InputFileNotFoundError, match=r"download .* failed \(ConnectionError\).*path of their folder"
     ) as said:
         load_enformer("someone/enformer")
     assert "token" not in str(said.value)
@@ -115,7 +116,7 @@ def test_a_file_instead_of_its_folder(tmp_path: Path, make_enformer: Make, write
     with pytest.raises(InputFileError, match="give the folder"):
         load_enformer(folder / "pytorch_model.bin")
     (folder / "pytorch_model.bin").unlink()
-    with pytest.raises(InputFileNotFoundError, match=r"holds neither model.safetensors nor pytorch_model.bin"):
+    with pytest.raises(InputFileNotFoundError, match=r"contains neither model.safetensors nor pytorch_model.bin"):
         load_enformer(folder)
     (folder / "config.json").unlink()
     with pytest.raises(InputFileNotFoundError, match=r"config\.json: no such file"):
@@ -143,7 +144,7 @@ def test_a_hostile_file_is_refused_and_nothing_runs(
     else:
         torch.save(_Hostile(trap) if way == "torch" else {**made.state_dict(), "x": _Hostile(trap)}, file)
     with pytest.raises(
-        InputFileError, match=r"pytorch_model\.bin: holds something else than tensors.*nothing in it was run"
+        InputFileError, match=r"pytorch_model\.bin: contains something other than tensors.*nothing in it was executed"
     ):
         load_enformer(folder)
     assert not trap.exists()
@@ -168,13 +169,15 @@ def test_a_file_that_was_cut_short(
 def test_weights_of_another_architecture(tmp_path: Path, make_enformer: Make, write_enformer: Make) -> None:
     made = make_enformer()
     folder = write_enformer(tmp_path / "w", made, depth=3)
-    with pytest.raises(InputFileError, match=r"another architecture.*tensors missing, the first: transformer\.2\."):
+    with pytest.raises(
+        InputFileError, match=r"do not match the architecture.*tensors missing, the first: transformer\.2\."
+    ):
         load_enformer(folder)
     folder = write_enformer(tmp_path / "w", made, depth=1)
-    with pytest.raises(InputFileError, match=r"another architecture.*unknown, the first: transformer\.1\."):
+    with pytest.raises(InputFileError, match=r"do not match the architecture.*unknown, the first: transformer\.1\."):
         load_enformer(folder)
     folder = write_enformer(tmp_path / "w", made, attn_dim_key=16)
-    with pytest.raises(InputFileError, match=r"of another shape, the first: .* where .* is wanted"):
+    with pytest.raises(InputFileError, match=r"of another shape, the first: .*, expected .*, got "):
         load_enformer(folder)
     folder = write_enformer(tmp_path / "w", made, model_type="bert")
     with pytest.raises(InputFileError, match=r"another architecture \(model_type 'bert'\)"):
@@ -201,15 +204,15 @@ def test_weights_that_are_not_finite(tmp_path: Path, make_enformer: Make, write_
     made = make_enformer()
     with torch.no_grad():
         made.stem[0].bias[3] = value
-    with pytest.raises(InputFileError, match=r"1 tensors hold NaN or infinite values, the first: stem\.0\.bias"):
+    with pytest.raises(InputFileError, match=r"1 tensors contain NaN or infinite values, the first: stem\.0\.bias"):
         load_enformer(write_enformer(tmp_path / "w", made, layout="safetensors"))
 
 
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ("{", "is no JSON"),
-        ("[]", "another architecture"),
+        ("{", "not valid JSON"),
+        ("[]", "expected model_type 'enformer', got 'list'"),
         ('{"depth": 1e9}', "depth must be a whole number"),
         ('{"depth": 1000000000}', "depth must be a whole number from 1 to"),
         ('{"dim": "large"}', "dim must be a whole number"),
@@ -247,3 +250,64 @@ def test_digest_and_fingerprint_follow_the_weights(make_enformer: Make) -> None:
     assert fingerprint(made) != before
     assert len(named_tensors(made)) == len({id(tensor) for tensor in made.state_dict(keep_vars=True).values()})
     assert json.dumps(digest)
+
+
+# --- names that compiling and training change
+
+
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module.", "model.", "module._orig_mod.", "model.module."])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_prefixes_of_names_are_removed(
+    tmp_path: Path, make_enformer: Make, write_enformer: Make, layout: str, prefix: str
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    made = make_enformer()
+    folder = write_enformer(tmp_path / "w", made, layout=layout)
+    file = folder / ("pytorch_model.bin" if layout == "bin" else "model.safetensors")
+    state = torch.load(file) if layout == "bin" else load_file(file)
+    prefixed = {f"{prefix}{name}": tensor for name, tensor in state.items()}
+    (torch.save if layout == "bin" else save_file)(prefixed, file)
+    loaded = load_enformer(folder)
+    assert _same(loaded.module, made)
+    assert weights_digest(loaded.module) == weights_digest(made)
+
+
+def test_two_names_of_one_tensor_must_agree(tmp_path: Path, make_enformer: Make, write_enformer: Make) -> None:
+    made = make_enformer()
+    folder = write_enformer(tmp_path / "w", made)
+    state = dict(made.state_dict())
+    state["module.stem.0.bias"] = state["stem.0.bias"] + 1
+    torch.save(state, folder / "pytorch_model.bin")
+    with pytest.raises(InputFileError, match=r"module\.stem\.0\.bias and stem\.0\.bias should be the same tensor"):
+        load_enformer(folder)
+
+
+COMPILING = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, while it compiles
+
+
+@COMPILING
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        torch.compile,
+        torch.nn.DataParallel,
+        lambda module: torch.compile(torch.nn.DataParallel(module)),
+    ],
+    ids=["compiled", "DataParallel", "compiled DataParallel"],
+)
+def test_a_wrapped_model_is_unwrapped(make_enformer: Make, wrap: Any) -> None:
+    made = make_enformer()
+    assert unwrap(wrap(made)) is made
+    assert unwrap(made) is made
+
+
+@COMPILING
+def test_a_compiled_model_gives_the_same_numbers(make_enformer: Make, random_dna: Make) -> None:
+    from pgxeval.predictors.enformer.model import EnformerModel
+
+    made, dna = make_enformer(), random_dna(2)
+    plain = EnformerModel(made, context_length=512)
+    compiled = EnformerModel(torch.compile(made), context_length=512)
+    assert compiled.info.version == plain.info.version
+    np.testing.assert_array_equal(compiled.predict_tracks(dna, [0, 3]), plain.predict_tracks(dna, [0, 3]))

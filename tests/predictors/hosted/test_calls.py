@@ -61,7 +61,7 @@ def same(answer: int) -> int:
 
 
 def ask(calls: HostedCalls, call: Callable[[], int], read: Callable[[int], int] = same) -> int:
-    with calls.asking(call, read) as answer:
+    with calls.answer(call, read) as answer:
         return answer
 
 
@@ -95,7 +95,7 @@ def test_what_may_pass_is_tried_three_times(status: str, failures: int, waits: l
 @pytest.mark.parametrize("status", PASSING)
 def test_and_then_fails_by_name(status: str) -> None:
     calls, service = make(), Service(*[status] * 9)
-    with pytest.raises(CallFailedError, match=f"Oracle failed at the sequence 3 times, the last with {status}$"):
+    with pytest.raises(CallFailedError, match=f"Oracle failed for the sequence 3 times, the last time with {status}$"):
         ask(calls, service)
     assert service.calls == 3
     assert calls.counts == {"refused": 0, "repeated": 2, "failed": 1}
@@ -103,7 +103,7 @@ def test_and_then_fails_by_name(status: str) -> None:
 
 def test_failures_of_different_kinds_are_counted_together() -> None:
     service = Service("INTERNAL", "DATA_LOSS", "UNKNOWN", None)
-    with pytest.raises(CallFailedError, match="3 times, the last with UNKNOWN"):
+    with pytest.raises(CallFailedError, match="3 times, the last time with UNKNOWN"):
         ask(make(), service)
     assert service.calls == 3
 
@@ -111,7 +111,7 @@ def test_failures_of_different_kinds_are_counted_together() -> None:
 @pytest.mark.parametrize("status", USELESS)
 def test_what_cannot_succeed_is_tried_once(status: str) -> None:
     calls, service = make(), Service(*[status] * 9)
-    with pytest.raises(CallFailedError, match=rf"refused the sequence \({status}\)"):
+    with pytest.raises(CallFailedError, match=rf"rejected the sequence \({status}\)"):
         ask(calls, service)
     assert service.calls == 1
 
@@ -120,14 +120,16 @@ def test_what_cannot_succeed_is_tried_once(status: str) -> None:
 def test_a_refused_key_ends_the_run_at_the_first_call(status: str) -> None:
     calls, service = make(), Service(*[status] * 9)
     ask(calls, Service())
-    with pytest.raises(RemoteServiceError, match=r"refuses the API key .* kept in the cache; .* valid key"):
+    with pytest.raises(RemoteServiceError, match=r"rejected the API key .* in the cache; .* valid key"):
         ask(calls, service)
     assert service.calls == 1
 
 
 def test_an_answer_that_cannot_be_used_is_asked_for_three_times_and_named() -> None:
     calls, service = make(), Service()
-    with pytest.raises(CallFailedError, match="3 times, the last with an answer that cannot be used: the output is"):
+    with pytest.raises(
+        CallFailedError, match="3 times, the last time with an answer that cannot be used: the output is"
+    ):
         ask(calls, service, damaged)
     assert service.calls == 3
 
@@ -135,7 +137,7 @@ def test_an_answer_that_cannot_be_used_is_asked_for_three_times_and_named() -> N
 def test_an_answer_that_the_client_cannot_unpack_is_one_too() -> None:
     service = Service(ValueError(SECRET), ValueError(SECRET))
     assert ask(make(), service) == 42
-    with pytest.raises(CallFailedError, match="cannot be used: it is cut short or damaged"):
+    with pytest.raises(CallFailedError, match="cannot be used: it is truncated or damaged"):
         ask(make(), Service(*[ValueError(SECRET)] * 3))
 
 
@@ -145,7 +147,7 @@ def test_a_service_that_is_away_is_waited_for_and_then_ends_the_run(waits: list[
     assert waits == [1, 2, 4, 8, 16, 32, 60]
     assert sum(waits) > 120
     service = Service(*["UNAVAILABLE"] * 9)
-    with pytest.raises(RemoteServiceError, match=r"cannot be reached .* 8 attempts\. .* kept in the cache"):
+    with pytest.raises(RemoteServiceError, match=r"cannot be reached .* 8 attempts\. .* in the cache"):
         ask(calls, service)
     assert service.calls == 8
 
@@ -159,7 +161,7 @@ def test_a_sequence_that_is_never_answered_does_not_look_like_a_service_that_is_
                 ask(calls, Service())  # another thread's call, which passes
             return super().__call__()
 
-    with pytest.raises(CallFailedError, match="8 times, the last with UNAVAILABLE"):
+    with pytest.raises(CallFailedError, match="8 times, the last time with UNAVAILABLE"):
         ask(calls, Between(*["UNAVAILABLE"] * 9))
 
 
@@ -186,14 +188,16 @@ def test_a_refusal_for_the_quota_is_tried_until_it_passes() -> None:
 def test_a_sequence_that_is_always_refused_while_others_pass_is_given_up() -> None:
     calls = make()
     refused = Service(*["RESOURCE_EXHAUSTED"] * 99)
-    with pytest.raises(CallFailedError, match=r"refused the sequence 50 times \(RESOURCE_EXHAUSTED\)"):
+    with pytest.raises(CallFailedError, match=r"rejected the sequence 50 times \(RESOURCE_EXHAUSTED\)"):
         ask(calls, refused)
     assert refused.calls == 50
 
 
 def test_a_service_that_refuses_everything_for_long_ends_the_run() -> None:
     calls = make(pacer=Pacer(period_s=0.05, patience_s=0.1))
-    with pytest.raises(RemoteServiceError, match=r"refused every call for the quota, for long .* when there is quota"):
+    with pytest.raises(
+        RemoteServiceError, match=r"rejected every call .* because the quota is exhausted .* once quota is available"
+    ):
         ask(calls, Service(*["RESOURCE_EXHAUSTED"] * 999))
 
 
@@ -202,7 +206,7 @@ def test_failures_all_alike_before_the_first_answer_end_the_run() -> None:
     for _ in range(7):
         with pytest.raises(CallFailedError):
             ask(calls, Service("INVALID_ARGUMENT"))
-    with pytest.raises(RemoteServiceError, match=r"8 sequences in a row; .*INVALID_ARGUMENT.*retry_failed=True"):
+    with pytest.raises(RemoteServiceError, match=r"8 sequences in a row.* .*INVALID_ARGUMENT.*retry_failed=True"):
         ask(calls, Service("INVALID_ARGUMENT"))
 
 
@@ -297,7 +301,7 @@ def test_an_answer_counts_as_under_way_until_it_is_kept() -> None:
         return 2
 
     with ThreadPoolExecutor(1) as threads:
-        with calls.asking(Service(), same) as answer:
+        with calls.answer(Service(), same) as answer:
             other = threads.submit(ask, calls, second)
             assert not second_began.wait(0.1)
             assert answer == 42
@@ -306,7 +310,7 @@ def test_an_answer_counts_as_under_way_until_it_is_kept() -> None:
 
 def test_an_error_of_whoever_keeps_it_gives_the_place_back() -> None:
     calls = make(in_flight=1)
-    with pytest.raises(OSError, match="full"), calls.asking(Service(), same):
+    with pytest.raises(OSError, match="full"), calls.answer(Service(), same):
         raise OSError("full")
     assert ask(calls, Service()) == 42
 

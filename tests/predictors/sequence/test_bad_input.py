@@ -30,6 +30,7 @@ class Letters:
         name="letters",
         version="1",
         context_lengths=CONTEXT_BP,
+        remote=False,
         tracks=pd.DataFrame({"name": ["letters"], "bin_width_bp": [128]}),
         batch_size=16,
     )
@@ -190,7 +191,7 @@ def test_reference_of_other_contigs(files: Files) -> None:
 
 
 def test_wrong_context_length() -> None:
-    with pytest.raises(pgxeval.SettingError, match="letters does not take sequences of 4096 bp; it takes 8192 bp"):
+    with pytest.raises(pgxeval.SettingError, match="letters does not accept sequences of 4096 bp; it accepts 8192 bp"):
         _predictor(context_length=4_096)
 
 
@@ -212,7 +213,7 @@ def test_nan_from_the_model_is_the_reason_of_its_carriers_alone(made: SimulatedC
     lost = ((table["gene_id"] == gene.gene_id) & table["individual"].isin(carriers)).to_numpy()
     assert 0 < lost.sum() < len(cohort.individuals)
     assert table["prediction"].isna().to_numpy().tolist() == lost.tolist()
-    assert (table.loc[lost, "reason"] == "model letters gave NaN or infinity at 60 of 60 bins that are read").all()
+    assert (table.loc[lost, "reason"] == "model letters returned NaN or infinity in 60 of 60 bins that are read").all()
     np.testing.assert_array_equal(table.loc[~lost, "prediction"], right.loc[~lost, "prediction"])
 
 
@@ -233,7 +234,7 @@ def test_out_of_memory_takes_smaller_batches_and_then_one_clear_error(made: Simu
         _run(cohort, _predictor(room_for(3)))["prediction"], _run(cohort, _predictor())["prediction"]
     )
     assert tried[:4] == [16, 8, 4, 2]
-    with pytest.raises(pgxeval.PgxevalError, match="letters: memory is too short for a single sequence of 8192 bp"):
+    with pytest.raises(pgxeval.PgxevalError, match="letters: not enough memory for a single sequence of 8192 bp"):
         _run(cohort, _predictor(room_for(0)))
 
 
@@ -241,6 +242,6 @@ def test_model_that_always_fails_is_named_with_its_own_error(made: SimulatedCoho
     def spoil(sequences: np.ndarray, values: np.ndarray) -> np.ndarray:
         raise KeyError("weights")
 
-    with pytest.raises(pgxeval.PgxevalError, match=r"letters failed at each of the first .* KeyError") as told:
+    with pytest.raises(pgxeval.PgxevalError, match=r"letters failed for each of the first .* KeyError") as told:
         _run(pgxeval.Cohort.from_files(**made.files), _predictor(Letters(spoil)))
     assert isinstance(told.value.__cause__, KeyError)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import pickle
 import secrets
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import textwrap
 import threading
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +61,7 @@ def test_torn_part_is_read_up_to_its_last_whole_record(tmp_path: Path, lost: int
     asked = names(10)
     cache.keep(asked, np.arange(10.0))
     part = part_of(tmp_path)
+    assert part.stat().st_size == 352  # one record identifies the key
     part.write_bytes(part.read_bytes()[:-lost])
     whole = (320 - lost) // 32
     again = ScoreCache(tmp_path)
@@ -72,8 +76,8 @@ def test_damaged_records_are_passed_over_and_counted(tmp_path: Path) -> None:
     cache.keep(asked, np.arange(10.0) + 1)
     part = part_of(tmp_path)
     content = bytearray(part.read_bytes())
-    content[32 * 4 + 20] ^= 1  # a bit of a score
-    content[32 * 6 : 32 * 7] = bytes(32)  # a hole, as a crashed machine leaves it
+    content[32 * 5 + 20] ^= 1  # a bit of a score
+    content[32 * 7 : 32 * 8] = bytes(32)  # a hole, as a crashed machine leaves it
     part.write_bytes(content)
     with pytest.warns(PgxevalWarning, match="2 damaged records"):
         again = ScoreCache(tmp_path)
@@ -148,11 +152,11 @@ def test_keys_that_are_not_right_are_named(tmp_path: Path) -> None:
     key = tmp_path / "key"
     content = key.read_bytes()
     key.unlink()
-    with pytest.raises(InputFileError, match=r"key is missing, without which"):
+    with pytest.raises(InputFileError, match=r"key is missing, and without it"):
         ScoreCache(tmp_path)
     key.write_bytes(content[:-1])
     key.chmod(0o600)
-    with pytest.raises(InputFileError, match="has 31 bytes, 32 are wanted"):
+    with pytest.raises(InputFileError, match=r"expected 32 bytes in .*key, got 31"):
         ScoreCache(tmp_path)
     key.write_bytes(content)
     key.chmod(0o644)
@@ -168,12 +172,12 @@ def test_names_hang_on_the_secret_and_on_where_parts_end() -> None:
 
 def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
     cache = ScoreCache(tmp_path / "cache")
-    with pytest.raises(SettingError, match="one finite score for each name"):
+    with pytest.raises(SettingError, match="one finite score per name"):
         cache.keep(names(1), [np.nan])
-    with pytest.raises(SettingError, match="one finite score for each name"):
+    with pytest.raises(SettingError, match="one finite score per name"):
         cache.keep(names(2), [1.0])
     (tmp_path / "file").write_text("")
-    with pytest.raises(SettingError, match="cannot be made a folder"):
+    with pytest.raises(SettingError, match="cannot be created"):
         ScoreCache(tmp_path / "file")
 
 
@@ -347,3 +351,151 @@ def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: p
     first.keep([b"n" * 16], [1.5])
     assert ScoreCache(tmp_path / "cache").get(b"n" * 16) == 1.5
     assert not list((tmp_path / "cache").glob(".key-*"))
+
+
+# --- the folder changes during a run, or has another key
+
+
+@pytest.mark.parametrize("change", ["deleted", "moved", "part deleted", "replaced"])
+def test_a_folder_that_disappears_during_a_run_ends_it(tmp_path: Path, change: str) -> None:
+    folder = tmp_path / "cache"
+    cache = ScoreCache(folder)
+    kept = names(2)
+    cache.keep(kept, [1.0, 2.0])
+    if change == "deleted":
+        shutil.rmtree(folder)
+    elif change == "moved":
+        folder.rename(tmp_path / "elsewhere")
+    elif change == "part deleted":
+        part_of(folder).unlink()
+    else:
+        folder.rename(tmp_path / "elsewhere")
+        ScoreCache(folder)
+    with pytest.raises(InputFileError, match="was deleted, moved or replaced during the run"):
+        cache.keep(names(1), [3.0])
+    if change == "moved":  # nothing was lost: what was written last is there as well
+        (tmp_path / "elsewhere").rename(folder)
+        again = ScoreCache(folder)
+        assert [again.get(name) for name in kept] == [1.0, 2.0]
+        assert len(again) == 3
+        cache.keep(names(1), [4.0])  # and the run could go on
+        assert len(ScoreCache(folder)) == 4
+
+
+@pytest.mark.parametrize("change", ["deleted", "replaced"])
+def test_a_folder_that_disappears_before_the_first_score_ends_the_run(tmp_path: Path, change: str) -> None:
+    folder = tmp_path / "cache"
+    cache = ScoreCache(folder)
+    shutil.rmtree(folder)
+    if change == "replaced":
+        ScoreCache(folder)
+    for write in (lambda: cache.keep(names(1), [3.0]), lambda: cache.fail(names(1), "a reason")):
+        with pytest.raises(InputFileError, match="was deleted, moved or replaced during the run"):
+            write()
+
+
+def test_another_valid_key_is_noticed(tmp_path: Path) -> None:
+    cache = ScoreCache(tmp_path / "cache")
+    cache.keep(names(1_000), np.arange(1_000.0))
+    key = tmp_path / "cache" / "key"
+    original = key.read_bytes()
+    key.write_bytes((ScoreCache(tmp_path / "other").folder / "key").read_bytes())
+    with pytest.raises(InputFileError, match=r"1 of 1 files of scores .* a key other than the one in the file `key`"):
+        ScoreCache(tmp_path / "cache")
+    key.write_bytes(original)
+    assert len(ScoreCache(tmp_path / "cache")) == 1_000
+
+
+def test_parts_of_two_caches_in_one_folder_are_noticed(tmp_path: Path) -> None:
+    one, other = ScoreCache(tmp_path / "one"), ScoreCache(tmp_path / "other")
+    for cache in (one, other):
+        cache.keep(names(3), [1.0, 2.0, 3.0])
+    shutil.copy(part_of(other.folder), one.folder)
+    with pytest.raises(InputFileError, match="1 of 2 files of scores"):
+        ScoreCache(one.folder)
+
+
+# --- records as they were before CRC-32
+
+
+def former_check(high: int, low: int, value: float) -> int:
+    """The checksum of former records, by Python integers."""
+    bits, mask = int.from_bytes(struct.pack("<d", value), "little"), 2**64 - 1
+    mixed = ((high ^ 0x9E3779B97F4A7C15) * 0xBF58476D1CE4E5B9) & mask
+    for part in (low, bits):
+        mixed = (((mixed ^ (mixed >> 31)) ^ part) * 0xBF58476D1CE4E5B9) & mask
+    return mixed ^ (mixed >> 31)
+
+
+def test_former_parts_are_read(tmp_path: Path) -> None:
+    ScoreCache(tmp_path)  # makes the key
+    rng = np.random.default_rng(1)
+    kept = {(int(high), int(low)): float(value) for high, low, value in zip(
+        rng.integers(0, 2**63, 50), rng.integers(0, 2**63, 50), rng.normal(size=50), strict=True
+    )}  # fmt: skip
+    records = [struct.pack("<QQdQ", *name, value, former_check(*name, value)) for name, value in kept.items()]
+    (tmp_path / "scores-former.part").write_bytes(b"".join(records))
+    cache = ScoreCache(tmp_path)
+    assert [cache.get(struct.pack("<QQ", *name)) for name in kept] == list(kept.values())
+    records[7] = records[7][:-1] + bytes([records[7][-1] ^ 1])
+    (tmp_path / "scores-former.part").write_bytes(b"".join(records))
+    with pytest.warns(PgxevalWarning, match="1 damaged records"):
+        assert len(ScoreCache(tmp_path)) == 49
+
+
+def test_records_carry_a_crc_32(tmp_path: Path) -> None:
+    cache = ScoreCache(tmp_path)
+    asked = names(5)
+    cache.keep(asked, np.arange(5.0))
+    content = part_of(tmp_path).read_bytes()
+    records = [content[at : at + 32] for at in range(0, len(content), 32)]
+    assert [record[:16] for record in records[1:]] == asked
+    for record in records:
+        assert int.from_bytes(record[24:], "little") == zlib.crc32(record[:24])
+
+
+@pytest.mark.parametrize("bit", range(0, 256, 5))
+def test_every_flipped_bit_is_noticed(tmp_path: Path, bit: int) -> None:
+    cache = ScoreCache(tmp_path)
+    cache.keep(names(1), [1.25])
+    part = part_of(tmp_path)
+    content = bytearray(part.read_bytes())
+    content[32 + bit // 8] ^= 1 << bit % 8
+    part.write_bytes(content)
+    with pytest.warns(PgxevalWarning, match="1 damaged records"):
+        assert len(ScoreCache(tmp_path)) == 0
+
+
+# --- other processes
+
+
+def test_refresh_reads_what_others_have_written(tmp_path: Path) -> None:
+    one, other = ScoreCache(tmp_path), ScoreCache(tmp_path)
+    first, second, failed = names(2), names(3), names(1)
+    one.keep(first, [1.0, 2.0])
+    one.fail(failed, "a reason")
+    assert [other.get(name) for name in first] == [None, None]
+    other.refresh()
+    assert [other.get(name) for name in first] == [1.0, 2.0]
+    assert other.failure(failed[0]) == "a reason"
+    other.keep(second, [3.0, 4.0, 5.0])
+    one.keep(failed, [6.0])
+    for cache in (one, other):
+        cache.refresh()
+        assert [cache.get(name) for name in (*first, *second, *failed)] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+        assert len(cache) == 6
+        assert cache.failure(failed[0]) is None
+
+
+def test_refresh_waits_for_records_that_are_not_complete(tmp_path: Path) -> None:
+    one, other = ScoreCache(tmp_path), ScoreCache(tmp_path)
+    (name,) = names(1)
+    one.keep([name], [1.0])
+    part = part_of(tmp_path)
+    content = part.read_bytes()
+    part.write_bytes(content[:-10])
+    other.refresh()
+    assert other.get(name) is None
+    part.write_bytes(content)
+    other.refresh()
+    assert other.get(name) == 1.0

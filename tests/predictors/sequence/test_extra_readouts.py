@@ -26,7 +26,7 @@ def run(toys: ModuleType, small: Any, folder: Path | None, model: Any = None, **
     """Predict a gene of each strand in one window; their values and what it cost."""
     genes = [toys.gene_at(1_500, gene_id=strand, strand=strand, exons=EXONS) for strand in "+-"]
     settings = {"readout": ExonMask(), "tracks": [0, 1, 2], "allow_remote": True, **settings}
-    asked = SequencePredictor(model or toys.ToyModel(), settings.pop("readout"), cache=folder, **settings)
+    asked = SequencePredictor(model or toys.ToyModel(), settings.pop("readout"), score_cache=folder, **settings)
     answers = [answer for _, answer in asked.predict_genes(genes, small.genome, small.individuals)]
     return answers, asked.passes
 
@@ -43,7 +43,7 @@ def test_further_readouts_and_tracks_cost_no_further_pass(
     toys: ModuleType, small: Any, tmp_path: Path, views: dict[str, Any]
 ) -> None:
     plain, n_all = run(toys, small, None, **views)
-    first, passes = run(toys, small, tmp_path, also=READOUTS, also_tracks=[[3, 4]], **views)
+    first, passes = run(toys, small, tmp_path, extra_readouts=READOUTS, extra_tracks=[[3, 4]], **views)
     assert (values(first), passes) == (values(plain), n_all)
     for readout in (ExonMask(), *READOUTS):
         for tracks in ([0, 1, 2], [3, 4], [3, 4, 2]):
@@ -55,17 +55,17 @@ def test_further_readouts_and_tracks_cost_no_further_pass(
 
 def test_what_was_kept_without_them_is_asked_again_for_them(toys: ModuleType, small: Any, tmp_path: Path) -> None:
     plain, n_all = run(toys, small, tmp_path)
-    wider, passes = run(toys, small, tmp_path, also=[GeneBody()])
+    wider, passes = run(toys, small, tmp_path, extra_readouts=[GeneBody()])
     assert (values(wider), passes) == (values(plain), n_all)
-    assert run(toys, small, tmp_path, also=[GeneBody()])[1] == 0
-    assert run(toys, small, tmp_path, also_tracks=["cage plus"], tracks=[0, 1])[1] == n_all
+    assert run(toys, small, tmp_path, extra_readouts=[GeneBody()])[1] == 0
+    assert run(toys, small, tmp_path, extra_tracks=["cage plus"], tracks=[0, 1])[1] == n_all
 
 
 def test_a_readout_beside_that_cannot_be_read_spoils_nothing(toys: ModuleType, small: Any, tmp_path: Path) -> None:
     plain, n_all = run(toys, small, None)
-    answers, passes = run(toys, small, tmp_path, also=[TssBins(n=1_000)])
+    answers, passes = run(toys, small, tmp_path, extra_readouts=[TssBins(n=1_000)])
     assert (values(answers), passes) == (values(plain), n_all)
-    beyond, passes = run(toys, small, tmp_path, readout=TssBins(n=1_000), also=[ExonMask()])
+    beyond, passes = run(toys, small, tmp_path, readout=TssBins(n=1_000), extra_readouts=[ExonMask()])
     assert passes == 0
     assert np.isnan(beyond[0].values).all()
 
@@ -74,19 +74,24 @@ def test_settings_are_checked(toys: ModuleType, tmp_path: Path) -> None:
     def make(**settings: Any) -> SequencePredictor:
         return SequencePredictor(toys.ToyModel(), ExonMask(), tracks=[0], **settings)
 
-    for setting in ({"also": [TssBins()]}, {"also_tracks": [1]}):
-        with pytest.raises(SettingError, match="give its folder, cache="):
+    for setting in ({"extra_readouts": [TssBins()]}, {"extra_tracks": [1]}):
+        with pytest.raises(SettingError, match="give its folder as score_cache="):
             make(**setting)
-    for setting in ({"also": ["tss"]}, {"also": [TssBins]}, {"also_tracks": "rna b"}, {"also": TssBins()}):
-        with pytest.raises(SettingError, match="also"):
-            make(cache=tmp_path, **setting)
+    for setting in (
+        {"extra_readouts": ["tss"]},
+        {"extra_readouts": [TssBins]},
+        {"extra_tracks": "rna b"},
+        {"extra_readouts": TssBins()},
+    ):
+        with pytest.raises(SettingError, match="must be a list"):
+            make(score_cache=tmp_path, **setting)
 
 
 def test_tracks_beside_need_a_pair_too(toys: ModuleType, tmp_path: Path) -> None:
     tracks = toys.stranded_tracks(8)
     tracks.loc[3:4, "pair"] = -1
-    settings = {"tracks": [0, 1], "also_tracks": [[3, 4]], "cache": tmp_path, "reverse_complement": True}
-    with pytest.raises(SettingError, match="track cage plus names no pair on the other strand"):
+    settings = {"tracks": [0, 1], "extra_tracks": [[3, 4]], "score_cache": tmp_path, "reverse_complement": True}
+    with pytest.raises(SettingError, match="track cage plus has no pair on the other strand"):
         SequencePredictor(toys.ToyModel(tracks=tracks), ExonMask(), **settings)
     SequencePredictor(toys.ToyModel(tracks=tracks), ExonMask(), **{**settings, "reverse_complement": False})
 
@@ -180,19 +185,19 @@ def test_tracks_that_failed_beside_spoil_none_that_are_read(toys: ModuleType, va
     right, n_all = run(toys, varied, tmp_path, Failing(toys, sick=""))
     run(toys, varied, tmp_path, Failing(toys), tracks=[3, 4])
     # known tracks stay known, and those beside, which have failed, are not tried again
-    kept, passes = run(toys, varied, tmp_path, Failing(toys), also_tracks=[[3, 4]])
+    kept, passes = run(toys, varied, tmp_path, Failing(toys), extra_tracks=[[3, 4]])
     assert (values(kept), passes) == (values(right), 0)
     # tracks that were never asked for are asked for, whatever failed beside
     fresh = tmp_path / "fresh"
     run(toys, varied, fresh, Failing(toys), tracks=[3, 4])
-    asked, passes = run(toys, varied, fresh, Failing(toys, sick=""), also_tracks=[[3, 4]])
+    asked, passes = run(toys, varied, fresh, Failing(toys, sick=""), extra_tracks=[[3, 4]])
     assert (values(asked), passes) == (values(right), n_all)
 
 
 def test_a_failure_is_not_tried_again_for_what_is_asked_beside(toys: ModuleType, varied: Any, tmp_path: Path) -> None:
     _, n_all = run(toys, varied, None)
     first, _ = run(toys, varied, tmp_path, Failing(toys))
-    again, passes = run(toys, varied, tmp_path, Failing(toys, sick=""), also_tracks=[[3, 4]])
+    again, passes = run(toys, varied, tmp_path, Failing(toys, sick=""), extra_tracks=[[3, 4]])
     assert passes == n_all - 2
     assert np.array_equal(again[0].values, first[0].values, equal_nan=True)
 
@@ -203,7 +208,7 @@ def test_failures_of_one_strand_leave_the_other(toys: ModuleType, varied: Any, t
 
     def alone(sick: str) -> Any:
         model = Failing(toys, sick=sick)
-        asked = SequencePredictor(model, ExonMask(), tracks=[0, 1], cache=tmp_path, allow_remote=True)
+        asked = SequencePredictor(model, ExonMask(), tracks=[0, 1], score_cache=tmp_path, allow_remote=True)
         return asked.predict(gene, varied.genome, varied.individuals)
 
     assert np.isnan(alone("A").values).sum() == 2

@@ -42,12 +42,12 @@ def test_stranded_tracks_without_pairs_have_none() -> None:
     ("columns", "words"),
     [
         ({"name": ["a", "b"]}, "lacks bin_width_bp"),
-        ({"name": ["a", " "], "bin_width_bp": 1}, "the name is empty at 1 rows, the first: 1"),
+        ({"name": ["a", " "], "bin_width_bp": 1}, "the name is empty in 1 rows, the first is row 1"),
         ({"name": ["a", "b"], "bin_width_bp": [1, 0]}, "below 1"),
         ({"name": ["a", "b"], "bin_width_bp": [1, 2.5]}, "whole numbers"),
         ({"name": ["a", "b"], "bin_width_bp": [1, "x"]}, "whole numbers"),
-        ({"name": ["a", "b"], "bin_width_bp": 1, "strand": ["+", "?"]}, "strand is none of"),
-        ({"name": ["a", "b"], "bin_width_bp": 1, "pair": [0, 2]}, "pair is no row"),
+        ({"name": ["a", "b"], "bin_width_bp": 1, "strand": ["+", "?"]}, "strand is not one of"),
+        ({"name": ["a", "b"], "bin_width_bp": 1, "pair": [0, 2]}, "pair is not a row"),
         ({"name": ["a", "b"], "bin_width_bp": 1, "strand": ["+", "-"], "pair": [1, 1]}, "not mutual"),
         ({"name": ["a", "b"], "bin_width_bp": 1, "strand": ["+", "+"], "pair": [1, 0]}, "not the opposite strand"),
     ],
@@ -68,7 +68,7 @@ def test_geometry() -> None:
         made.bin_width_bp([2])
     with pytest.raises(SettingError, match="numbers from 0 to 1"):
         made.bin_width_bp([])
-    with pytest.raises(SettingError, match=r"does not take sequences of 200 bp; it takes 128, 256 bp"):
+    with pytest.raises(SettingError, match=r"does not accept sequences of 200 bp; it accepts 128, 256 bp"):
         made.check_length(200)
 
 
@@ -79,8 +79,8 @@ def test_geometry() -> None:
         ({"version": 2}, "version must be a text"),
         ({"context_lengths": ()}, "at least one length"),
         ({"context_lengths": 0}, "at least one length"),
-        ({"context_lengths": 144}, "144 bp without 0 bp at either end is not a whole number of bins of 32 bp"),
-        ({"output_offset_bp": 128}, "not a whole number of bins"),
+        ({"context_lengths": 144}, "144 bp without 0 bp at either end is not a whole number of 32-bp bins"),
+        ({"output_offset_bp": 128}, "not a whole number of 16-bp bins"),
         ({"n_policy": "maybe"}, "'accept' or 'refuse'"),
         ({"batch_size": 0}, "batch_size must be a whole number"),
         ({"in_flight": 0}, "in_flight must be a whole number"),

@@ -31,11 +31,12 @@ def run(
 ) -> tuple[dict[tuple[int, int], Any], dict[tuple[int, int], str], Passes]:
     passes = Passes(model, size)
     values, reasons = {}, {}
-    for at, number, numbers, reason, _ in passes.run(jobs, [0, 2]):
-        assert (at, number) not in values
-        values[at, number] = numbers.tolist()
-        if reason is not None:
-            reasons[at, number] = reason
+    for outcome in passes.run(jobs, [0, 2]):
+        key = outcome.job, outcome.target
+        assert key not in values
+        values[key] = outcome.values.tolist()
+        if outcome.reason is not None:
+            reasons[key] = outcome.reason
     return values, reasons, passes
 
 
@@ -71,7 +72,7 @@ def test_too_little_memory_for_one_sequence_is_one_clear_error(toys: ModuleType,
             raise MemoryError
 
     with pytest.raises(
-        PgxevalError, match=r"memory is too short for a single sequence of 512 bp.*shorter context_length"
+        PgxevalError, match=r"not enough memory for a single sequence of 512 bp.*shorter context_length"
     ):
         run(Never(), jobs)
 
@@ -82,7 +83,7 @@ def test_model_that_always_fails_is_named_early(toys: ModuleType, jobs: list[Job
             raise KeyError("ACGTACGT")
 
     with pytest.raises(
-        PgxevalError, match="failed at each of the first 8 sequences, the last time with KeyError"
+        PgxevalError, match="failed for each of the first 8 sequences, the last time with KeyError"
     ) as told:
         run(Broken(), jobs)
     assert "ACGT" not in str(told.value)
@@ -94,7 +95,7 @@ def test_errors_of_our_own_are_handed_on(toys: ModuleType, jobs: list[Job]) -> N
             self.info.check_length(7)
             return super().predict_tracks(sequences, tracks)
 
-    with pytest.raises(SettingError, match="does not take sequences of 7 bp"):
+    with pytest.raises(SettingError, match="does not accept sequences of 7 bp"):
         run(Strict(), jobs)
 
 
@@ -114,7 +115,7 @@ def test_answers_of_another_shape_or_kind_are_refused(toys: ModuleType, jobs: li
         def predict_tracks(self, sequences: np.ndarray, tracks: Any) -> np.ndarray:
             return spoil(super().predict_tracks(sequences, tracks))
 
-    with pytest.raises(PgxevalError, match=r"model toy: predict_tracks answered .*check_sequence_model"):
+    with pytest.raises(PgxevalError, match=r"model toy: predict_tracks returned .*check_sequence_model"):
         run(Wrong(), jobs)
 
 
@@ -137,8 +138,8 @@ def test_reducing_models_are_believed_but_checked(toys: ModuleType, jobs: list[J
 
     _, reasons, _ = run(Forgetful(), jobs, size=100)
     assert sorted(reasons.values()) == [
-        "model toy gave NaN or infinity",
-        "model toy gave no answer for a sequence",
+        "model toy returned NaN or infinity",
+        "model toy returned nothing for a sequence",
         "the service was closed",
     ]
     for wrong in ((0, np.zeros(3)), (99_999, np.zeros(2)), (-1, np.zeros(2))):
@@ -150,7 +151,7 @@ def test_reducing_models_are_believed_but_checked(toys: ModuleType, jobs: list[J
                 list(batches)
                 yield (*self.answer, None)
 
-        with pytest.raises(PgxevalError, match="is wanted once"):
+        with pytest.raises(PgxevalError, match=r"expected each of the \d+ targets once"):
             run(Wrong(), jobs)
 
 
@@ -211,4 +212,4 @@ def test_logarithm_of_negative_bins_is_a_reason(toys: ModuleType, jobs: list[Job
     targets = [Target(row=0, segments=[(100, 130)], log_bins=True)]
     ((_, values, reason),) = predict_targets(Negative(), [build(jobs[:1])], targets, [2])
     assert np.isnan(values).all()
-    assert "of which ln(x + 1) is not defined" in str(reason)
+    assert "for which ln(x + 1) is undefined" in str(reason)

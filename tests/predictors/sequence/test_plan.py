@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import attrs
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,7 +67,7 @@ SETTINGS: list[dict[str, Any]] = [
     {"reverse_complement": True, "shifts": (-2, 0, 5)},
     {"mode": "additive"},
     {"mode": "additive", "reverse_complement": True},
-    {"variants": VariantFilter(min_maf=0.2)},
+    {"variant_filter": VariantFilter(min_maf=0.2)},
     {"readout": TssBins()},
 ]
 
@@ -125,7 +126,7 @@ def test_additive_mode_counts_the_reference_and_each_allele(toys: ModuleType, sm
 
 def test_the_cache_is_counted(toys: ModuleType, cohort: Cohort, tmp_path: Path) -> None:
     def asked(**settings: Any) -> SequencePredictor:
-        return predictor(toys, cache=tmp_path / "cache", **settings)[0]
+        return predictor(toys, score_cache=tmp_path / "cache", **settings)[0]
 
     first = asked().plan(cohort, progress=False)
     few = cohort.subset(individuals=cohort.individuals[:10])
@@ -140,7 +141,7 @@ def test_the_cache_is_counted(toys: ModuleType, cohort: Cohort, tmp_path: Path) 
     after = asked().plan(cohort, progress=False)
     assert (after.calls, after.cached) == (0, first.calls)
     assert asked(readout=TssBins()).plan(cohort, progress=False).cached == 0
-    again = asked(also=[TssBins(n=5)]).plan(cohort, progress=False)  # a further readout must be asked for
+    again = asked(extra_readouts=[TssBins(n=5)]).plan(cohort, progress=False)  # a further readout must be asked for
     assert again.calls == first.calls
 
 
@@ -159,7 +160,7 @@ def test_modes_and_bounds_are_compared(toys: ModuleType, cohort: Cohort) -> None
         assert counts[1] > counts[3]
         for bound, count in zip((None, *bounds), counts, strict=True):
             variants = None if bound is None else VariantFilter(min_maf=bound)
-            asked, model = predictor(toys, mode=mode, variants=variants)
+            asked, model = predictor(toys, mode=mode, variant_filter=variants)
             list(asked.predict_genes(cohort.genes, cohort.genome, cohort.individuals))
             assert len(model.seen) == count
     np.testing.assert_allclose(table["minutes"], table["sequences"] / 30)
@@ -175,7 +176,7 @@ def test_strands_and_shifts_count_in_the_comparison(toys: ModuleType, cohort: Co
 
 
 def test_a_bound_never_loosens_the_filter_of_the_predictor(toys: ModuleType, cohort: Cohort) -> None:
-    strict = predictor(toys, variants=VariantFilter(min_maf=0.3, snvs_only=True))[0]
+    strict = predictor(toys, variant_filter=VariantFilter(min_maf=0.3, snvs_only=True))[0]
     table = strict.plan(cohort, min_maf=[0.1, 0.3], progress=False).compared
     counts = table.loc[table["mode"] == "haplotypes", "sequences"]
     assert len(set(counts)) == 1
@@ -208,13 +209,13 @@ def test_it_prints_what_matters(toys: ModuleType, cohort: Cohort) -> None:
     asked = predictor(toys)[0]
     unknown = asked.plan(cohort, progress=False)
     assert math.isnan(unknown.minutes)
-    assert "the quota is not known: give calls_per_minute=" in str(unknown)
+    assert "the quota is unknown: give calls_per_minute=" in str(unknown)
     plan = asked.plan(cohort, calls_per_minute=10, min_maf=[0.2], progress=False)
     assert plan.minutes == plan.calls / 10
     said = str(plan)
     assert said.startswith(
         f"6 genes x 12 individuals: {plan.haplotypes} haplotypes, {plan.distinct} distinct; 0 sequences in the cache, "
-        f"{plan.calls} calls to make; {math.ceil(plan.calls / 10)} min at 10 a minute"
+        f"{plan.calls} calls to make; {math.ceil(plan.calls / 10)} min at 10 per minute"
     )
     assert "2 genes cannot be predicted, the first because" in said
     assert "additive" in said
@@ -231,7 +232,7 @@ def test_it_prints_what_matters(toys: ModuleType, cohort: Cohort) -> None:
 def test_times_are_said_in_fitting_units(calls: int, words: str) -> None:
     row = {"gene_id": "g", "haplotypes": 1, "distinct": 1, "sequences": 1, "cached": 0, "calls": calls, "reason": ""}
     plan = Plan(genes=pd.DataFrame([row]), compared=pd.DataFrame(), individuals=1, calls_per_minute=1)
-    assert f"; {words} at 1 a minute" in str(plan)
+    assert f"; {words} at 1 per minute" in str(plan)
 
 
 @pytest.mark.parametrize("wrong", [0, -1, math.nan])
@@ -254,3 +255,13 @@ def test_nothing_is_sent_to_a_service(world: ModuleType, toys: ModuleType, tmp_p
         list(asked.predict_genes(cohort.genes, cohort.genome, cohort.individuals))
         assert server.calls["PredictSequence"] == plan.calls
         assert world.hosted(server).plan(cohort, progress=False).calls == 0
+
+
+def test_names_are_escaped_in_a_notebook(toys: ModuleType, small: Any) -> None:
+    hostile = "<script>alert(1)</script>"
+    genes = [toys.gene_at(800, gene_id=hostile), toys.gene_at(1_500, gene_id=f"{hostile}2", strand=None)]
+    plan = predictor(toys)[0].plan(of(small, genes), min_maf=[0.1], progress=False)
+    page = attrs.evolve(plan, compared=plan.compared.assign(reason=hostile))._repr_html_()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 3
+    assert "<p>2 genes x 12 individuals" in page

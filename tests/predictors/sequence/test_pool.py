@@ -99,11 +99,11 @@ def test_answers_come_with_their_tags_so_many_at_a_time(toys: ModuleType, haplot
     model.gate.set()
     found = dict(pool.take(0))
     assert sorted(found) == list(range(30))
-    for tag, ((number, values, reason, final),) in found.items():
-        assert (number, values.tolist(), reason, final) == (0, [tag, tag], None, False)
+    for tag, (outcome,) in found.items():
+        assert (outcome.target, outcome.values.tolist(), outcome.reason, outcome.final) == (0, [tag, tag], None, False)
     assert model.most == 4
     assert len(pool) == 0
-    assert sorted(values[0] for _, values, _, _ in kept) == list(range(30))
+    assert sorted(outcome.values[0] for outcome in kept) == list(range(30))
     assert list(pool.close()) == []
     assert model.interrupted == []  # nothing was under way
 

@@ -278,7 +278,7 @@ def test_model_that_refuses_n_is_spared_and_the_reason_told(tmp_path: Path, toys
     genes = [toys.gene_at(100, gene_id="edge"), toys.gene_at(1_000, gene_id="inside")]
     (_, edge), (_, inside) = predictor.predict_genes(genes, small.genome, ["one"])
     assert math.isnan(edge.values[0])
-    assert "holds N" in str(edge.reason(0))
+    assert "contains N" in str(edge.reason(0))
     assert math.isfinite(inside.values[0])
     assert model.calls == [1]
 
@@ -288,7 +288,7 @@ def test_target_outside_of_the_output_is_nan_with_the_reason(toys: ModuleType, s
     model = toys.ToyModel()
     refused = SequencePredictor(model, ExonMask(), tracks="rna b").predict(far, small.genome, small.individuals)
     assert np.isnan(refused.values).all()
-    assert "50 of 60 bases lie outside of the model's output" in str(refused.reason(0))
+    assert "50 of 60 bases lie outside the output of the model" in str(refused.reason(0))
     assert model.calls == []
     clipped = SequencePredictor(model, ExonMask(partial="clip"), tracks="rna b")
     assert np.isfinite(clipped.predict(far, small.genome, small.individuals).values).all()
@@ -374,7 +374,7 @@ def test_unphased_cohort_is_refused_and_the_way_named(toys: ModuleType, tmp_path
     assert np.isnan(bad.values).all()
     assert 'mode="additive"' in str(bad.reason(0))
     assert np.isfinite(good.values).all()
-    with pytest.raises(SettingError, match='goes with combine="mean"'):
+    with pytest.raises(SettingError, match='requires combine="mean"'):
         SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", mode="additive", combine="max")
 
 
@@ -387,13 +387,13 @@ def test_second_run_computes_only_what_is_new(toys: ModuleType, small: Any, tmp_
     def run(people: tuple[str, ...], cache: Path | None = tmp_path / "cache", **changed: Any) -> tuple[list[Any], int]:
         shapes = ("version", "settings", "bin_width_bp")
         model = toys.ToyModel(**{key: changed.pop(key) for key in shapes if key in changed})
-        settings = {"tracks": [0, 1, 2], "cache": cache, **changed}
+        settings = {"tracks": [0, 1, 2], "score_cache": cache, **changed}
         predictor = SequencePredictor(model, settings.pop("readout", ExonMask()), **settings)
         answers = list(predictor.predict_genes(genes, small.genome, people))
         assert predictor.passes == len(model.seen)
         return [prediction.values.tolist() for _, prediction in answers], predictor.passes
 
-    plain, n_all = run(small.individuals, cache=None)
+    plain, n_all = run(small.individuals, score_cache=None)
     _, n_few = run(small.individuals[:2])
     kept, n_more = run(small.individuals)
     assert kept == plain
@@ -416,7 +416,7 @@ def test_second_run_computes_only_what_is_new(toys: ModuleType, small: Any, tmp_
     assert run(small.individuals, reverse_complement=True)[1] == n_all  # forward strands are there already
     # four bins around the TSS are the same bins from behind: the strands must still be told apart
     both = {"readout": TssBins(n=4), "tracks": "rna b", "reverse_complement": True}
-    once = run(small.individuals, cache=None, **both)
+    once = run(small.individuals, score_cache=None, **both)
     assert run(small.individuals, **both) == once
     assert run(small.individuals, **both) == (once[0], 0)
 
@@ -424,7 +424,7 @@ def test_second_run_computes_only_what_is_new(toys: ModuleType, small: Any, tmp_
 def test_cache_names_say_nothing_without_the_key(toys: ModuleType, small: Any, tmp_path: Path) -> None:
     contents = []
     for folder in ("a", "b"):
-        predictor = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", cache=tmp_path / folder)
+        predictor = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", score_cache=tmp_path / folder)
         predictor.predict(toys.gene_at(1_500), small.genome, small.individuals)
         names = {path.stat().st_mode & 0o777 for path in (tmp_path / folder).iterdir()}
         assert names == {0o600}
@@ -450,7 +450,7 @@ KILLED = """
             return super().predict_tracks(sequences, tracks)
 
     genome = PersonalGenome({vcf!r}, {fasta!r})
-    predictor = SequencePredictor(Killed(), TssBins(), tracks="rna b", cache={cache!r}, batch_size=2)
+    predictor = SequencePredictor(Killed(), TssBins(), tracks="rna b", score_cache={folder!r}, batch_size=2)
     predictor.predict(toys.gene_at(1_500), genome, genome.individuals)
 """
 
@@ -458,13 +458,13 @@ KILLED = """
 def test_what_was_computed_outlives_a_kill(toys: ModuleType, small: Any, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     code = KILLED.format(
-        room=str(Path(__file__).parents[1]), vcf=str(small.vcf), fasta=str(small.fasta), cache=str(cache)
+        room=str(Path(__file__).parents[1]), vcf=str(small.vcf), fasta=str(small.fasta), folder=str(cache)
     )
     killed = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], env=os.environ, capture_output=True, check=False
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()[-400:]
-    predictor = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", cache=cache, batch_size=2)
+    predictor = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", score_cache=cache, batch_size=2)
     values = predictor.predict(toys.gene_at(1_500), small.genome, small.individuals).values
     plain = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b")
     np.testing.assert_array_equal(values, plain.predict(toys.gene_at(1_500), small.genome, small.individuals).values)
@@ -493,10 +493,10 @@ def test_failure_of_one_sequence_costs_its_carriers_alone(toys: ModuleType, smal
                     values[row] = np.nan
             return values
 
-    for how, words in (("raise", "failed with ZeroDivisionError"), ("nan", "gave NaN or infinity at 3 of 3 bins")):
+    for how, words in (("raise", "failed with ZeroDivisionError"), ("nan", "returned NaN or infinity in 3 of 3 bins")):
         model = Poisoned()
         model.how = how
-        predictor = SequencePredictor(model, TssBins(), tracks="rna b", batch_size=4, cache=tmp_path / how)
+        predictor = SequencePredictor(model, TssBins(), tracks="rna b", batch_size=4, score_cache=tmp_path / how)
         prediction = predictor.predict(gene, small.genome, small.individuals)
         assert np.isnan(prediction.values).tolist() == carriers.tolist()
         np.testing.assert_array_equal(prediction.values[~carriers], plain.values[~carriers])
@@ -504,7 +504,7 @@ def test_failure_of_one_sequence_costs_its_carriers_alone(toys: ModuleType, smal
         assert words in reason
         assert poison.decode()[:20] not in reason
         # a failure is tried again, the rest is not
-        healed = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", cache=tmp_path / how)
+        healed = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", score_cache=tmp_path / how)
         np.testing.assert_array_equal(healed.predict(gene, small.genome, small.individuals).values, plain.values)
         assert healed.passes == 1
 
@@ -515,7 +515,7 @@ def test_gene_without_strand(toys: ModuleType, small: Any) -> None:
     (_, refused), (_, said) = predictor.predict_genes([lacking, fine], small.genome, small.individuals)
     assert "gene lacking has no strand" in str(refused.reason(0))
     assert np.isfinite(said.values).all()
-    with pytest.raises(SettingError, match=r"none of 1 genes has a strand, the first: lacking.*annotation\.gtf"):
+    with pytest.raises(SettingError, match=r"none of 1 genes has a strand, the first is lacking.*annotation\.gtf"):
         predictor.predict(lacking, small.genome, small.individuals)
     minus_only = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna a minus")
     assert "shows the strand" in str(minus_only.predict(fine, small.genome, small.individuals).reason(0))
@@ -554,21 +554,21 @@ def test_gene_off_the_contigs_is_named_and_others_go_on(toys: ModuleType, small:
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"context_length": 500}, "does not take sequences of 500 bp; it takes 512 bp"),
-        ({"tracks": "liver"}, "no track is called or means 'liver'"),
+        ({"context_length": 500}, "does not accept sequences of 500 bp; it accepts 512 bp"),
+        ({"tracks": "liver"}, "the GTEx tissue 'liver' has no track"),
         ({"tracks": 77}, "track 77 is not in the table"),
         ({"combine": "median"}, "combine must be 'mean' or"),
         ({"mode": "linear"}, "mode must be"),
         ({"around": "exon"}, "around must be"),
         ({"shifts": ()}, "shifts must be whole numbers"),
         ({"shifts": (0, 0)}, "shifts must differ"),
-        ({"shifts": (400,)}, "below half the context"),
+        ({"shifts": (400,)}, "smaller than half the context"),
         ({"batch_size": 0}, "batch_size must be a whole number, at least 1"),
         ({"context_length": True}, "context_length must be a whole number"),
         ({"name": " "}, "name must be a text"),
         ({"readout": TssBins}, "got the class TssBins"),
         ({"readout": "tss"}, "got str"),
-        ({"model": None}, "NoneType is no sequence model"),
+        ({"model": None}, "NoneType is not a sequence model"),
     ],
 )  # fmt: skip
 def test_settings_that_cannot_be_meant_are_refused(toys: ModuleType, changed: dict[str, Any], words: str) -> None:
@@ -584,13 +584,13 @@ def test_models_that_need_more_care_are_refused(toys: ModuleType) -> None:
         SequencePredictor(toys.ToyModel(remote=True), TssBins(), tracks=0)
     assert SequencePredictor(toys.ToyModel(remote=True), TssBins(), tracks=0, allow_remote=True).name == "toy"
     unpaired = toys.stranded_tracks(8).assign(pair=-1)
-    with pytest.raises(SettingError, match="names no pair"):
+    with pytest.raises(SettingError, match="has no pair"):
         SequencePredictor(toys.ToyModel(tracks=unpaired), TssBins(), tracks=0, reverse_complement=True)
 
 
 def test_scale_that_does_not_add_up_is_said(toys: ModuleType) -> None:
     squashed = toys.stranded_tracks(8).assign(scale=["linear", "linear", "squashed", "linear", "linear"])
-    with pytest.warns(PgxevalWarning, match="scale squashed, whose bins do not add up"):
+    with pytest.warns(PgxevalWarning, match="scale squashed, where adding up bins does not give the total"):
         SequencePredictor(toys.ToyModel(tracks=squashed), TssBins(), tracks="rna b")
     SequencePredictor(toys.ToyModel(tracks=squashed), TssBins(), tracks=0)
 
@@ -601,7 +601,7 @@ def test_model_that_never_answers_is_an_error(toys: ModuleType, small: Any) -> N
             raise TypeError("ACGT")
 
     with pytest.raises(
-        PgxevalError, match="failed at each of the first 2 sequences, the last time with TypeError"
+        PgxevalError, match="failed for each of the first 2 sequences, the last time with TypeError"
     ) as told:
         SequencePredictor(Broken(), TssBins(), tracks=0).predict(
             toys.gene_at(1_500), small.genome, small.individuals[:1]
@@ -616,7 +616,7 @@ def test_nobody_and_nothing(toys: ModuleType, small: Any) -> None:
 
 
 def test_keeps_the_protocols_and_pickles(toys: ModuleType, small: Any, tmp_path: Path) -> None:
-    predictor = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", cache=tmp_path)
+    predictor = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", score_cache=tmp_path)
     assert isinstance(predictor, Predictor)
     assert isinstance(predictor.model, SequenceModel)
     assert not isinstance(predictor.model, PredictsTargets)
@@ -686,5 +686,5 @@ def test_broken_promises_are_errors(toys: ModuleType, small: Any) -> None:
         def predict_tracks(self, sequences: np.ndarray, tracks: Any) -> np.ndarray:
             return super().predict_tracks(sequences, tracks)[:, 1:]
 
-    with pytest.raises(PgxevalError, match=r"answered float32 \(8, 55, 1\).*promises float32 \(8, 56, 1\)"):
+    with pytest.raises(PgxevalError, match=r"returned float32 \(8, 55, 1\).*promises float32 \(8, 56, 1\)"):
         SequencePredictor(Wrong(), TssBins(), tracks=0).predict(toys.gene_at(1_500), small.genome, small.individuals)

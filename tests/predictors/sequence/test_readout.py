@@ -110,7 +110,7 @@ def test_overlapping_stretches_are_united(toys: ModuleType, tmp_path: Path) -> N
         (lambda: GeneBody(partial="half"), "'refuse' or 'clip'"),
         (lambda: GeneBody(pseudocount=0), "above 0"),
         (lambda: IntervalReadout(intervals=[]), "one Interval, several"),
-        (lambda: IntervalReadout(intervals=["chr1:1-2"]), "got .'str'"),
+        (lambda: IntervalReadout(intervals=["chr1:1-2"]), "either; got str"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(make: Any, words: str) -> None:

@@ -58,7 +58,7 @@ def test_key_stands_for_all_but_the_row() -> None:
 
 @pytest.mark.parametrize("segments", [[], [(3, 3)], [(5, 2)], [(-1, 4)], [(0, 5), (4, 9)], [(8, 9), (0, 2)]])
 def test_segments_that_are_none_are_refused(segments: list[tuple[int, int]]) -> None:
-    with pytest.raises(SettingError, match="ascending, apart and not empty"):
+    with pytest.raises(SettingError, match="sorted, not overlapping and not empty"):
         Target(row=0, segments=segments)
 
 

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError, UnknownNameError
+from pgxeval.predictors.enformer.tracks import enformer_tracks, read_targets
 from pgxeval.predictors.sequence.model import make_track_table
-from pgxeval.predictors.sequence.tracks import enformer_tracks, find_tracks, read_targets
+from pgxeval.predictors.sequence.tracks import find_tracks, read_shipped
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +59,16 @@ def test_meanings_in_the_shipped_table(wanted: str, indices: tuple[int, ...]) ->
 
 def test_several_are_refused_or_averaged_as_asked() -> None:
     table = enformer_tracks()
-    with pytest.raises(SettingError, match=r"means 3 tracks: 4805 .*whole blood donation 1.*several=\"mean\""):
+    with pytest.raises(SettingError, match=r"matches 3 tracks: 4805 .*whole blood donation 1.*if_ambiguous=\"mean\""):
         find_tracks(table, "Whole_Blood")
-    choice = find_tracks(table, "Whole_Blood", several="mean")
+    choice = find_tracks(table, "Whole_Blood", if_ambiguous="mean")
     assert choice.indices == (4805, 4806, 5067)
     assert choice.requested == "Whole_Blood"
     assert choice.used[0] == {"index": 4805, "name": "CAGE:whole blood donation 1", "strand": "."}
-    with pytest.raises(SettingError, match=r"means 638 tracks: .* and 630 more"):
+    with pytest.raises(SettingError, match=r"matches 638 tracks: .* and 630 more"):
         find_tracks(table.assign(tissue="same"), "CAGE:same")
-    with pytest.raises(SettingError, match='several must be "refuse" or "mean"'):
-        find_tracks(table, "Liver", several="first")  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match='if_ambiguous must be "refuse" or "mean"'):
+        find_tracks(table, "Liver", if_ambiguous="first")  # type: ignore[arg-type]
 
 
 def test_strands(rna: pd.DataFrame) -> None:
@@ -83,15 +84,15 @@ def test_strands(rna: pd.DataFrame) -> None:
 def test_a_gtex_name_takes_the_gtex_track_alone(rna: pd.DataFrame) -> None:
     """A term means the tracks of every project; GTEx's own name of the tissue means that of GTEx."""
     assert find_tracks(rna.assign(tissue=""), "Liver").indices == (6,)
-    by_term = find_tracks(rna.assign(tissue="", gtex_tissue="", name="track"), "Liver", several="mean")
+    by_term = find_tracks(rna.assign(tissue="", gtex_tissue="", name="track"), "Liver", if_ambiguous="mean")
     assert by_term.indices == (5, 6)  # a table without GTEx's names is searched by their terms
-    with pytest.raises(SettingError, match="means 2 tracks"):
+    with pytest.raises(SettingError, match="matches 2 tracks"):
         find_tracks(rna, "UBERON:0001114")
 
 
 def test_tracks_of_several_assays_are_not_averaged(rna: pd.DataFrame) -> None:
     with pytest.raises(SettingError, match=r"several assays \(CAGE, RNA_SEQ\).*RNA_SEQ:GM12878"):
-        find_tracks(rna, "GM12878", several="mean")
+        find_tracks(rna, "GM12878", if_ambiguous="mean")
     assert find_tracks(rna, [1, 3]).indices == (1, 3)  # numbers are taken at their word
 
 
@@ -148,7 +149,7 @@ def test_full_table_is_searched_by_words(targets: Path) -> None:
     assert find_tracks(full, "CAGE:brain, adult,").indices == (4980,)
     keratinocyte = find_tracks(full, "CAGE:keratinocyte epidermal").indices
     assert 4799 in keratinocyte
-    dnase = find_tracks(full, "DNASE:GM12878", several="mean").indices
+    dnase = find_tracks(full, "DNASE:GM12878", if_ambiguous="mean").indices
     assert [full["name"].iloc[index] for index in dnase] == ["DNASE:GM12878"] * len(dnase)
     with pytest.raises(UnknownNameError, match=r"near: CAGE:Keratinocyte - epidermal, CAGE:Keratinocyte - oral"):
         find_tracks(full, "CAGE:keratinocyte epidermal oral")
@@ -158,22 +159,50 @@ def test_full_table_is_searched_by_words(targets: Path) -> None:
 def test_truncated_or_foreign_tables_are_refused(targets: Path, tmp_path: Path) -> None:
     lines = targets.read_text().splitlines(keepends=True)
     cases = {
-        "short": (lines[:100], "99 targets, Enformer's human head has 5,313"),
-        "gap": (lines[:50] + lines[51:], "line 51: index '50' where 49 is wanted"),
+        "short": (lines[:100], "expected 5,313 targets, .* got 99"),
+        "gap": (lines[:50] + lines[51:], "line 51: expected index 49, got '50'"),
         "columns": ([line.replace("description", "what") for line in lines], "lacks description"),
         "nameless": (
             [*lines[:9], lines[9].rsplit("\t", 1)[0] + "\t \n", *lines[10:]],
             "line 10: the description is empty",
         ),
-        "nothing": ([], "cannot be read as a table"),
+        "nothing": ([], "cannot be read as a tab-separated table"),
     }
     for name, (content, words) in cases.items():
         path = tmp_path / name
         path.write_text("".join(content))
         with pytest.raises(InputFileError, match=words):
             enformer_tracks(path)
-    with pytest.raises(InputFileNotFoundError, match="there is no such file"):
+    with pytest.raises(InputFileNotFoundError, match="no such file"):
         read_targets(tmp_path / "none.txt")
     (tmp_path / "binary").write_bytes(bytes(range(256)))
     with pytest.raises(InputFileError):
         read_targets(tmp_path / "binary")
+
+
+def test_tissues_without_a_track_are_answered_with_the_nearest_names() -> None:
+    table = enformer_tracks()
+    tissues = read_shipped("gtex_tissues.tsv")
+    with_track = {name for names in table["gtex_tissue"] for name in names.split(";") if name}
+    without = [name for name in tissues["gtex_tissue"] if name not in with_track]
+    assert len(without) == 27
+    nearest = {}
+    for name in without:
+        for query in (name, f"CAGE:{name}", name.lower()):
+            with pytest.raises(UnknownNameError) as refusal:
+                find_tracks(table, query)
+        message = str(refusal.value)
+        assert f"the GTEx tissue {name.lower()!r} has no track in this table" in message
+        found = re.search(r"; nearest: (.*?); the table has 5313 tracks", message)
+        nearest[name] = found.group(1).split(", ") if found else []
+    assert nearest["Adipose_Subcutaneous"] == ["CAGE:adipose tissue"]
+    assert nearest["Artery_Coronary"] == ["CAGE:aorta"]
+    assert nearest["Colon_Sigmoid"] == ["CAGE:colon pool 1", "CAGE:colon"]
+    assert nearest["Heart_Atrial_Appendage"][0] == "CAGE:heart"
+    assert nearest["Kidney_Cortex"] == ["CAGE:kidney"]
+    assert nearest["Skin_Sun_Exposed_Lower_leg"] == ["CAGE:skin"]
+    assert all(name.startswith("CAGE:") for name in nearest["Brain_Cortex"])
+    assert "CAGE:brain" in nearest["Brain_Hypothalamus"]
+    assert nearest["Stomach"] == []
+    with pytest.raises(UnknownNameError, match="the GTEx tissue 'UBERON:0000945' has no track"):
+        find_tracks(table, "UBERON:0000945")

@@ -29,7 +29,9 @@ TRACKS = pd.DataFrame(
 class Model:
     """Counts letters in bins; keeps the contract, and is equivariant."""
 
-    info = ModelInfo(name="counts", version="1", context_lengths=(96, 192), tracks=TRACKS, output_offset_bp=16)
+    info = ModelInfo(
+        name="counts", version="1", context_lengths=(96, 192), tracks=TRACKS, output_offset_bp=16, remote=False
+    )
 
     def predict_tracks(self, sequences: Any, tracks: Sequence[int]) -> Any:
         check_input(self.info, sequences, tracks)

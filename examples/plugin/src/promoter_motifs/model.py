@@ -42,6 +42,7 @@ class MotifModel:
         name="promoter_motifs",
         version="1.0",
         context_lengths=CONTEXT_BP,
+        remote=False,
         tracks=pd.DataFrame(
             {
                 "name": ["initiation +", "initiation -", "binding"],

@@ -1,9 +1,9 @@
 """AlphaGenome on personal haplotypes, hosted or local."""
 
-from pgxeval.predictors.alphagenome.client import HostedClient
+from pgxeval.predictors.alphagenome.client import HostedClient, PredictsSequence
 from pgxeval.predictors.alphagenome.model import AlphaGenomeModel
 from pgxeval.predictors.alphagenome.predictor import AlphaGenomePredictor
-from pgxeval.predictors.alphagenome.torch_model import AlphaGenomeTorchModel
+from pgxeval.predictors.alphagenome.torch_model import AlphaGenomeTorchModel, PredictsNamedOutputs
 from pgxeval.predictors.alphagenome.tracks import alphagenome_track_table, choose_tissue
 
 __all__ = [
@@ -11,6 +11,8 @@ __all__ = [
     "AlphaGenomePredictor",
     "AlphaGenomeTorchModel",
     "HostedClient",
+    "PredictsNamedOutputs",
+    "PredictsSequence",
     "alphagenome_track_table",
     "choose_tissue",
 ]

@@ -1,43 +1,45 @@
-"""The official client of the hosted AlphaGenome, opened with a key that stays where it is, and with deadlines."""
+"""The official client of the hosted AlphaGenome, opened with a key that is never shown, and with deadlines."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import dis
-import functools
 import importlib
-import importlib.util
 import os
 import threading
 import types
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pgxeval.errors import PgxevalError, RemoteServiceError, SettingError
+from pgxeval.predictors.alphagenome.upstream import require_package, upstream
 
 KEY_VARIABLE = "ALPHAGENOME_API_KEY"
 ADDRESS = "dns:///gdmscience.googleapis.com:443"
 _LOOPBACK = ("127.0.0.1:", "localhost:", "[::1]:")
 _UNLIMITED = (("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1))
+_NO_PROXY = (("grpc.enable_http_proxy", 0),)  # a proxy must not be asked for the way to this very machine
 _CONNECT_S = 30.0
-# Steps, and objects at each, in which a client is looked for inside of what wraps it.
-_HELD_DEPTH, _HELD_MOST = 8, 10_000
-_READS_A_GLOBAL = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
-
 Key = Callable[[], str]
 
 
-def require_package() -> None:
-    """Refuse to go on without the package alphagenome.
+@runtime_checkable
+class PredictsSequence(Protocol):
+    """Anything that answers like AlphaGenome: the official client, or open weights with the same method."""
 
-    Raises
-    ------
-    SettingError
-        Naming the extra.
-    """
-    if importlib.util.find_spec("alphagenome") is None:
-        raise SettingError('AlphaGenome needs the package alphagenome: pip install "pgxeval[alphagenome]"')
+    def predict_sequence(
+        self, sequence: str, *, requested_outputs: Iterable[Any], ontology_terms: Iterable[Any] | None
+    ) -> Any:
+        """Return the ``Output`` of the package alphagenome for one sequence."""
+        ...
+
+
+@runtime_checkable
+class ListsTracks(Protocol):
+    """Optional ability of a `PredictsSequence`: it lists its tracks."""
+
+    def output_metadata(self) -> Any:
+        """Return the ``OutputMetadata`` of the package alphagenome."""
+        ...
 
 
 def key_from_environment() -> str:
@@ -46,12 +48,12 @@ def key_from_environment() -> str:
     Raises
     ------
     SettingError
-        If there is none.
+        If it is not set.
     """
     key = os.environ.get(KEY_VARIABLE, "").strip()
     if not key:
         raise SettingError(
-            f"there is no API key in the environment variable {KEY_VARIABLE}; set it, or give key=, a function that "
+            f"there is no API key in the environment variable {KEY_VARIABLE}; set it, or pass key=, a function that "
             "returns the key"
         )
     return key
@@ -67,14 +69,14 @@ class _Details(NamedTuple):
 
 
 class CallsUnderWay:
-    """Calls of one client, which can be ended."""
+    """The calls of one client that are under way; they can be cancelled."""
 
     def __init__(self) -> None:
         self._calls: set[Any] = set()
         self._lock = threading.Lock()
 
     def add(self, call: Any) -> Any:
-        """Keep a call until it is over."""
+        """Keep a call until it has ended."""
         with self._lock:
             self._calls.add(call)
         if not call.add_callback(lambda: self._remove(call)):
@@ -82,7 +84,7 @@ class CallsUnderWay:
         return call
 
     def cancel(self) -> None:
-        """End all."""
+        """Cancel all calls."""
         with self._lock:
             calls = list(self._calls)
         for call in calls:
@@ -115,85 +117,20 @@ def with_deadline(channel: Any, deadline_s: float, under_way: CallsUnderWay) -> 
     return grpc.intercept_channel(channel, Deadline())
 
 
-def is_client(model: object) -> bool:
-    """Return whether an object is, holds or reaches a client of a service rather than a model on this machine."""
-    found: list[object] = [model]
-    seen: set[int] = set()
-    for _ in range(_HELD_DEPTH):
-        if any(_calls_a_service(kind) for one in found for kind in type(one).__mro__):
-            return True
-        seen.update(map(id, found))
-        held = {id(inner): inner for one in found for inner in _held(one) if id(inner) not in seen}
-        found = list(held.values())[:_HELD_MOST]
-    return False
-
-
-def _calls_a_service(kind: type) -> bool:
-    return (
-        (kind.__module__.startswith("alphagenome.") and kind.__name__ == "DnaClient")
-        or (kind.__module__.split(".")[0] == "grpc" and kind.__name__ == "Channel")
-        or kind is HostedClient
-    )
-
-
-def _held(one: object) -> list[object]:
-    """Return what an object holds: attributes, members, those of its class, and what its functions reach."""
-    if isinstance(one, type | types.ModuleType | types.BuiltinFunctionType | str | bytes | int | float):
-        return []
-    if isinstance(one, dict):
-        return list(one.values())
-    if isinstance(one, list | tuple | set | frozenset):
-        return list(one)
-    if isinstance(one, functools.partial):
-        return [one.func, *one.args, *one.keywords.values()]
-    if isinstance(one, types.MethodType):
-        return [one.__self__, one.__func__]
-    if isinstance(one, staticmethod | classmethod):
-        return [one.__func__]
-    if isinstance(one, property):
-        return [one.fget]
-    if isinstance(one, types.FunctionType):
-        return _reached(one)
-    kinds = [kind for kind in type(one).__mro__ if kind is not object]
-    slots = [slot for kind in kinds for slot in getattr(kind, "__slots__", ()) if isinstance(slot, str)]
-    own = [*getattr(one, "__dict__", {}).values(), *(getattr(one, slot, None) for slot in slots)]
-    return [*own, *(member for kind in kinds for member in vars(kind).values())]
-
-
-def _reached(function: types.FunctionType) -> list[object]:
-    """Return what a function encloses, has as defaults, and names of its module."""
-    found: list[object] = [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
-    found.extend(vars(function).values())
-    for cell in function.__closure__ or ():
-        with contextlib.suppress(ValueError):  # a cell may be empty
-            found.append(cell.cell_contents)
-    for code in _codes(function.__code__):
-        named = {name: function.__globals__[name] for name in code.co_names if name in function.__globals__}
-        named = {name: value for name, value in named.items() if not isinstance(value, types.ModuleType | type)}
-        if named:  # an attribute may have the name of a global by chance
-            read = {str(step.argval) for step in dis.get_instructions(code) if step.opname in _READS_A_GLOBAL}
-            found.extend(value for name, value in named.items() if name in read)
-    return found
-
-
-def _codes(code: types.CodeType) -> list[types.CodeType]:
-    inner = [one for one in code.co_consts if isinstance(one, types.CodeType)]
-    return [code, *(deeper for one in inner for deeper in _codes(one))]
-
-
 def timed_copy(client: Any, deadline_s: float, under_way: CallsUnderWay) -> Any:
-    """Return a copy of a client in hand whose calls have a deadline; the client stays as it was.
+    """Return a copy of a client whose calls have a deadline; the client itself is unchanged.
 
     Raises
     ------
     SettingError
-        If the client keeps its channel elsewhere than the official one does.
+        If the client does not have the channel of the official one.
     """
     channel = getattr(client, "_channel", None)
     if channel is None:
         raise SettingError(
-            f"AlphaGenome: no deadline can be set on a {type(client).__name__}, and a call that hangs would hang for "
-            "ever; give a DnaClient of the package alphagenome, or use AlphaGenomePredictor.hosted()"
+            f"AlphaGenome: a {type(client).__name__} counts as remote, but no deadline can be set on its calls, so one "
+            "could hang for ever. If it runs on this machine, use AlphaGenomePredictor.local(model); else pass a "
+            "DnaClient of the package alphagenome, or use AlphaGenomePredictor.hosted()"
         )
     timed = copy.copy(client)
     timed._channel = with_deadline(channel, deadline_s, under_way)
@@ -201,32 +138,33 @@ def timed_copy(client: Any, deadline_s: float, under_way: CallsUnderWay) -> Any:
 
 
 class HostedClient:
-    """The hosted service, opened at the first call; pickles without key and connection.
+    """The hosted service, opened at the first call; pickled without key and connection.
 
     Parameters
     ----------
     key
-        Function that returns the API key; it is called each time a connection is opened, and what it returns is kept
-        by the client alone.
+        Function that returns the API key. It is called each time a connection is opened, and only the client holds
+        what it returns.
     address
-        Of the service; a loopback address is reached without encryption, and without a key if there is none.
+        Address of the service. A loopback address is reached without encryption and without a proxy, and without a
+        key if there is none.
     model_version
-        Such as ``"FOLD_0"``; None for the service's default, the model of all folds.
+        Such as ``"FOLD_0"``; None for the default of the service, the model of all folds.
 
     Raises
     ------
     SettingError
-        If the key is given as text, the package is missing or there is no such version.
+        If the key is given as text, the package is missing or the version does not exist.
     """
 
     def __init__(self, *, key: Key | None = None, address: str | None = None, model_version: str | None = None) -> None:
         require_package()
         if key is not None and not callable(key):
             raise SettingError(
-                "key must be a function that returns the API key, not the key itself, which would stay in notebooks "
+                "key must be a function that returns the API key, not the key itself, which would remain in notebooks "
                 f"and histories; or set {KEY_VARIABLE}"
             )
-        versions = [version.name for version in _dna_client().ModelVersion]
+        versions = [version.name for version in upstream("models.dna_client").ModelVersion]
         if model_version is not None and model_version not in versions:
             raise SettingError(f"model_version must be one of {', '.join(versions)} or None, got {model_version!r}")
         self._key = key
@@ -241,7 +179,7 @@ class HostedClient:
     def __getstate__(self) -> dict[str, Any]:
         key = None
         if self._key is not None:
-            # by name and never by value: a function that holds the key must not carry it along
+            # by name and never by value: a function that contains the key must not be pickled with it
             if not isinstance(self._key, types.FunctionType) or "<" in self._key.__qualname__:
                 raise SettingError(
                     "AlphaGenome: to be pickled, key= must be a function of a module, which is found by its name; or "
@@ -257,7 +195,7 @@ class HostedClient:
             key = importlib.import_module(module)
             for part in name.split("."):
                 key = getattr(key, part)
-        self.__init__(key=key, address=state["address"], model_version=state["model_version"])  # type: ignore[misc]  # opens again where it lands
+        self.__init__(key=key, address=state["address"], model_version=state["model_version"])  # type: ignore[misc]  # reopens in the new process
 
     def open(self) -> Any:
         """Return the official client, connected.
@@ -275,7 +213,7 @@ class HostedClient:
             return self._client
 
     def forget(self) -> None:
-        """Let the connection and its key go; `open` then asks for a key anew."""
+        """Drop the connection and its key; `open` then requests a key again."""
         with self._lock:
             self._client = None
 
@@ -287,7 +225,7 @@ class HostedClient:
         else:
             key = _call(self._key or key_from_environment)
         if here:
-            channel = grpc.insecure_channel(self.address, options=_UNLIMITED)
+            channel = grpc.insecure_channel(self.address, options=[*_UNLIMITED, *_NO_PROXY])
         else:
             channel = grpc.secure_channel(self.address, grpc.ssl_channel_credentials(), options=_UNLIMITED)
         reached = True
@@ -298,15 +236,15 @@ class HostedClient:
         if not reached:
             channel.close()
             raise RemoteServiceError(
-                f"AlphaGenome: nothing answers at {self.address} within {_CONNECT_S:.0f} s; is this machine online?"
+                f"AlphaGenome: no answer from {self.address} within {_CONNECT_S:.0f} s; is this machine online?"
             )
-        version = None if self.model_version is None else _dna_client().ModelVersion[self.model_version]
+        version = None if self.model_version is None else upstream("models.dna_client").ModelVersion[self.model_version]
         metadata = [("x-goog-api-key", key)] if key else []
-        return _dna_client().DnaClient(channel=channel, model_version=version, metadata=metadata)
+        return upstream("models.dna_client").DnaClient(channel=channel, model_version=version, metadata=metadata)
 
 
 class _HiddenKey(str):
-    """A key that is sent and not shown: shown, formatted or pickled it says nothing, whoever holds it."""
+    """A key that can be sent but not shown: printed, formatted or pickled it reveals nothing."""
 
     __slots__ = ()
 
@@ -328,7 +266,7 @@ def _call(key: Key) -> _HiddenKey:
         given = key()
     except PgxevalError:
         raise
-    except Exception as error:  # its words may hold the key
+    except Exception as error:  # its message may contain the key
         failure = type(error).__name__
     if failure:
         raise SettingError(f"key= failed with {failure}")
@@ -336,7 +274,3 @@ def _call(key: Key) -> _HiddenKey:
     if not isinstance(text, str) or not text.strip():
         raise SettingError(f"key= must return a text that is not empty, it returned a {type(text).__name__}")
     return _HiddenKey(text.strip())
-
-
-def _dna_client() -> Any:
-    return importlib.import_module("alphagenome.models.dna_client")

@@ -1,4 +1,4 @@
-"""AlphaGenomeTorchModel: the PyTorch port of genomicsxai on this machine, as a `SequenceModel`."""
+"""AlphaGenomeTorchModel: the PyTorch port of AlphaGenome by genomicsxai, on this machine, as a `SequenceModel`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,13 @@ import pandas as pd
 
 from pgxeval.errors import PgxevalError, SettingError
 from pgxeval.genome.encoding import one_hot
-from pgxeval.predictors.alphagenome.model import CITATION, CONTEXT_LENGTHS_BP, LICENCE, digest_of_tracks
+from pgxeval.predictors.alphagenome.model import (
+    CITATION,
+    CONTEXT_LENGTHS_BP,
+    LICENCE,
+    UNNAMED_VERSION,
+    digest_of_tracks,
+)
 from pgxeval.predictors.alphagenome.tracks import BIN_WIDTHS_BP, alphagenome_track_table, answer_columns, check_output
 from pgxeval.predictors.hosted.calls import BadAnswerError
 from pgxeval.predictors.sequence.input import check_input
@@ -24,44 +30,61 @@ from pgxeval.predictors.torch_state import precision_of
 _HUMAN = 0
 
 
+@runtime_checkable
+class PredictsNamedOutputs(Protocol):
+    """A module with the ``predict`` of ``alphagenome_pytorch.AlphaGenome``."""
+
+    def predict(
+        self,
+        one_hot: Any,
+        organism_index: int,
+        *,
+        named_outputs: bool,
+        resolutions: Sequence[int],
+        heads: Sequence[str],
+    ) -> Any:
+        """Return an object with one attribute per head: resolution [bp] -> ``tensor`` and ``tracks``."""
+        ...
+
+
 class AlphaGenomeTorchModel:
-    """A PyTorch port of AlphaGenome behind the contract of a `SequenceModel`; sequences pass in batches.
+    """A PyTorch port of AlphaGenome as a `SequenceModel`; sequences pass in batches.
 
     Parameters
     ----------
     model
         ``alphagenome_pytorch.AlphaGenome`` (genomicsxai, version 0.3 or later), or any module with its
-        ``predict(one_hot, organism_index, named_outputs=True, resolutions=..., heads=...)``, whose answer names the
+        ``predict(one_hot, organism_index, named_outputs=True, resolutions=..., heads=...)``, whose result names the
         tracks of each output.
     output
         Output type: ``"RNA_SEQ"``, ``"CAGE"``, ... See `BIN_WIDTHS_BP`.
     version
-        What stands for the weights in results and in the cache.
+        Identifies the weights in results and in the cache.
     metadata
-        The tracks of the output (columns name, strand, ontology_curie, ...), where the model does not name them.
+        The tracks of the output (columns name, strand, ontology_curie, ...), if the model does not name them.
     context_lengths
-        That the model takes [bp].
+        Sequence lengths that the model accepts [bp].
     batch_size
-        Sequences a pass; halved when memory is short.
+        Sequences per pass; halved when memory is short.
 
     Raises
     ------
     SettingError
         If an argument is not allowed.
     PgxevalError
-        If the answer to a first pass over N does not have the form above.
+        If the result of a first pass over N does not have the form above.
 
     Notes
     -----
-    The port is of Python 3.12 and later and no dependency of pgxeval: on Python 3.11 another project of the same
-    name would be installed. Passes are in evaluation mode and without TF32, in the precision of the model's own
-    policy; afterwards the model is as it was. Source: genomicsxai/alphagenome-pytorch, model.py and
+    The port needs Python 3.12 or later and is not a dependency of pgxeval: on Python 3.11 another project of the same
+    name would be installed. Passes run in evaluation mode and without TF32, in the precision of the model's own
+    policy; afterwards the model is restored. Source: genomicsxai/alphagenome-pytorch, model.py and
     docs/named_outputs.rst.
     """
 
     def __init__(
         self,
-        model: Any,
+        model: PredictsNamedOutputs,
         *,
         output: str = "RNA_SEQ",
         version: str | None = None,
@@ -69,9 +92,9 @@ class AlphaGenomeTorchModel:
         context_lengths: Sequence[int] = CONTEXT_LENGTHS_BP,
         batch_size: int = 1,
     ) -> None:
-        if isinstance(model, type) or not callable(getattr(model, "predict", None)):
+        if isinstance(model, type) or not isinstance(model, PredictsNamedOutputs):
             raise SettingError(
-                "AlphaGenome: a model with predict(one_hot, organism_index, named_outputs=True, ...) is wanted, as "
+                "AlphaGenome: expected a model with predict(one_hot, organism_index, named_outputs=True, ...), such as "
                 f"alphagenome_pytorch.AlphaGenome.from_pretrained(...), got {type(model).__name__}"
             )
         self.output = check_output(output)
@@ -93,11 +116,12 @@ class AlphaGenomeTorchModel:
         }
         self.info = ModelInfo(
             name="alphagenome",
-            version="not named" if version is None else version,
+            version=UNNAMED_VERSION if version is None else version,
             context_lengths=context_lengths,
             tracks=table,
             settings=settings,
             batch_size=batch_size,
+            remote=False,
             citation=CITATION,
             licence=LICENCE,
         )
@@ -113,14 +137,14 @@ class AlphaGenomeTorchModel:
         self._lock = threading.Lock()
 
     def predict_tracks(self, sequences: npt.NDArray[np.uint8], tracks: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Predict tracks of sequences; see `SequenceModel.predict_tracks`.
+        """Predict tracks for sequences; see `SequenceModel.predict_tracks`.
 
         Raises
         ------
         SettingError
             If the input is not allowed.
         PgxevalError
-            If the model answers in another form than the port does.
+            If the model returns something of another form than the port does.
         """
         check_input(self.info, sequences, tracks)
         n_bins = self.info.n_bins(sequences.shape[1], tracks)
@@ -128,15 +152,15 @@ class AlphaGenomeTorchModel:
         if not len(sequences):
             return values
         answer = self._pass(sequences)
-        wanted = [self._keys[track] for track in tracks]
+        keys = [self._keys[track] for track in tracks]
         for row in range(len(sequences)):
-            one = SimpleNamespace(values=answer.values[row], metadata=answer.metadata, resolution=self._width)
+            track_data = SimpleNamespace(values=answer.values[row], metadata=answer.metadata, resolution=self._width)
             try:
-                values[row] = answer_columns(one, wanted, width_bp=self._width, length=sequences.shape[1])
+                values[row] = answer_columns(track_data, keys, width_bp=self._width, length=sequences.shape[1])
             except BadAnswerError as error:
                 if "NaN" not in str(error):
-                    raise PgxevalError(f"AlphaGenome: the model's answer cannot be used: {error}") from None
-                values[row] = np.nan  # of this sequence alone: the readout says so
+                    raise PgxevalError(f"AlphaGenome: the result of the model cannot be used: {error}") from None
+                values[row] = np.nan  # only this sequence; the engine reports it
         return values
 
     def _pass(self, sequences: npt.NDArray[np.uint8]) -> SimpleNamespace:
@@ -155,12 +179,12 @@ class AlphaGenomeTorchModel:
                 metadata = _table(tracks.tracks) if self._metadata is None else self._metadata
             except (AttributeError, KeyError, TypeError, IndexError) as error:
                 raise PgxevalError(
-                    f"AlphaGenome: the model's answer has no {head}[{self._width}] with tensor and tracks, as that of "
-                    f"alphagenome_pytorch 0.3 has ({type(error).__name__})"
+                    f"AlphaGenome: the result of the model has no {head}[{self._width}] with tensor and tracks, which "
+                    f"alphagenome_pytorch 0.3 returns ({type(error).__name__})"
                 ) from error
         if values.ndim != 3 or values.shape[::2] != (len(sequences), len(metadata)):
             raise PgxevalError(
-                f"AlphaGenome: the model answered {values.shape} for {len(sequences)} sequences and "
+                f"AlphaGenome: the model returned {values.shape} for {len(sequences)} sequences and "
                 f"{len(metadata)} tracks"
             )
         return SimpleNamespace(values=values, metadata=metadata)

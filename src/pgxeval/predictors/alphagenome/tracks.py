@@ -1,4 +1,4 @@
-"""AlphaGenome's tracks: from its metadata to a track table, the right track of a tissue, and columns of an answer."""
+"""Tracks of AlphaGenome: from metadata to a track table, the track of a tissue, and the columns of an answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pgxeval.errors import SettingError, TableError, UnknownNameError
 from pgxeval.names import near_names
 from pgxeval.predictors.hosted.calls import BadAnswerError
 from pgxeval.predictors.sequence.model import make_track_table
-from pgxeval.predictors.sequence.tracks import Several, TrackChoice, find_tracks
+from pgxeval.predictors.sequence.tracks import IfAmbiguous, TrackChoice, find_tracks
 
 # Output types that are tracks along the sequence, and their bins [bp]; source: alphagenome_research, metadata.py.
 BIN_WIDTHS_BP: Mapping[str, int] = {
@@ -42,20 +42,20 @@ def check_output(output: str) -> str:
     """
     if output not in BIN_WIDTHS_BP:
         raise UnknownNameError(
-            f"AlphaGenome: there is no output {output!r} that is read along a sequence; named are "
+            f"AlphaGenome: there is no output {output!r} along a sequence; the outputs are "
             f"{', '.join(BIN_WIDTHS_BP)}{near_names(str(output), BIN_WIDTHS_BP)}"
         )
     return output
 
 
 def alphagenome_track_table(metadata: pd.DataFrame, output: str) -> pd.DataFrame:
-    """Make a track table of AlphaGenome's metadata of one output type.
+    """Return the track table for the metadata of one output type.
 
     Parameters
     ----------
     metadata
         Columns `name` and `strand`; where known `ontology_curie`, `biosample_name`, `gtex_tissue`, `data_source`,
-        ``Assay title`` (or `assay_title`). Its index is of no account. Tracks called ``padding`` are left out.
+        ``Assay title`` (or `assay_title`). Its index is ignored. Tracks called ``padding`` are dropped.
     output
         Name of the output type.
 
@@ -93,7 +93,7 @@ def alphagenome_track_table(metadata: pd.DataFrame, output: str) -> pd.DataFrame
             "strand": column("strand"),
             "pair": _pairs(column("name"), column("strand")),
             "bin_width_bp": BIN_WIDTHS_BP[output],
-            # the adapter of the PyTorch port names the GTEx tissue, not the source
+            # the PyTorch port names the GTEx tissue, not the source
             "data_source": column("data_source").where(
                 column("data_source") != "", gtex.where(gtex == "", _PREFERRED_SOURCE)
             ),
@@ -124,22 +124,22 @@ def choose_tissue(
     *,
     source: str | None = None,
     assay_title: str | None = None,
-    several: Several = "refuse",
+    if_ambiguous: IfAmbiguous = "refuse",
 ) -> TrackChoice:
-    """Choose the tracks of a tissue by what the metadata say, never by position.
+    """Choose the tracks of a tissue by their metadata, never by position.
 
     Parameters
     ----------
     table
-        As `alphagenome_track_table` returns it.
+        As returned by `alphagenome_track_table`.
     tissue
         A GTEx tissue, an ontology term, or another text, as for `find_tracks`.
     source
-        Data source that is wanted, such as ``"encode"``. None prefers ``"gtex"`` where the tissue has such a track.
+        Required data source, such as ``"encode"``. None prefers ``"gtex"`` if the tissue has such a track.
     assay_title
         Such as ``"polyA plus RNA-seq"``; None for any.
-    several
-        What to do where more than one track of a strand is left: ``"refuse"``, or their ``"mean"``.
+    if_ambiguous
+        What to do if more than one track of a strand is left: ``"refuse"``, or take their ``"mean"``.
 
     Returns
     -------
@@ -149,59 +149,59 @@ def choose_tissue(
     Raises
     ------
     UnknownNameError
-        If nothing is found; the message lists near names, or what the tissue does have.
+        If nothing is found; the message lists near names, or what the tissue has.
     SettingError
         If several tracks are left and that is refused.
     """
-    choice = find_tracks(table, tissue, several="mean")
-    found = table.iloc[list(choice.indices)]
+    choice = find_tracks(table, tissue, if_ambiguous="mean")
+    tracks = table.iloc[list(choice.indices)]
     if source is not None:
-        # GTEx's name stands at its own tracks alone; those of other sources share the term
-        terms = set(found["ontology"]) - {""}
-        found = table[table.index.isin(found.index) | table["ontology"].isin(terms)]
-    chosen = found
-    for column, wanted in (("data_source", source), ("assay_title", assay_title)):
-        if wanted is not None:
-            chosen = chosen[chosen[column].str.casefold() == str(wanted).strip().casefold()]
-        elif column == "data_source" and (found[column] == _PREFERRED_SOURCE).any():
+        # only GTEx's own tracks have its name for the tissue; tracks of other sources share the term
+        terms = set(tracks["ontology"]) - {""}
+        tracks = table[table.index.isin(tracks.index) | table["ontology"].isin(terms)]
+    chosen = tracks
+    for column, value in (("data_source", source), ("assay_title", assay_title)):
+        if value is not None:
+            chosen = chosen[chosen[column].str.casefold() == str(value).strip().casefold()]
+        elif column == "data_source" and (tracks[column] == _PREFERRED_SOURCE).any():
             chosen = chosen[chosen[column] == _PREFERRED_SOURCE]
     if chosen.empty:
         raise UnknownNameError(
             f"AlphaGenome has no {table['assay'].iloc[0]} track of {tissue!r} with source={source!r} and "
-            f"assay_title={assay_title!r}; it has {_listed(found)}"
+            f"assay_title={assay_title!r}; it has {_listed(tracks)}"
         )
-    if several == "refuse" and any(chosen["strand"].isin([".", strand]).sum() > 1 for strand in "+-"):
+    if if_ambiguous == "refuse" and any(chosen["strand"].isin([".", strand]).sum() > 1 for strand in "+-"):
         raise SettingError(
-            f"tissue {tissue!r} means {len(chosen)} tracks: {_listed(chosen)}. Say which by source= and assay_title=, "
-            'by number with tracks=, or average them: several="mean"'
+            f"tissue {tissue!r} matches {len(chosen)} tracks: {_listed(chosen)}. Choose one by source= and "
+            'assay_title= or by its number with tracks=, or average them with if_ambiguous="mean"'
         )
     indices = tuple(int(row) for row in chosen.index)
-    return TrackChoice(requested=tissue, indices=indices, several=several, table=table)
+    return TrackChoice(requested=tissue, indices=indices, if_ambiguous=if_ambiguous, table=table)
 
 
 def _listed(tracks: pd.DataFrame) -> str:
     shown = "; ".join(
-        f"{row} ({', '.join(str(part) for part in (one.name, one.strand, one.data_source) if part)})"
-        for row, one in zip(tracks.index[:_SHOWN], tracks[:_SHOWN].itertuples(index=False), strict=True)
+        f"{row} ({', '.join(str(part) for part in (track.name, track.strand, track.data_source) if part)})"
+        for row, track in zip(tracks.index[:_SHOWN], tracks[:_SHOWN].itertuples(index=False), strict=True)
     )
     return shown + (f" and {len(tracks) - _SHOWN} more" if len(tracks) > _SHOWN else "")
 
 
 def answer_columns(
-    answer: Any, wanted: Sequence[tuple[str, str]], *, width_bp: int, length: int
+    answer: Any, keys: Sequence[tuple[str, str]], *, width_bp: int, length: int
 ) -> npt.NDArray[np.floating]:
     """Return the values of some tracks of an answer, found by name and strand.
 
     Parameters
     ----------
     answer
-        A ``TrackData``, or None where the output is absent.
-    wanted
+        A ``TrackData``, or None if the output is absent.
+    keys
         Name and strand of each track.
     width_bp
-        Of a bin.
+        Bin width [bp].
     length
-        Of the sequence [bp].
+        Length of the sequence [bp].
 
     Returns
     -------
@@ -211,16 +211,16 @@ def answer_columns(
     Raises
     ------
     BadAnswerError
-        If the output is absent, has another shape or resolution, lacks a track or has it twice, or holds NaN.
+        If the output is absent, has another shape or resolution, lacks a track or has it twice, or contains NaN.
     """
     if answer is None:
         raise BadAnswerError("the output is absent")
     values, metadata = np.asarray(answer.values), answer.metadata
     n_bins = length // width_bp
     if values.ndim != 2 or values.shape[0] != n_bins or values.shape[1] != len(metadata):
-        raise BadAnswerError(f"its shape is {values.shape}, not ({n_bins}, {len(metadata)})")
+        raise BadAnswerError(f"expected shape ({n_bins}, {len(metadata)}), got {values.shape}")
     if int(answer.resolution) != width_bp:
-        raise BadAnswerError(f"its bins are of {answer.resolution} bp, not {width_bp}")
+        raise BadAnswerError(f"expected bins of {width_bp} bp, got {answer.resolution}")
     if not {"name", "strand"} <= set(metadata.columns):
         raise BadAnswerError("its tracks have no names")
     names = [str(name) for name in metadata["name"]]
@@ -228,12 +228,12 @@ def answer_columns(
     places: dict[tuple[str, str], list[int]] = {}
     for column, key in enumerate(zip(names, strands, strict=True)):
         places.setdefault(key, []).append(column)
-    columns = [places.get(key, []) for key in wanted]
-    if any(len(found) != 1 for found in columns):
-        missing = sum(not found for found in columns)
-        twice = sum(len(found) > 1 for found in columns)
-        raise BadAnswerError(f"of {len(wanted)} tracks it lacks {missing} and has {twice} more than once")
-    chosen: npt.NDArray[np.floating] = values[:, [found[0] for found in columns]]
+    columns = [places.get(key, []) for key in keys]
+    if any(len(matches) != 1 for matches in columns):
+        missing = sum(not matches for matches in columns)
+        repeated = sum(len(matches) > 1 for matches in columns)
+        raise BadAnswerError(f"of {len(keys)} tracks {missing} are missing and {repeated} occur more than once")
+    chosen: npt.NDArray[np.floating] = values[:, [matches[0] for matches in columns]]
     if not np.isfinite(chosen).all():
-        raise BadAnswerError(f"it holds NaN or infinity in {int((~np.isfinite(chosen)).sum())} places")
+        raise BadAnswerError(f"it contains NaN or infinity in {int((~np.isfinite(chosen)).sum())} places")
     return chosen

@@ -1,4 +1,4 @@
-"""One pass of Enformer: geometry, the module borrowed and given back, the wanted bins and tracks alone."""
+"""One forward pass of Enformer: geometry, a module that is returned unchanged, only the requested bins and tracks."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from enformer_pytorch import Enformer
 
 _POSITIONS = 1536  # positions after downsampling that the published position features are for
-_FEATURES = 192  # position features a head that they are for
+_FEATURES = 192  # position features per head that they are for
 _LIVE_TENSORS = 6
 _GPU_SHARE = 0.6
-_CPU_BYTES = 2**30  # larger batches make nothing faster there
-_MOST_SEQUENCES = 64
+_CPU_BYTES = 2**30  # larger batches are not faster on a CPU
+_MAX_SEQUENCES = 64
 
 
 @attrs.frozen(kw_only=True)
@@ -35,11 +35,11 @@ class Geometry:
     context_length
         Bases of sequence [bp].
     bin_width_bp
-        Bases a bin.
+        Bases per bin [bp].
     n_bins
-        Bins that come out.
+        Number of bins in the output.
     crop
-        Bins left out at either end.
+        Number of bins removed at either end.
     use_tf_gamma
         Whether the position features are those of the TensorFlow original.
     """
@@ -59,7 +59,7 @@ class Geometry:
         target_length: int | None = None,
         use_tf_gamma: bool | None = None,
     ) -> Geometry:
-        """Work out the geometry of a module; None stands for the published practice.
+        """Return the geometry of a module; None means the published practice.
 
         Raises
         ------
@@ -78,14 +78,14 @@ class Geometry:
         if use_tf_gamma and not fits:
             raise SettingError(
                 f"EnformerModel: the published position features are for {_POSITIONS} positions "
-                f"({_POSITIONS * width:,} bp here) and {_FEATURES} features a head; this is {positions} positions and "
-                f"{features} features: give use_tf_gamma=False if the model was trained without them"
+                f"({_POSITIONS * width:,} bp here) and {_FEATURES} features per head; got {positions} positions and "
+                f"{features} features: pass use_tf_gamma=False if the model was trained without them"
             )
         if use_tf_gamma is None and features == _FEATURES and not fits:
             raise SettingError(
                 f"EnformerModel: the published position features are for {_POSITIONS * width:,} bp, not {length:,} bp; "
-                "give use_tf_gamma=False to run without them (published weights then predict otherwise), or leave "
-                "context_length away"
+                "pass use_tf_gamma=False to run without them (which changes the predictions of published weights), or "
+                "omit context_length"
             )
         target = module.target_length if target_length is None else target_length
         n_bins = positions if target == -1 else target
@@ -95,8 +95,8 @@ class Geometry:
             )
         if (positions - n_bins) % 2:
             raise SettingError(
-                f"EnformerModel: target_length {n_bins} cannot be cut from the middle of {positions} bins evenly; "
-                f"take {n_bins - 1} or {n_bins + 1}, or -1 for all"
+                f"EnformerModel: target_length {n_bins} cannot be cut evenly from the middle of {positions} bins; "
+                f"use {n_bins - 1} or {n_bins + 1}, or -1 for all"
             )
         return cls(
             context_length=length,
@@ -109,7 +109,7 @@ class Geometry:
 
 @contextmanager
 def borrowed(module: Enformer, *, device: str, use_tf_gamma: bool) -> Iterator[Enformer]:
-    """Have the module in evaluation mode, on `device`, with the right position features; then as it was before."""
+    """Put the module into evaluation mode on `device` with the right position features; restore it afterwards."""
     import torch
     from enformer_pytorch.modeling_enformer import Attention
 
@@ -140,7 +140,7 @@ def device_of(module: Enformer) -> torch.device:
 
 @contextmanager
 def arithmetic(precision: Precision, device: str) -> Iterator[None]:
-    """Compute without gradients in `precision`; all switches of torch are put back."""
+    """Compute without gradients in `precision`; all switches of torch are restored afterwards."""
     import torch
 
     with ExitStack() as stack:
@@ -172,7 +172,7 @@ def forward(
 ) -> torch.Tensor:
     """Return float32 ``(n_sequences, n_positions, n_tracks)`` for one-hot ``(n_sequences, length, 4)``.
 
-    The body sees the whole sequences; behind it only the wanted positions and tracks are computed.
+    The trunk sees the whole sequences; after it only the requested positions and tracks are computed.
     """
     import torch
     from torch.nn import functional
@@ -186,7 +186,7 @@ def forward(
     weight, bias = linear.weight[tracks], linear.bias[tracks]
     if hidden.dtype == torch.float32:
         return functional.softplus(functional.linear(hidden, weight, bias))
-    with torch.autocast(hidden.device.type, enabled=False):  # the head is computed in float32 always
+    with torch.autocast(hidden.device.type, enabled=False):  # the head is always computed in float32
         return functional.softplus(functional.linear(hidden.float(), weight, bias))
 
 
@@ -196,7 +196,7 @@ def head_outputs(module: Enformer, head: str) -> int:
     Raises
     ------
     SettingError
-        If there is no such head, or it is none of the published make.
+        If the head does not exist, or does not have the published layers.
     """
     from torch import nn
 
@@ -209,71 +209,54 @@ def head_outputs(module: Enformer, head: str) -> int:
     return int(layers[0].out_features)
 
 
-def says_tf_gamma(module: Enformer) -> bool | None:
-    """Return what the attention layers say of their position features; None without any layer."""
+def declared_tf_gamma(module: Enformer) -> bool | None:
+    """Return what the attention layers declare for their position features; None if there is no layer."""
     from enformer_pytorch.modeling_enformer import Attention
 
     flags = [bool(part.use_tf_gamma) for part in module.modules() if isinstance(part, Attention)]
     return all(flags) if flags else None
 
 
-def choose_device(asked: str | None, default: str | None = None) -> str:
-    """Return the device to compute on, by its full name.
+def choose_device(requested: str | None, default: str | None = None) -> str:
+    """Return the full name of the device to compute on.
 
     Raises
     ------
     SettingError
-        If it is no CPU or CUDA device, or not there.
+        If it is not a CPU or CUDA device, or does not exist.
     """
     import torch
 
-    if asked is None:
-        asked = default or ("cuda" if torch.cuda.is_available() else "cpu")
+    if requested is None:
+        requested = default or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        device = torch.device(asked)
+        device = torch.device(requested)
     except (RuntimeError, TypeError):
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
-        raise SettingError(f'EnformerModel: device must be "cpu" or "cuda" (or "cuda:1" and so on), got {asked!r}')
+        raise SettingError(f'EnformerModel: device must be "cpu" or "cuda" (or "cuda:1" and so on), got {requested!r}')
     if device.type == "cpu":
         return "cpu"
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    index = device.index if device.index is not None else (torch.cuda.current_device() if there else 0)
-    if index >= there:
-        seen = f"{there} CUDA devices" if there else "no CUDA device"
+    n_devices = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    index = device.index if device.index is not None else (torch.cuda.current_device() if n_devices else 0)
+    if index >= n_devices:
+        visible = f"{n_devices} CUDA devices" if n_devices else "no CUDA device"
         raise SettingError(
-            f"EnformerModel: {asked} was asked for, and torch {torch.__version__} sees {seen}; take "
-            'device="cpu", or look at the driver and at CUDA_VISIBLE_DEVICES'
+            f"EnformerModel: {requested} was requested, but torch {torch.__version__} sees {visible}; use "
+            'device="cpu", or check the driver and CUDA_VISIBLE_DEVICES'
         )
     return f"cuda:{index}"
 
 
 def fitting_batch(module: Enformer, context_length: int, device: str) -> int:
-    """Return how many sequences a pass may hold: what fits into the GPU's free memory, or a GB on the CPU."""
+    """Return the number of sequences per pass that fits into the free memory of the GPU, or into 1 GB on a CPU."""
     import torch
 
-    # at its peak a pass holds some tensors of the first block's size
-    a_sequence = 4 * context_length * module.stem[0].out_channels * _LIVE_TENSORS
+    # at its peak a pass holds several tensors of the size of the first block
+    bytes_per_sequence = 4 * context_length * module.stem[0].out_channels * _LIVE_TENSORS
     if torch.device(device).type == "cuda":
         free, _ = torch.cuda.mem_get_info(device)
         budget = int(_GPU_SHARE * free)
     else:
         budget = _CPU_BYTES
-    return int(max(1, min(_MOST_SEQUENCES, budget // a_sequence)))
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error of torch means that memory did not suffice."""
-    import torch
-
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return any(words in str(error) for words in ("DefaultCPUAllocator", "out of memory", "not enough memory"))
-
-
-def release_memory(device: str) -> None:
-    """Give back what torch keeps of a GPU's memory for later."""
-    import torch
-
-    if torch.device(device).type == "cuda":
-        torch.cuda.empty_cache()
+    return int(max(1, min(_MAX_SEQUENCES, budget // bytes_per_sequence)))

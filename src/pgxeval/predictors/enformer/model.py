@@ -1,4 +1,4 @@
-"""EnformerModel: Enformer by the PyTorch port enformer-pytorch, as a `SequenceModel`."""
+"""EnformerModel: Enformer in the PyTorch port enformer-pytorch, as a `SequenceModel`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.errors import InputFileError, PgxevalError, PgxevalWarning, SettingError
+from pgxeval.errors import InputFileError, PgxevalWarning, SettingError
 from pgxeval.predictors.enformer.forward import (
     Geometry,
     arithmetic,
     borrowed,
     choose_device,
+    declared_tf_gamma,
     device_of,
     fitting_batch,
     head_outputs,
-    is_out_of_memory,
-    release_memory,
     run_pass,
-    says_tf_gamma,
 )
-from pgxeval.predictors.enformer.weights import OFFICIAL, check_module, fingerprint, load_enformer, weights_digest
+from pgxeval.predictors.enformer.tracks import BIN_WIDTH_BP, N_TRACKS, enformer_tracks
+from pgxeval.predictors.enformer.weights import OFFICIAL, fingerprint, load_enformer, unwrap, weights_digest
 from pgxeval.predictors.sequence.input import check_input
 from pgxeval.predictors.sequence.model import ModelInfo, make_track_table
-from pgxeval.predictors.sequence.tracks import ENFORMER_BIN_WIDTH_BP, ENFORMER_TRACKS, enformer_tracks
 from pgxeval.predictors.torch_state import PRECISIONS, Precision
 
 if TYPE_CHECKING:
@@ -50,44 +48,43 @@ class EnformerModel:
     ----------
     weights
         Name on the Hugging Face hub, local folder (``config.json`` and ``model.safetensors`` or
-        ``pytorch_model.bin``), or an ``enformer_pytorch.Enformer`` in hand, which is borrowed for each call and
-        comes back as it was.
+        ``pytorch_model.bin``), or a loaded ``enformer_pytorch.Enformer``, compiled or not. A loaded model is borrowed
+        for each call and returned unchanged.
     head
         Output head: ``"human"`` or ``"mouse"`` with the published weights.
     track_table
-        Table of the head's tracks, one row an output (see `make_track_table`), or the path of Basenji's
+        Table of the tracks of the head, one row per output (see `make_track_table`), or the path of Basenji's
         ``targets_human.txt``. None for the human tracks that the package names; see `enformer_tracks`.
     use_tf_gamma
-        Whether the position features are those of the TensorFlow original. The published weights need them:
-        without, a prediction at a peak was off by 15 % (enformer-pytorch, issue 31). None uses them wherever
-        they fit, whatever a file or a model in hand says; it warns where these say otherwise. A model that was
-        trained in PyTorch without them needs False.
+        Whether to use the position features of the TensorFlow original. The published weights need them: without
+        them a prediction at a peak was off by 15 % (enformer-pytorch, issue 31). None uses them wherever they fit,
+        even if a file or a loaded model declares otherwise, and then warns. A model that was trained in PyTorch
+        without them needs False.
     context_length
-        Bases of sequence [bp]; None for 1,536 positions, which is 196,608 with the published geometry.
+        Bases of sequence [bp]; None for 1,536 positions, which is 196,608 bp with the published geometry.
     target_length
-        Central bins that come out, -1 for all; None for what the model says (896 as published).
+        Number of central bins in the output, -1 for all; None for the model's own (896 as published).
     device
-        ``"cpu"``, ``"cuda"`` or ``"cuda:1"``. None for where the model in hand is, else a GPU where there is one.
+        ``"cpu"``, ``"cuda"`` or ``"cuda:1"``. None for the device of the loaded model, else a GPU if there is one.
     precision
         ``"float32"`` (TF32 off), ``"tf32"`` or ``"bfloat16"``; recorded with every result.
     batch_size
-        Sequences a pass; None for what fits into memory.
-    revision, cache_folder
+        Sequences per pass; None for what fits into memory.
+    revision, hub_cache
         For the hub; see `load_enformer`.
 
     Raises
     ------
     SettingError
-        If a setting is not allowed, there is no GPU where one was asked for, or the package enformer-pytorch is
-        missing.
+        If a setting is not allowed, the requested GPU does not exist, or the package enformer-pytorch is missing.
     InputFileNotFoundError, InputFileError
-        If weights cannot be had or read, or are of another architecture.
+        If weights cannot be found or read, or belong to another architecture.
 
     Notes
     -----
-    Weights are read by our own code and nothing that a file holds is ever run. N is all zeros in the one-hot
-    encoding, as in training. The published code loses a bin where the crop is uneven; here that is refused.
-    An instance pickles by the name or folder of its weights, one with a model in hand together with it.
+    Weights are read by our own code, and nothing in a weights file is ever executed. N is all zeros in the one-hot
+    encoding, as in training. The published code loses a bin if the crop is uneven; here that is refused. An instance
+    is pickled by the name or folder of its weights; a loaded model is pickled with it.
     """
 
     def __init__(
@@ -103,7 +100,7 @@ class EnformerModel:
         precision: Precision = "float32",
         batch_size: int | None = None,
         revision: str | None = None,
-        cache_folder: str | os.PathLike[str] | None = None,
+        hub_cache: str | os.PathLike[str] | None = None,
     ) -> None:
         _require_package()
         if precision not in PRECISIONS:
@@ -116,27 +113,27 @@ class EnformerModel:
         self._files: dict[str, Any] | None = None
         self._digest = ""
         self._seen: object = None
-        said: bool | None
+        declared: bool | None
         if isinstance(weights, str | os.PathLike):
             self.device = choose_device(device)
-            self._files = {"weights": os.fspath(weights), "revision": revision, "cache_folder": cache_folder}
+            self._files = {"weights": os.fspath(weights), "revision": revision, "hub_cache": hub_cache}
             loaded = load_enformer(**self._files)
             self.origin = loaded.origin
-            said = loaded.use_tf_gamma
+            declared = loaded.use_tf_gamma
             self._module: Enformer | None = loaded.module.to(self.device)
         else:
-            check_module(weights)
-            self.device = choose_device(device, default=str(device_of(weights)))
-            self.origin = "model in hand"
-            said = says_tf_gamma(weights)
-            self._module = weights
+            module = unwrap(weights)
+            self.device = choose_device(device, default=str(device_of(module)))
+            self.origin = "loaded model"
+            declared = declared_tf_gamma(module)
+            self._module = module
         self.geometry = Geometry.of(
             self._module, context_length=context_length, target_length=target_length, use_tf_gamma=use_tf_gamma
         )
-        if use_tf_gamma is None and said is False and self.geometry.use_tf_gamma:
+        if use_tf_gamma is None and declared is False and self.geometry.use_tf_gamma:
             warnings.warn(
-                f"EnformerModel: the {self.origin} says use_tf_gamma=False, and the position features of the original "
-                "are used all the same, for the published weights need them; say use_tf_gamma=True or False",
+                f"EnformerModel: the {self.origin} declares use_tf_gamma=False, but the position features of the "
+                "original are used, because the published weights need them; set use_tf_gamma to True or False",
                 PgxevalWarning,
                 stacklevel=2,
             )
@@ -144,7 +141,8 @@ class EnformerModel:
         self._tracks = _track_table(track_table, head, outputs, self.geometry)
         if len(self._tracks) != outputs:
             raise SettingError(
-                f"EnformerModel: the track table has {len(self._tracks)} rows, and the head {head} {outputs} outputs"
+                f"EnformerModel: the track table has {len(self._tracks)} rows, but the head {head} has {outputs} "
+                "outputs"
             )
         self._batch_size = batch_size or fitting_batch(self._module, self.geometry.context_length, self.device)
         self._info = self._describe(self._module)
@@ -165,10 +163,10 @@ class EnformerModel:
 
     @property
     def info(self) -> ModelInfo:
-        """Name, version (with a digest of the weights), geometry and tracks."""
+        """Name, version with a digest of the weights, geometry and tracks."""
         with self._lock:
             if self._files is None and self._module is not None and fingerprint(self._module) != self._seen:
-                self._info = self._describe(self._module)  # the model in hand was trained further
+                self._info = self._describe(self._module)  # the loaded model was trained further
             return self._info
 
     def _describe(self, module: Enformer) -> ModelInfo:
@@ -189,19 +187,18 @@ class EnformerModel:
             n_policy="accept",
             batch_size=self._batch_size,
             settings=settings,
+            remote=False,
             citation=_CITATION,
             licence=_LICENCE,
         )
 
     def predict_tracks(self, sequences: npt.NDArray[np.uint8], tracks: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Predict tracks of sequences; see `SequenceModel.predict_tracks`.
+        """Predict tracks for sequences; see `SequenceModel.predict_tracks`.
 
         Raises
         ------
         SettingError
-            If the length is not the context length, a letter is none of ACGTN, or a track is not there.
-        PgxevalError
-            If one sequence alone does not fit into memory.
+            If the length is not the context length, a letter is not among ACGTN, or a track does not exist.
         """
         check_input(self.info, sequences, tracks)
         return self._passes(sequences, tracks, np.arange(self.geometry.n_bins))
@@ -209,72 +206,53 @@ class EnformerModel:
     def predict_targets(
         self, batches: Iterable[npt.NDArray[np.uint8]], targets: Sequence[Target], tracks: Sequence[int]
     ) -> Iterator[tuple[int, npt.NDArray[np.float64], str | None]]:
-        """Predict targets, computing their bins alone; see `PredictsTargets.predict_targets`."""
+        """Predict targets, computing only their bins; see `PredictsTargets.predict_targets`."""
         width = self.geometry.bin_width_bp
         offset = self.geometry.crop * width
-        first = at = 0
+        first = start = 0
         for sequences in batches:
             check_input(self.info, sequences, tracks)
-            end = at
+            end = start
             while end < len(targets) and targets[end].row < first + len(sequences):
                 end += 1
-            wanted = [target.bins(width, offset)[0] for target in targets[at:end]]
-            if wanted:
-                bins = np.unique(np.concatenate(wanted))
-                rows = sorted({target.row - first for target in targets[at:end]})
+            bins_of_targets = [target.bins(width, offset)[0] for target in targets[start:end]]
+            if bins_of_targets:
+                bins = np.unique(np.concatenate(bins_of_targets))
+                rows = sorted({target.row - first for target in targets[start:end]})
                 values = dict(zip(rows, self._passes(sequences[rows], tracks, bins), strict=True))
-                for number, own in enumerate(wanted, start=at):
-                    target = targets[number]
-                    taken = values[target.row - first][np.searchsorted(bins, own)]
-                    reduced = target.reduce(taken, width, offset)
+                for position, own_bins in enumerate(bins_of_targets, start=start):
+                    target = targets[position]
+                    own_values = values[target.row - first][np.searchsorted(bins, own_bins)]
+                    reduced = target.reduce(own_values, width, offset)
                     if np.isfinite(reduced).all():
-                        yield number, reduced, None
+                        yield position, reduced, None
                     else:
-                        yield number, np.full(len(tracks), np.nan), "enformer gave NaN or infinity"
-            first, at = first + len(sequences), end
+                        yield position, np.full(len(tracks), np.nan), "enformer returned NaN or infinity"
+            first, start = first + len(sequences), end
 
     def _passes(
         self, sequences: npt.NDArray[np.uint8], tracks: Sequence[int], bins: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float32]:
-        answer = np.empty((len(sequences), len(bins), len(tracks)), dtype=np.float32)
-        done = 0
+        values = np.empty((len(sequences), len(bins), len(tracks)), dtype=np.float32)
+        positions = bins + self.geometry.crop
         with self._lock:
             module = self._ready_module()
-            with borrowed(module, device=self.device, use_tf_gamma=self.geometry.use_tf_gamma):
-                while done < len(sequences):
-                    batch = sequences[done : done + self._batch_size]
-                    values = self._try_pass(module, batch, tracks, bins)
-                    if values is None:
-                        self._batch_size = len(batch) // 2
-                        continue
-                    answer[done : done + len(batch)] = values
-                    done += len(batch)
-        return answer
-
-    def _try_pass(
-        self, module: Enformer, batch: npt.NDArray[np.uint8], tracks: Sequence[int], bins: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.float32] | None:
-        """Run a pass; None where memory does not suffice and a smaller batch may do."""
-        try:
-            with arithmetic(self.precision, self.device):
-                return run_pass(module, batch, head=self.head, tracks=tracks, positions=bins + self.geometry.crop)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            if len(batch) == 1:
-                raise PgxevalError(
-                    f"EnformerModel: the memory of {self.device} does not suffice for one sequence of "
-                    f"{self.geometry.context_length:,} bp; free some of it, take another device, or "
-                    'precision="bfloat16"'
-                ) from error
-        release_memory(self.device)
-        return None
+            with (
+                borrowed(module, device=self.device, use_tf_gamma=self.geometry.use_tf_gamma),
+                arithmetic(self.precision, self.device),
+            ):
+                for row in range(0, len(sequences), self._batch_size):
+                    batch = sequences[row : row + self._batch_size]
+                    values[row : row + len(batch)] = run_pass(
+                        module, batch, head=self.head, tracks=tracks, positions=positions
+                    )
+        return values
 
     def _ready_module(self) -> Enformer:
         if self._module is None:  # after unpickling
             loaded = load_enformer(**(self._files or {}))
             if weights_digest(loaded.module) != self._digest:
-                raise InputFileError(f"{self.origin}: the weights are not those that this model was made with")
+                raise InputFileError(f"{self.origin}: the weights have changed since this model was made")
             self._module = loaded.module.to(self.device)
         return self._module
 
@@ -284,7 +262,7 @@ def _track_table(
 ) -> pd.DataFrame:
     if isinstance(given, pd.DataFrame):
         return make_track_table(given)
-    human = head == "human" and outputs == ENFORMER_TRACKS and geometry.bin_width_bp == ENFORMER_BIN_WIDTH_BP
+    human = head == "human" and outputs == N_TRACKS and geometry.bin_width_bp == BIN_WIDTH_BP
     if given is not None or human:
         return enformer_tracks(given)
     return make_track_table(

@@ -1,10 +1,10 @@
-"""EnformerPredictor: Enformer as published studies read personal genomes with it."""
+"""EnformerPredictor: Enformer on personal genomes, with the readouts of published studies."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Unpack
 
 import pandas as pd
 
@@ -12,18 +12,14 @@ from pgxeval.errors import UnknownNameError
 from pgxeval.names import near_names
 from pgxeval.predictors.enformer.model import EnformerModel
 from pgxeval.predictors.enformer.weights import OFFICIAL
-from pgxeval.predictors.sequence.combine import Combine
-from pgxeval.predictors.sequence.predictor import Around, Mode, SequencePredictor
+from pgxeval.predictors.sequence.predictor import SequencePredictor
 from pgxeval.predictors.sequence.readout import Readout, TssBins
-from pgxeval.predictors.sequence.tracks import Several, Wanted
+from pgxeval.predictors.sequence.settings import SEQUENCE_OPTIONS, SequenceOptions, show_options
+from pgxeval.predictors.sequence.tracks import TrackChoice, TrackQuery
 from pgxeval.predictors.torch_state import Precision
 
 if TYPE_CHECKING:
     from enformer_pytorch import Enformer
-
-    from pgxeval.genome.variant_filter import VariantFilter
-
-__all__ = ["ENFORMER_READOUTS", "EnformerModel", "EnformerPredictor"]
 
 ENFORMER_READOUTS: Mapping[str, TssBins] = {
     "tss_3": TssBins(n=3, aggregate="sum"),
@@ -39,91 +35,75 @@ class EnformerPredictor(SequencePredictor):
     Parameters
     ----------
     weights
-        As for `EnformerModel`: name on the hub, folder, or a model in hand.
+        As for `EnformerModel`: name on the hub, local folder, or a loaded model.
     tracks
         Which tracks, by number, name or meaning; see `find_tracks`. Published studies read CAGE of the tissue:
-        ``"CAGE:GM12878"`` for lymphoblastoid cells, ``"Whole_Blood"`` with ``several="mean"``. There is no
-        default, for it would be the wrong tissue of most cohorts.
+        ``"CAGE:GM12878"`` for lymphoblastoid cells, ``"Whole_Blood"`` with ``if_ambiguous="mean"``. There is no
+        default, because it would be the wrong tissue for most cohorts.
     readout
-        A name of `ENFORMER_READOUTS`, or any readout.
-    name
-        Name in the predictions table.
-    several, combine, reverse_complement, shifts, cache, mode, around, variants
-        As for `SequencePredictor`.
-    head, track_table, use_tf_gamma, device, precision, batch_size, revision, cache_folder
+        A name in `ENFORMER_READOUTS`, or any readout.
+    head, track_table, use_tf_gamma, device, precision, revision, hub_cache
         As for `EnformerModel`.
+    **options
+        As for `SequencePredictor`. Here `name` is ``"enformer"`` by default, and `context_length` and `batch_size` are
+        those of the `EnformerModel`.
 
     Raises
     ------
     SettingError, UnknownNameError, InputFileError
-        As `EnformerModel` and `SequencePredictor` do.
+        As for `EnformerModel` and `SequencePredictor`.
 
     Notes
     -----
-    Named readouts, with the TSS at index 98,304 of 196,608 and so in bin 448 of 896 (numbered from 0):
+    Named readouts, with the TSS at index 98,304 of 196,608 and therefore in bin 448 of 896 (numbered from 0):
 
     * ``"tss_3"`` (default): sum of the bins 447 to 449 (Sasse et al., Nat Genet 55:2060, 2023).
     * ``"tss_3_log"``: sum of ln(x + 1) of the same bins (SAGE-net, bioRxiv 10.1101/2025.02.21.639494).
     * ``"centre_10"``: mean of the bins 443 to 452 (Huang et al., Nat Genet 55:2056, 2023).
     * ``"centre_10_sum"``: their sum (fine-tuned Enformer, ni-lab/finetuning-enformer).
 
-    All take the mean of the haplotypes. An unusual context or crop needs
-    ``SequencePredictor(EnformerModel(...), ...)``.
+    All of these studies take the mean of the two haplotypes.
     """
 
+    @show_options({**SEQUENCE_OPTIONS, "name": "enformer"})
     def __init__(
         self,
         weights: str | os.PathLike[str] | Enformer = OFFICIAL,
         *,
-        tracks: Wanted,
+        tracks: TrackQuery | TrackChoice,
         readout: str | Readout = "tss_3",
-        name: str = "enformer",
-        several: Several = "refuse",
-        combine: Combine = "mean",
-        reverse_complement: bool = False,
-        shifts: Sequence[int] = (0,),
-        cache: str | os.PathLike[str] | None = None,
-        mode: Mode = "haplotypes",
-        around: Around = "tss",
-        variants: VariantFilter | None = None,
         head: str = "human",
         track_table: pd.DataFrame | str | os.PathLike[str] | None = None,
         use_tf_gamma: bool | None = None,
         device: str | None = None,
         precision: Precision = "float32",
-        batch_size: int | None = None,
         revision: str | None = None,
-        cache_folder: str | os.PathLike[str] | None = None,
+        hub_cache: str | os.PathLike[str] | None = None,
+        **options: Unpack[SequenceOptions],
     ) -> None:
-        if isinstance(readout, str):
-            if readout not in ENFORMER_READOUTS:
-                raise UnknownNameError(
-                    f"EnformerPredictor: there is no readout {readout!r}; named are {', '.join(ENFORMER_READOUTS)}"
-                    f"{near_names(readout, ENFORMER_READOUTS)}"
-                )
-            readout = ENFORMER_READOUTS[readout]
+        options.setdefault("name", "enformer")
+        chosen = _readout(readout)
         model = EnformerModel(
             weights,
             head=head,
             track_table=track_table,
             use_tf_gamma=use_tf_gamma,
+            context_length=options.get("context_length"),
             device=device,
             precision=precision,
-            batch_size=batch_size,
+            batch_size=options.get("batch_size"),
             revision=revision,
-            cache_folder=cache_folder,
+            hub_cache=hub_cache,
         )
-        super().__init__(
-            model,
-            readout,
-            tracks=tracks,
-            several=several,
-            name=name,
-            combine=combine,
-            reverse_complement=reverse_complement,
-            shifts=shifts,
-            cache=cache,
-            mode=mode,
-            around=around,
-            variants=variants,
+        super().__init__(model, chosen, tracks=tracks, **options)
+
+
+def _readout(readout: str | Readout) -> Readout:
+    if not isinstance(readout, str):
+        return readout
+    if readout not in ENFORMER_READOUTS:
+        raise UnknownNameError(
+            f"EnformerPredictor: there is no readout {readout!r}; the named readouts are "
+            f"{', '.join(ENFORMER_READOUTS)}{near_names(readout, ENFORMER_READOUTS)}"
         )
+    return ENFORMER_READOUTS[readout]

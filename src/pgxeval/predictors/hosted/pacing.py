@@ -1,9 +1,9 @@
-"""Pacer: when the next call to a hosted service may start, learned from what the service refuses.
+"""Pacer: when the next call to a hosted service may start, learned from the calls that the service rejects.
 
-Services grant so many calls a minute and refuse more; a refusal does not say how many. The pacer lets calls through
-until the first refusal, takes what was granted in the last minute as the quota, and from then on never starts more
-than that within any minute, whatever the kind of the service's window. After some minutes without a refusal it
-tries a little more, sooner where it once had more.
+Services grant a number of calls per minute and reject the others, without reporting the number. The pacer lets calls
+through until the first rejection, takes the number granted in the last minute as the quota, and from then on never
+starts more calls within any minute, so it does not matter how the service defines its window. After some minutes
+without a rejection it tries slightly more, and recovers faster towards a rate that it once held.
 """
 
 from __future__ import annotations
@@ -19,24 +19,26 @@ import attrs
 
 from pgxeval.errors import PgxevalError, SettingError
 
-_MARGIN = 1.02  # of the period: calls that start a minute apart may arrive a little less than a minute apart
-_QUIET_PERIODS = 5  # without a refusal, after which a little more is tried
+_MARGIN = 1.02  # on the period: calls that start a minute apart may arrive slightly less than a minute apart
+_QUIET_PERIODS = 5  # periods without a rejection after which slightly more is tried
 _MORE, _MORE_WHERE_LOW = 0.02, 0.1
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 60.0
 
 
 class InterruptedCallError(PgxevalError):
-    """A wait ended because the run did."""
+    """A wait ended because the run ended."""
 
 
 @attrs.define(kw_only=True, eq=False)
 class Ticket:
-    """Leave to start one call.
+    """Permission to start one call.
 
     Parameters
     ----------
     start
-        When it was given, on the pacer's clock [s].
+        When it was given, on the clock of the pacer [s].
+    refused
+        Whether the service rejected the call.
     """
 
     start: float
@@ -44,23 +46,28 @@ class Ticket:
 
 
 def jittered(wait_s: float) -> float:
-    """Return a wait between half and one and a half of `wait_s`, so that callers do not come back together."""
+    """Return a wait between 0.5 and 1.5 times `wait_s`, so that callers do not return at the same time."""
     return wait_s * random.uniform(0.5, 1.5)
 
 
 class Pacer:
-    """Gives leave to start calls; safe for threads.
+    """Gives permission to start calls; thread-safe.
 
     Parameters
     ----------
     calls_per_period
-        What is granted, where it is known; None to learn it.
+        Quota, if known; None to learn it.
     period_s
-        Length of the service's window [s].
+        Length of the quota period of the service [s].
     patience_s
-        For how long the service may refuse everything before `Pacer.refused` says that it is of no use [s].
+        How long the service may reject every call before `Pacer.refused` returns False [s].
     clock
-        Seconds, rising.
+        Returns seconds that never decrease.
+
+    Attributes
+    ----------
+    patience_s : float
+        As given.
 
     Examples
     --------
@@ -81,25 +88,25 @@ class Pacer:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if calls_per_period is not None and calls_per_period < 1:
-            raise SettingError(f"calls a minute must be at least 1, got {calls_per_period}")
+            raise SettingError(f"calls_per_minute must be at least 1, got {calls_per_period}")
         if not (period_s > 0 and patience_s > 0):
             raise SettingError(f"period_s and patience_s must be above 0, got {period_s} and {patience_s}")
         self._given = calls_per_period is not None
         self._limit = calls_per_period
-        self._held = 0  # the largest limit that went a period without a refusal
+        self._held = 0  # the largest limit that lasted a period without a rejection
         self._growing_back = False
-        self._period_s, self._patience_s, self._clock = period_s, patience_s, clock
+        self._period_s, self.patience_s, self._clock = period_s, patience_s, clock
         self._starts: deque[Ticket] = deque()
         self._not_before = self._raised = clock()
         self._burst_end = self._first_refused = -math.inf
         self._limit_before = self._limit
-        self._streak = 0  # refusals while nothing passes
+        self._streak = 0  # rejections while no call succeeds
         self._refusing_since: float | None = None
         self._changed = threading.Condition()
 
     @property
     def calls_per_period(self) -> int | None:
-        """Calls that are let through a period; None while nothing was refused."""
+        """Calls allowed per period; None until the first rejection."""
         return self._limit
 
     def wait(self, stop: threading.Event | None = None) -> Ticket:
@@ -108,7 +115,7 @@ class Pacer:
         Raises
         ------
         InterruptedCallError
-            If `stop` is set meanwhile.
+            If `stop` is set in the meantime.
         """
         with self._changed:
             while True:
@@ -119,13 +126,13 @@ class Pacer:
                 if wait_s <= 0:
                     ticket = Ticket(start=now)
                     self._starts.append(ticket)
-                    if self._streak:  # one call finds out whether the service lets through again
+                    if self._streak:  # a single call tests whether the service accepts calls again
                         self._not_before = now + self._backoff_s()
                     return ticket
                 self._changed.wait(wait_s)
 
     def granted(self, ticket: Ticket) -> None:
-        """Take note that the service let a call through, whatever came of it."""
+        """Record that the service accepted a call, successful or not."""
         with self._changed:
             self._refusing_since = None
             if self._streak:
@@ -134,7 +141,7 @@ class Pacer:
                 self._changed.notify_all()
 
     def refused(self, ticket: Ticket) -> bool:
-        """Take note that the service refused a call for the quota; False where it refuses everything for too long."""
+        """Record that the service rejected a call because of the quota; False if it has rejected all for too long."""
         with self._changed:
             ticket.refused = True
             now = self._clock()
@@ -145,22 +152,22 @@ class Pacer:
                 self._burst_end, self._first_refused, self._limit_before = now, ticket.start, self._limit
                 if self._growing_back:
                     self._held, self._growing_back = 0, False
-            # calls that were under way when the first refusal came may be refused, too
+            # calls that were under way at the first rejection may be rejected as well
             self._first_refused = min(self._first_refused, ticket.start)
-            passed = sum(1 for one in self._starts if one.start <= self._first_refused and not one.refused)
+            passed = sum(1 for other in self._starts if other.start <= self._first_refused and not other.refused)
             if passed:
                 self._limit = passed if self._limit_before is None else min(self._limit_before, passed)
-            else:  # nothing is learned of the quota: somebody else may use it up
+            else:  # this says nothing about the quota: another user of it may be active
                 self._limit = self._limit_before
                 self._streak += 1
                 self._not_before = now + self._backoff_s()
-            patient = now - self._refusing_since < self._patience_s
+            patient = now - self._refusing_since < self.patience_s
             if not patient:
-                self._refusing_since = None  # a run that begins later waits anew
+                self._refusing_since = None  # a later run starts with full patience
             return patient
 
     def wake(self) -> None:
-        """Have all who wait look at their stop event; whoever comes later waits with patience anew."""
+        """Make all waiting threads check their stop event; a later run starts with full patience."""
         with self._changed:
             self._refusing_since = None
             self._changed.notify_all()
@@ -176,7 +183,7 @@ class Pacer:
             self._held, self._growing_back = max(self._held, self._limit), low
             self._limit += max(1, round((_MORE_WHERE_LOW if low else _MORE) * self._limit))
             self._raised = now
-        open_starts = [one for one in self._starts if not one.refused]
+        open_starts = [ticket for ticket in self._starts if not ticket.refused]
         if len(open_starts) < self._limit:
             return self._not_before - now
         return max(self._not_before, open_starts[len(open_starts) - self._limit].start + window) - now

@@ -1,17 +1,29 @@
 """From any sequence model to one number per individual and gene."""
 
 from pgxeval.predictors.sequence.cache import ScoreCache
-from pgxeval.predictors.sequence.combine import combine_haplotypes
-from pgxeval.predictors.sequence.model import ModelInfo, PredictsTargets, SequenceModel, make_track_table
+from pgxeval.predictors.sequence.input import check_input
+from pgxeval.predictors.sequence.model import (
+    CountsCalls,
+    HasQuota,
+    Interruptible,
+    ModelInfo,
+    PredictsTargets,
+    SequenceModel,
+    make_track_table,
+)
 from pgxeval.predictors.sequence.plan import Plan
 from pgxeval.predictors.sequence.predictor import SequencePredictor
 from pgxeval.predictors.sequence.readout import ExonMask, GeneBody, IntervalReadout, Output, Readout, TssBins
+from pgxeval.predictors.sequence.settings import SequenceSettings
 from pgxeval.predictors.sequence.target import Target
-from pgxeval.predictors.sequence.tracks import TrackChoice, enformer_tracks, find_tracks
+from pgxeval.predictors.sequence.tracks import TrackChoice, find_tracks
 
 __all__ = [
+    "CountsCalls",
     "ExonMask",
     "GeneBody",
+    "HasQuota",
+    "Interruptible",
     "IntervalReadout",
     "ModelInfo",
     "Output",
@@ -21,11 +33,11 @@ __all__ = [
     "ScoreCache",
     "SequenceModel",
     "SequencePredictor",
+    "SequenceSettings",
     "Target",
     "TrackChoice",
     "TssBins",
-    "combine_haplotypes",
-    "enformer_tracks",
+    "check_input",
     "find_tracks",
     "make_track_table",
 ]

@@ -1,10 +1,10 @@
-"""ScoreCache: what a model pass yielded, kept on disk at once and found again by content.
+"""ScoreCache: scores of model passes, kept on disk as soon as they are known and found again by content.
 
-A cache is a folder: a random secret (``key``, readable by its owner alone) and part files of 32-byte records,
-one part for each process that wrote. Names of records are digests keyed by that secret, so that they say nothing
-about genotypes to anyone without it. A record is written with a single call when it is known; a part
-that was cut short by a kill is read up to its last whole record. Where a model failed for good, the same kind of
-name is kept with the reason, as a line of JSON.
+A cache is a folder: a random secret (``key``, readable by its owner only) and part files of 32-byte records, one part
+per process that wrote. Names of records are digests keyed by the secret, so they reveal nothing about genotypes to
+anyone without it. Each record is written by a single call and carries a CRC-32; a part that was cut short by a kill is
+read up to its last complete record. The first record of a part identifies the key. Permanent failures of a model are
+kept under the same kind of name with their reason, one line of JSON each.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ import stat
 import threading
 import uuid
 import warnings
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 
@@ -31,8 +33,40 @@ KEY_BYTES = 32
 NAME_BYTES = 16
 
 _RECORD = np.dtype([("high", "<u8"), ("low", "<u8"), ("value", "<f8"), ("check", "<u8")])
-_SALT, _FACTOR = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9)
-_SHIFT = np.uint64(31)
+_SPLIT = np.dtype([("body", "V24"), ("check", "<u8")])
+_CHUNK = 2**16  # records whose checksums are computed at a time
+_KEY_RECORD = int.from_bytes(b"\0pgxkey\0", "little")  # `high` of the record that identifies the key of a part
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Part:
+    """A part file that this process writes."""
+
+    path: Path
+    process: int
+    handle: int
+    identity: tuple[int, int]
+
+    @classmethod
+    def create(cls, path: Path) -> _Part:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        return cls(path=path, process=os.getpid(), handle=handle, identity=_identity(os.fstat(handle)))
+
+    @property
+    def in_place(self) -> bool:
+        try:
+            return _identity(self.path.stat()) == self.identity
+        except OSError:
+            return False
+
+    def write(self, content: bytes) -> None:
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(self.handle, rest) :]
+
+
+def _identity(state: os.stat_result) -> tuple[int, int]:
+    return state.st_dev, state.st_ino
 
 
 class ScoreCache:
@@ -41,40 +75,38 @@ class ScoreCache:
     Parameters
     ----------
     folder
-        Made, readable by its owner alone, where it is missing.
+        Created, readable by its owner only, if it does not exist.
 
     Raises
     ------
     SettingError
-        If the folder cannot be made.
+        If the folder cannot be created.
     InputFileError
-        If the key is damaged, or missing beside parts that were named by it.
+        If the key is damaged, missing although there are parts, or not the key of the parts.
 
     Notes
     -----
-    Scores are held in memory, 24 bytes each. Parts that other processes write after it was opened are not seen.
-    Pickles by folder.
+    Scores are held in memory, 24 bytes each. `refresh` reads what other processes have written since. Pickled by
+    folder.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).expanduser().absolute()
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise SettingError(f"score cache: {self.folder} cannot be made a folder ({error.strerror})") from error
+            raise SettingError(f"score cache: the folder {self.folder} cannot be created ({error.strerror})") from error
         self.secret = _open_key(self.folder)
         self._lock = threading.Lock()
         self._new: dict[bytes, float] = {}
-        self._part: tuple[int, int] | None = None
-        self._failures_part: tuple[int, int] | None = None
-        self._failures = _read_failures(self.folder)
-        self._high, self._low, self._values, damaged = _read_parts(self.folder)
-        if damaged:
-            warnings.warn(
-                f"score cache {self.folder}: {damaged} damaged records are passed over and will be computed again",
-                PgxevalWarning,
-                stacklevel=2,
-            )
+        self._failures: dict[bytes, str] = {}
+        self._part: _Part | None = None
+        self._failures_part: _Part | None = None
+        self._offsets: dict[Path, int] = {}
+        records = np.concatenate([np.empty(0, _RECORD), *self._read_parts()])
+        records = records[np.argsort(records["high"], kind="stable")]
+        self._high, self._low, self._values = (records[name].copy() for name in ("high", "low", "value"))
+        self._read_failures()
 
     def __repr__(self) -> str:
         return f"ScoreCache({str(self.folder)!r}, {len(self)} scores)"
@@ -86,95 +118,166 @@ class ScoreCache:
         return {"folder": self.folder}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["folder"])  # type: ignore[misc]  # opens the folder again where it lands
+        self.__init__(state["folder"])  # type: ignore[misc]  # reopens the folder in the new process
 
     def get(self, name: bytes) -> float | None:
-        """Return the score of a name of 16 bytes; None where there is none."""
-        found = self._new.get(name)
-        if found is not None:
-            return found
+        """Return the score of a name of 16 bytes; None if there is none."""
+        score = self._new.get(name)
+        if score is not None:
+            return score
         high, low = int.from_bytes(name[:8], "little"), int.from_bytes(name[8:], "little")
-        at = int(np.searchsorted(self._high, np.uint64(high)))
-        while at < self._high.size and int(self._high[at]) == high:
-            if int(self._low[at]) == low:
-                return float(self._values[at])
-            at += 1
+        row = int(np.searchsorted(self._high, np.uint64(high)))
+        while row < self._high.size and int(self._high[row]) == high:
+            if int(self._low[row]) == low:
+                return float(self._values[row])
+            row += 1
         return None
 
     def keep(self, names: Sequence[bytes], scores: npt.ArrayLike) -> None:
-        """Keep finite scores under names of 16 bytes; they are in the hands of the system on return.
+        """Keep finite scores under names of 16 bytes; on return they have been handed to the operating system.
 
         Raises
         ------
         SettingError
             If a score is not finite.
         InputFileError
-            If they cannot be written, as when the disk is full.
+            If they cannot be written, for instance because the disk is full, or the folder was deleted or moved.
         """
         values = np.asarray(scores, dtype=np.float64)
         if values.shape != (len(names),) or not np.isfinite(values).all():
-            raise SettingError("score cache: one finite score for each name is wanted")
-        records = np.empty(len(names), _RECORD)
+            raise SettingError("score cache: expected one finite score per name")
         packed = np.frombuffer(b"".join(names), dtype="<u8").reshape(-1, 2)
-        records["high"], records["low"], records["value"] = packed[:, 0], packed[:, 1], values
-        records["check"] = _checks(records)
+        content = _records(packed[:, 0], packed[:, 1], values).tobytes()
         with self._lock:
             try:
-                self._part = _own_part(self._part, self.folder / f"scores-{uuid.uuid4().hex}.part")
-                rest = memoryview(records.tobytes())
-                while rest:
-                    rest = rest[os.write(self._part[1], rest) :]
-            except OSError as error:
-                self._part = None  # what follows a torn record would be read out of step
-                raise InputFileError(f"score cache {self.folder}: cannot be written ({error.strerror})") from error
+                if self._part is None or self._part.process != os.getpid():  # a forked child writes its own part
+                    self._part = self._create_part(f"scores-{uuid.uuid4().hex}.part")
+                    self._write(self._part, _key_record(self.secret))
+                self._write(self._part, content)
+            except BaseException:
+                self._part = None  # what follows an incomplete record would be misread
+                raise
             self._new.update(zip(names, values.tolist(), strict=True))
 
     def fail(self, names: Sequence[bytes], reason: str) -> None:
-        """Keep the reason why names of 16 bytes have no score, and will have none in the next run.
+        """Keep the reason why names of 16 bytes have no score and will have none in the next run.
 
         Raises
         ------
         InputFileError
             If it cannot be written.
         """
-        lines = "".join(json.dumps({"name": name.hex(), "reason": reason}) + "\n" for name in names).encode()
+        content = "".join(json.dumps({"name": name.hex(), "reason": reason}) + "\n" for name in names).encode()
         with self._lock:
             try:
-                self._failures_part = _own_part(self._failures_part, self.folder / f"failures-{uuid.uuid4().hex}.jsonl")
-                while lines:
-                    lines = lines[os.write(self._failures_part[1], lines) :]
-            except OSError as error:
-                self._failures_part = None  # what follows a torn line would be read as its end
-                raise InputFileError(f"score cache {self.folder}: cannot be written ({error.strerror})") from error
+                if self._failures_part is None or self._failures_part.process != os.getpid():
+                    self._failures_part = self._create_part(f"failures-{uuid.uuid4().hex}.jsonl")
+                self._write(self._failures_part, content)
+            except BaseException:
+                self._failures_part = None  # what follows an incomplete line would be read as its end
+                raise
             self._failures.update(dict.fromkeys(names, reason))
 
     def failure(self, name: bytes) -> str | None:
-        """Return why a name of 16 bytes has no score; None where it has one, or nobody has tried."""
+        """Return why a name of 16 bytes has no score; None if it has one, or was never tried."""
         return None if name not in self._failures or self.get(name) is not None else self._failures[name]
 
+    def refresh(self) -> None:
+        """Read what other processes have written since the cache was opened or last refreshed."""
+        for records in self._read_parts():
+            names = np.stack([records["high"], records["low"]], axis=1).tobytes()
+            scores = records["value"].tolist()
+            with self._lock:
+                for row, score in enumerate(scores):
+                    self._new.setdefault(names[row * NAME_BYTES : (row + 1) * NAME_BYTES], score)
+        self._read_failures()
+
     def flush(self) -> None:
-        """Have the system write to the disk what it holds, so that it outlives a loss of power, too."""
+        """Ask the operating system to write to the disk, so that scores also survive a loss of power."""
         with self._lock:
             for part in (self._part, self._failures_part):
-                if part is not None and part[0] == os.getpid():
-                    with contextlib.suppress(OSError):  # not every file system can; a kill is survived without it
-                        os.fsync(part[1])
+                if part is not None and part.process == os.getpid():
+                    with contextlib.suppress(OSError):  # some file systems cannot; a kill is survived without it
+                        os.fsync(part.handle)
 
     def __del__(self) -> None:
         for part in (getattr(self, "_part", None), getattr(self, "_failures_part", None)):
-            if part is not None and part[0] == os.getpid():
+            if part is not None and part.process == os.getpid():
                 with contextlib.suppress(OSError):
-                    os.close(part[1])
+                    os.close(part.handle)
 
+    def _create_part(self, name: str) -> _Part:
+        try:
+            unchanged = (self.folder / "key").read_bytes() == self.secret
+            part = _Part.create(self.folder / name) if unchanged else None
+        except FileNotFoundError:
+            part = None
+        except OSError as error:
+            raise InputFileError(f"score cache {self.folder}: cannot be written ({error.strerror})") from error
+        if part is None:
+            raise self._gone()
+        return part
 
-def _own_part(part: tuple[int, int] | None, path: Path) -> tuple[int, int]:
-    if part is None or part[0] != os.getpid():  # a forked child writes a part of its own
-        return os.getpid(), os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-    return part
+    def _write(self, part: _Part, content: bytes) -> None:
+        try:
+            part.write(content)
+        except OSError as error:
+            raise InputFileError(f"score cache {self.folder}: cannot be written ({error.strerror})") from error
+        if not part.in_place:
+            raise self._gone()
+
+    def _gone(self) -> InputFileError:
+        return InputFileError(
+            f"score cache {self.folder}: the folder, or this run's file in it, was deleted, moved or replaced during "
+            "the run, so the run ends before more scores are lost. If it was moved, move it back and run again: "
+            "nothing that it holds is computed or paid for twice"
+        )
+
+    def _read_parts(self) -> Iterator[npt.NDArray[np.void]]:
+        """Yield the intact records that were added to each part since the last time, except those of this process."""
+        damaged, foreign, parts = 0, 0, 0
+        key_record = np.frombuffer(_key_record(self.secret), _RECORD)[0]
+        for path in sorted(self.folder.glob("scores-*.part")):
+            if self._part is not None and path == self._part.path:
+                continue
+            first = self._offsets.get(path, 0)
+            content = _read(path, first)
+            records = np.frombuffer(content[: len(content) // _RECORD.itemsize * _RECORD.itemsize], dtype=_RECORD)
+            self._offsets[path] = first + records.nbytes
+            intact = np.isfinite(records["value"]) & (
+                (records["check"] == _checksums(records)) | (records["check"] == _former_checksums(records))
+            )
+            damaged += int((~intact).sum())
+            parts += first == 0 and len(records) > 0
+            of_key = records["high"] == _KEY_RECORD
+            foreign += bool((of_key & intact & (records["low"] != key_record["low"])).any())
+            yield records[intact & ~of_key]
+        if foreign:
+            raise InputFileError(
+                f"score cache: {foreign} of {parts} files of scores in {self.folder} were written with a key other "
+                "than the one in the file `key`; bring the original key file back, without "
+                "which these scores cannot be found"
+            )
+        if damaged:
+            warnings.warn(
+                f"score cache {self.folder}: {damaged} damaged records are ignored and will be computed again",
+                PgxevalWarning,
+                stacklevel=3,
+            )
+
+    def _read_failures(self) -> None:
+        for path in sorted(self.folder.glob("failures-*.jsonl")):
+            first = self._offsets.get(path, 0)
+            content = _read(path, first)
+            self._offsets[path] = first + content.rfind(b"\n") + 1
+            for line in content.split(b"\n"):
+                with contextlib.suppress(ValueError, KeyError, TypeError):  # an incomplete line is tried again
+                    entry = json.loads(line)
+                    self._failures[bytes.fromhex(entry["name"])] = str(entry["reason"])
 
 
 def default_folder() -> Path:
-    """Return the folder where scores of hosted models are kept: ``$PGXEVAL_CACHE``, else in the user's cache."""
+    """Return the default folder for scores of hosted models: ``$PGXEVAL_CACHE``, else one in the user's cache."""
     given = os.environ.get("PGXEVAL_CACHE")
     if given:
         return Path(given)
@@ -183,7 +286,7 @@ def default_folder() -> Path:
 
 
 def name_of(secret: bytes, *parts: bytes) -> bytes:
-    """Return sixteen bytes that stand for `parts`, and say nothing about them to anyone without the secret."""
+    """Return sixteen bytes that identify `parts` and reveal nothing about them to anyone without the secret."""
     digest = hashlib.blake2b(key=secret, digest_size=NAME_BYTES)
     for part in parts:
         digest.update(len(part).to_bytes(8, "little"))
@@ -199,26 +302,12 @@ def new_secret() -> bytes:
 def _open_key(folder: Path) -> bytes:
     path = folder / "key"
     if not path.exists():
-        if any(folder.glob("scores-*.part")) and not path.exists():  # another process may just have begun
+        if any(folder.glob("scores-*.part")) and not path.exists():  # another process may just have created both
             raise InputFileError(
-                f"score cache: {path} is missing, without which the parts beside it cannot be read; bring it back, or "
-                "delete the folder and compute again"
+                f"score cache: {path} is missing, and without it the scores in this folder cannot be found; bring it "
+                "back, or delete the folder and compute again"
             )
-        fresh = folder / f".key-{uuid.uuid4().hex}"
-        handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(handle, new_secret())
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        try:
-            os.link(fresh, path)
-        except FileExistsError:  # another process was first: its key counts
-            pass
-        except OSError:  # a file system without hard links
-            if not path.exists():
-                fresh.rename(path)
-        fresh.unlink(missing_ok=True)
+        _create_key(path)
     try:
         secret = path.read_bytes()
         mode = stat.S_IMODE(path.stat().st_mode)
@@ -226,55 +315,75 @@ def _open_key(folder: Path) -> bytes:
         raise InputFileError(f"score cache: {path} cannot be read ({error.strerror})") from error
     if len(secret) != KEY_BYTES:
         raise InputFileError(
-            f"score cache: {path} has {len(secret)} bytes, {KEY_BYTES} are wanted; bring the right file back, or "
+            f"score cache: expected {KEY_BYTES} bytes in {path}, got {len(secret)}; bring the original file back, or "
             "delete the folder and compute again"
         )
     if mode & 0o077:
         warnings.warn(
-            f"score cache: {path} can be read by others (mode {mode:03o}); with it the names of scores could be "
-            "matched to genotypes: chmod 600",
+            f"score cache: {path} can be read by others (mode {mode:03o}), who could use it to match the names of "
+            "scores to genotypes; run chmod 600",
             PgxevalWarning,
             stacklevel=3,
         )
     return secret
 
 
-def _checks(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
+def _create_key(path: Path) -> None:
+    fresh = path.with_name(f".key-{uuid.uuid4().hex}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        os.write(handle, new_secret())
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:  # another process was first: its key counts
+        pass
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            fresh.rename(path)
+    fresh.unlink(missing_ok=True)
+
+
+def _read(path: Path, first: int) -> bytes:
+    try:
+        with path.open("rb") as part:
+            part.seek(first)
+            return part.read()
+    except OSError as error:
+        raise InputFileError(f"score cache: {path} cannot be read ({error.strerror})") from error
+
+
+def _records(
+    high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64], values: npt.NDArray[np.float64]
+) -> npt.NDArray[np.void]:
+    records = np.empty(len(values), _RECORD)
+    records["high"], records["low"], records["value"] = high, low, values
+    records["check"] = _checksums(records)
+    return records
+
+
+def _key_record(secret: bytes) -> bytes:
+    low = np.frombuffer(name_of(secret, b"key of this part"), "<u8")[:1]
+    return _records(np.array([_KEY_RECORD], "<u8"), low, np.zeros(1)).tobytes()
+
+
+def _checksums(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
+    """Return the CRC-32 of the first 24 bytes of each record."""
+    sums = np.empty(len(records), np.uint64)
+    for first in range(0, len(records), _CHUNK):
+        bodies = records[first : first + _CHUNK].view(_SPLIT)["body"].tolist()
+        sums[first : first + _CHUNK] = np.fromiter(map(zlib.crc32, bodies), np.uint64, len(bodies))
+    return sums
+
+
+def _former_checksums(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
+    """Return the checksums of records written before CRC-32 was used."""
+    salt, factor, shift = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(31)
     with np.errstate(over="ignore"):
-        mixed = (records["high"] ^ _SALT) * _FACTOR
-        mixed = ((mixed ^ (mixed >> _SHIFT)) ^ records["low"]) * _FACTOR
-        mixed = ((mixed ^ (mixed >> _SHIFT)) ^ records["value"].view("<u8")) * _FACTOR
-        result: npt.NDArray[np.uint64] = mixed ^ (mixed >> _SHIFT)
+        mixed = (records["high"] ^ salt) * factor
+        for field in (records["low"], records["value"].view("<u8")):
+            mixed = ((mixed ^ (mixed >> shift)) ^ field) * factor
+        result: npt.NDArray[np.uint64] = mixed ^ (mixed >> shift)
         return result
-
-
-def _read_parts(
-    folder: Path,
-) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64], npt.NDArray[np.float64], int]:
-    kept, damaged = [np.empty(0, _RECORD)], 0
-    for path in sorted(folder.glob("scores-*.part")):
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise InputFileError(f"score cache: {path} cannot be read ({error.strerror})") from error
-        records = np.frombuffer(content[: len(content) // _RECORD.itemsize * _RECORD.itemsize], dtype=_RECORD)
-        sound = (records["check"] == _checks(records)) & np.isfinite(records["value"])
-        damaged += int((~sound).sum())
-        kept.append(records[sound])
-    records = np.concatenate(kept)
-    records = records[np.argsort(records["high"], kind="stable")]
-    return records["high"].copy(), records["low"].copy(), records["value"].copy(), damaged
-
-
-def _read_failures(folder: Path) -> dict[bytes, str]:
-    failures: dict[bytes, str] = {}
-    for path in sorted(folder.glob("failures-*.jsonl")):
-        try:
-            lines = path.read_bytes().split(b"\n")
-        except OSError as error:
-            raise InputFileError(f"score cache: {path} cannot be read ({error.strerror})") from error
-        for line in lines:
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # a line that a kill cut short is tried again
-                entry = json.loads(line)
-                failures[bytes.fromhex(entry["name"])] = str(entry["reason"])
-    return failures

@@ -1,21 +1,19 @@
-"""Combining: from scores of haplotypes to one number for each individual."""
+"""Combining: from scores of haplotypes to one number per individual."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pgxeval.genome.single_variants import SingleVariants
 from pgxeval.predictors.sequence.readout import Readout
-from pgxeval.predictors.sequence.windows import GeneScores
-
-Combine = Literal["mean", "log_sum", "max"]
+from pgxeval.predictors.sequence.scores import GeneScores
+from pgxeval.predictors.sequence.settings import Combine
 
 NO_COPY = "the individual carries no copy of the window"
-NO_LOG = "a haplotype's score has no logarithm: it is not above 0 after the pseudocount is added"
+NO_LOG = "the score of a haplotype has no logarithm: it is not above 0 after adding the pseudocount"
 
 
 def combine_haplotypes(
@@ -24,24 +22,24 @@ def combine_haplotypes(
     """Combine the two haplotypes of each individual.
 
     Scores are averaged over views (shifts, strands), finished by the readout, averaged over tracks, and then
-    combined over the copies that the individual has.
+    combined over the copies that the individual carries.
 
     Parameters
     ----------
     scores
-        Of one gene.
+        Scores of one gene.
     indices
         For each view int32 ``(n_individuals, 2)``, as `Haplotypes.index`.
     readout
-        Whose `finish` is used.
+        Its `finish` is applied.
     combine
-        ``"mean"`` or ``"max"`` of the copies; ``"log_sum"``: sum of ln(x + 1). A copy that stands alone (chrX,
-        chrY, chrM) counts as two of its kind, so that ploidy shifts no one.
+        ``"mean"`` or ``"max"`` of the copies; ``"log_sum"``: sum of ln(x + 1). A single copy (chrX, chrY, chrM)
+        counts twice, so that ploidy does not shift the result.
 
     Returns
     -------
     tuple
-        float64 ``(n_individuals,)``, NaN where a copy's score is not known; individual -> why.
+        float64 ``(n_individuals,)``, NaN where the score of a copy is unknown; row of the individual -> reason.
     """
     copies = haplotype_scores(scores, indices, readout)
     absent = indices[0] < 0
@@ -70,33 +68,34 @@ def combine_single_variants(
     Parameters
     ----------
     scores
-        Of one gene, over the haplotypes of `single`.
+        Scores of one gene, for the haplotypes of `single`.
     indices
         For each view int32 ``(1 + n_alleles, 2)``, as `Haplotypes.index`.
     readout
-        Whose `finish` is used.
+        Its `finish` is applied.
     single
-        Who carries which allele how often.
+        Number of copies of each allele in each individual.
 
     Returns
     -------
     tuple
-        float64 ``(n_individuals,)``: the reference's score plus, for each allele, its effect times the share of the
-        individual's copies that carry it; NaN where an effect of a carried allele is not known. Individual -> why.
+        float64 ``(n_individuals,)``: the score of the reference plus, for each allele, its effect times the share of
+        the individual's copies that carry it; NaN where the effect of a carried allele is unknown. Row of the
+        individual -> reason.
     """
     rows = [index[:, :1] for index in indices]
-    each = haplotype_scores(scores, rows, readout)[:, 0]
-    effects = each[1:] - each[0]
+    by_allele = haplotype_scores(scores, rows, readout)[:, 0]
+    effects = by_allele[1:] - by_allele[0]
     unknown = np.isnan(effects)
     carried = single.dosages[:, unknown] > 0
     known = np.where(unknown, 0.0, effects)
-    # row by row: nobody's prediction hangs on who else is asked for
-    values = each[0] + (single.dosages * known).sum(axis=1) / single.ploidy
+    # row by row: the prediction of an individual does not depend on the other rows
+    values = by_allele[0] + (single.dosages * known).sum(axis=1) / single.ploidy
     values[carried.any(axis=1)] = np.nan
     of_allele = np.flatnonzero(unknown) + 1
     reasons = {}
     for row in np.flatnonzero(np.isnan(values)).tolist():
-        allele = 0 if np.isnan(each[0]) else int(of_allele[np.argmax(carried[row])])
+        allele = 0 if np.isnan(by_allele[0]) else int(of_allele[np.argmax(carried[row])])
         reasons[row] = _reason(scores, [index[allele] for index in rows])
     return values, reasons
 
@@ -104,7 +103,7 @@ def combine_single_variants(
 def haplotype_scores(
     scores: GeneScores, indices: Sequence[npt.NDArray[np.int32]], readout: Readout
 ) -> npt.NDArray[np.float64]:
-    """Return the score of each copy: float64 of the shape of an index, NaN where absent or not known."""
+    """Return the score of each copy: float64 with the shape of an index, NaN where absent or unknown."""
     total = np.zeros((*indices[0].shape, len(scores.tracks[0])))
     for index, values in zip(indices, scores.values, strict=True):
         if index.size:

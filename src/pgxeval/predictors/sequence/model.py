@@ -1,9 +1,13 @@
-"""SequenceModel: the contract that the author of a deep model keeps; no inheritance, no registration."""
+"""SequenceModel: the contract that the author of a deep model fulfils, without inheritance or registration.
+
+Optional abilities of a model are protocols of their own: `PredictsTargets`, `CountsCalls`, `HasQuota`,
+`Interruptible`. The sequence engine finds them by `isinstance`, that is, by their members.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import attrs
 import numpy as np
@@ -12,11 +16,9 @@ import pandas as pd
 
 from pgxeval.checks import Validator, kind, one_of, text, whole
 from pgxeval.errors import SettingError, TableError
+from pgxeval.predictors.sequence.target import Target
 
-if TYPE_CHECKING:
-    from pgxeval.predictors.sequence.target import Target
-
-# Columns of a track table, and what stands where the author gives none; name and bin_width_bp must be given.
+# Columns of a track table and their defaults; name and bin_width_bp are required.
 TRACK_COLUMNS: Mapping[str, str | int | None] = {
     "name": None,
     "assay": "",
@@ -30,7 +32,7 @@ TRACK_COLUMNS: Mapping[str, str | int | None] = {
 }
 _WHOLE_COLUMNS = ("pair", "bin_width_bp")
 
-_TEXT: Validator = text  # typed so that attrs takes the field's own type
+_TEXT: Validator = text  # typed so that attrs uses the type of the field
 
 
 def _lengths(value: int | Iterable[int]) -> tuple[int, ...]:
@@ -39,26 +41,26 @@ def _lengths(value: int | Iterable[int]) -> tuple[int, ...]:
 
 
 def make_track_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a track table with all columns of the contract, checked; row number is track number.
+    """Return a checked track table with all columns of the contract; the row number is the track number.
 
     Parameters
     ----------
     table
-        Columns `name` (text) and `bin_width_bp` (whole, above 0) must be there. Others are filled up:
-        `assay`, `tissue`, `gtex_tissue` (GTEx's own name) and `ontology` (a term such as ``EFO:0002784``),
-        text, empty where not known; `strand`, ``"+"``, ``"-"`` or ``"."`` (both); `pair`, the row of the same
-        track on the other strand (itself for ``"."``); `scale`, ``"linear"`` where values of bins may be
-        added up, else the name of the scale. Further columns stay.
+        The columns `name` (text) and `bin_width_bp` (whole number above 0) are required. Other columns get defaults
+        where they are missing: `assay`, `tissue`, `gtex_tissue` (name used by GTEx) and `ontology` (a term such as
+        ``EFO:0002784``) are text, empty where unknown; `strand` is ``"+"``, ``"-"`` or ``"."`` (both); `pair` is the
+        row of the same track on the other strand (the row itself for ``"."``, -1 for none); `scale` is ``"linear"``
+        where the values of bins may be added up, else the name of the scale. Additional columns are kept.
 
     Returns
     -------
     pandas.DataFrame
-        A copy with a plain index, the columns above first.
+        A copy with a default index and the columns above first.
 
     Raises
     ------
     TableError
-        If a column is missing, a name is empty, a strand or width is not allowed, or pairs do not match.
+        If a required column is missing, a name is empty, a strand or width is not allowed, or pairs do not match.
 
     Examples
     --------
@@ -68,7 +70,7 @@ def make_track_table(table: pd.DataFrame) -> pd.DataFrame:
     0  RNA      .     0
     """
     if not isinstance(table, pd.DataFrame):
-        raise TableError(f"tracks must be a pandas.DataFrame, one row a track, got {type(table).__name__}")
+        raise TableError(f"tracks must be a pandas.DataFrame with one row per track, got {type(table).__name__}")
     missing = [name for name, default in TRACK_COLUMNS.items() if default is None and name not in table.columns]
     if missing:
         raise TableError(f"track table lacks {' and '.join(missing)}; it has {', '.join(map(str, table.columns))}")
@@ -90,22 +92,24 @@ def make_track_table(table: pd.DataFrame) -> pd.DataFrame:
 def _whole_numbers(column: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(column, errors="coerce")
     if numbers.isna().any() or (numbers % 1 != 0).any():
-        raise TableError(
-            f"track table: {column.name} must hold whole numbers; look at row {int(numbers.isna().argmax())}"
-        )
+        raise TableError(f"track table: {column.name} must hold whole numbers; see row {_first_fraction(numbers)}")
     return numbers.astype(np.int64)
+
+
+def _first_fraction(numbers: pd.Series) -> int:
+    return int((numbers.isna() | (numbers % 1 != 0)).argmax())
 
 
 def _check_track_table(table: pd.DataFrame) -> None:
     def refuse(wrong: pd.Series, what: str) -> None:
         if wrong.any():
-            raise TableError(f"track table: {what} at {int(wrong.sum())} rows, the first: {int(wrong.argmax())}")
+            raise TableError(f"track table: {what} in {int(wrong.sum())} rows, the first is row {int(wrong.argmax())}")
 
     refuse(table["name"].str.strip() == "", "the name is empty")
     refuse(table["bin_width_bp"] < 1, "bin_width_bp is below 1")
-    refuse(~table["strand"].isin(["+", "-", "."]), 'strand is none of "+", "-" and "."')
+    refuse(~table["strand"].isin(["+", "-", "."]), 'strand is not one of "+", "-" and "."')
     pair = table["pair"].to_numpy()
-    refuse(pd.Series((pair < -1) | (pair >= len(table))), "pair is no row of the table (-1: none)")
+    refuse(pd.Series((pair < -1) | (pair >= len(table))), "pair is not a row of the table (-1: none)")
     rows = np.arange(len(table))
     has = pair >= 0
     opposite = {"+": "-", "-": "+", ".": "."}
@@ -120,43 +124,43 @@ def _check_track_table(table: pd.DataFrame) -> None:
 
 @attrs.frozen(kw_only=True, eq=False)
 class ModelInfo:
-    """What a sequence model says of itself.
+    """Description of a sequence model by its author.
 
     Parameters
     ----------
     name, version
-        Text. Together with `settings` they stand for the numbers that the model gives: whatever changes
-        these (weights, replicate, precision) must change one of the three, for scores are kept under them.
+        Text. Together with `settings` they identify the numbers that the model gives: whatever changes the numbers
+        (weights, replicate, precision) must change one of the three, because scores are cached under them.
     context_lengths
-        Lengths of sequence that the model takes [bp]; a single number or several.
+        Sequence lengths that the model accepts [bp]; a single number or several.
     tracks
-        One row a track, in the order of the model's output; see `make_track_table`.
+        One row per track, in the order of the model's output; see `make_track_table`.
     output_offset_bp
-        Bases at either end of a sequence that the output leaves out: bin ``i`` of a track covers the bases
+        Bases at either end of a sequence that the output does not cover: bin ``i`` of a track covers the bases
         ``[output_offset_bp + i * bin_width_bp, output_offset_bp + (i + 1) * bin_width_bp)`` of the sequence
-        (0-based half-open), up to `output_offset_bp` before its end.
+        (0-based, half-open), up to `output_offset_bp` before its end.
     n_policy
-        What the model does with N: ``"accept"`` (it computes, the answer is finite) or ``"refuse"``, in which
-        case windows that hold one are answered by NaN and never reach the model. Letters other than ACGTN never
-        reach a model.
+        What the model does with N: ``"accept"`` (it returns finite numbers) or ``"refuse"``, in which case windows
+        that contain N are answered with NaN and never reach the model. Letters other than ACGTN never reach a model.
     batch_size
-        Sequences a call at most, where the user names no other number.
+        Maximum number of sequences per call, unless the user sets another one.
     settings
         JSON-able: what else shapes the numbers, such as precision; recorded with every result.
     remote
-        Whether sequences leave the machine. Such a model runs only where the user allowed it.
+        Whether sequences may leave this machine. A model counts as remote unless its author declares
+        ``remote=False``; a remote model runs only if the user passes ``allow_remote=True``.
     in_flight
-        Sequences that may pass at the same time, each alone and in a thread of its own; a model that says more than
-        1 must be safe for threads. For services, whose time is spent waiting; others fill batches.
+        Number of sequences that may be processed at the same time, each in its own call and thread. A model that
+        declares more than 1 must be thread-safe. For services, where time is spent waiting; others fill batches.
     citation, licence
-        Text; empty where there is none.
+        Text; may be empty.
 
     Raises
     ------
     SettingError
         If a field is not allowed, or a context length does not give whole bins.
     TableError
-        If the track table is not as it should be.
+        If the track table is invalid.
 
     Examples
     --------
@@ -166,6 +170,7 @@ class ModelInfo:
     ...     context_lengths=1_024,
     ...     tracks=pd.DataFrame({"name": ["RNA"], "bin_width_bp": [128]}),
     ...     output_offset_bp=128,
+    ...     remote=False,
     ... )
     >>> info.n_bins(1_024, [0])
     6
@@ -179,7 +184,7 @@ class ModelInfo:
     n_policy: Literal["accept", "refuse"] = attrs.field(default="accept", validator=one_of("accept", "refuse"))
     batch_size: int = attrs.field(default=8, validator=whole(1))
     settings: Mapping[str, Any] = attrs.field(factory=dict, converter=dict, validator=kind(Mapping))
-    remote: bool = attrs.field(default=False, validator=kind(bool))
+    remote: bool = attrs.field(default=True, validator=kind(bool))
     in_flight: int = attrs.field(default=1, validator=whole(1))
     citation: str = ""
     licence: str = ""
@@ -197,16 +202,16 @@ class ModelInfo:
                 if inside < width or inside % width:
                     raise SettingError(
                         f"model {self.name}: a context of {length} bp without {self.output_offset_bp} bp at either end "
-                        f"is not a whole number of bins of {width} bp"
+                        f"is not a whole number of {width}-bp bins"
                     )
 
     def bin_width_bp(self, tracks: Sequence[int]) -> int:
-        """Return the bin width of some tracks [bp].
+        """Return the common bin width of some tracks [bp].
 
         Raises
         ------
         SettingError
-            If there is no such track, or their widths differ.
+            If a track does not exist, or the widths differ.
         """
         wrong = [track for track in tracks if not 0 <= track < len(self.tracks)]
         if wrong or not len(tracks):
@@ -217,7 +222,8 @@ class ModelInfo:
         widths = sorted(set(self.tracks["bin_width_bp"].iloc[list(tracks)].tolist()))
         if len(widths) > 1:
             raise SettingError(
-                f"model {self.name}: tracks of one call must share the bin width, got {widths} bp; ask for them in turn"
+                f"model {self.name}: tracks of one call must share the bin width, got {widths} bp; request them "
+                "separately"
             )
         return int(widths[0])
 
@@ -226,16 +232,16 @@ class ModelInfo:
         return (length - 2 * self.output_offset_bp) // self.bin_width_bp(tracks)
 
     def check_length(self, length: int) -> None:
-        """Refuse a context length that the model does not take.
+        """Raise an error for a context length that the model does not accept.
 
         Raises
         ------
         SettingError
-            Naming the lengths that it does.
+            With the lengths that the model accepts.
         """
         if length not in self.context_lengths:
             raise SettingError(
-                f"model {self.name} does not take sequences of {length} bp; it takes "
+                f"model {self.name} does not accept sequences of {length} bp; it accepts "
                 f"{', '.join(map(str, self.context_lengths))} bp"
             )
 
@@ -244,69 +250,102 @@ class ModelInfo:
 class SequenceModel(Protocol):
     """A model that turns DNA into tracks.
 
-    Any object with these two members will do. A model that pickles can be used by several processes.
+    Any object with these two members qualifies. A model that can be pickled can be used by several processes.
     """
 
     @property
     def info(self) -> ModelInfo:
-        """What the model says of itself; the same object or an equal one each time."""
+        """Description of the model; the same object, or an equal one, each time."""
         ...
 
     def predict_tracks(self, sequences: npt.NDArray[np.uint8], tracks: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Predict tracks of sequences.
+        """Predict tracks for sequences.
 
         Parameters
         ----------
         sequences
-            uint8 ``(n_sequences, length)``: ASCII of A, C, G, T and N, upper case; read-only. The forward
-            strand of the reference, whatever the strand of the gene. `n_sequences` may be 0.
+            uint8 ``(n_sequences, length)``: upper-case ASCII of A, C, G, T and N; read-only. Always the forward strand
+            of the reference, also for genes on the reverse strand. `n_sequences` may be 0.
         tracks
-            Rows of ``info.tracks``, all of one bin width, in the order wanted.
+            Rows of ``info.tracks``, all with the same bin width, in the requested order.
 
         Returns
         -------
         numpy.ndarray
-            float32 ``(n_sequences, n_bins, n_tracks)``, where bins follow the sequence (bin 0 first) and
-            ``n_bins`` is ``info.n_bins(length, tracks)``. An answer hangs on its own sequence alone, not on the
-            others of the call.
+            float32 ``(n_sequences, n_bins, n_tracks)``, where bins are in the order of the sequence and ``n_bins`` is
+            ``info.n_bins(length, tracks)``. The values of a sequence depend only on that sequence, not on the others
+            of the call.
 
         Raises
         ------
         pgxeval.SettingError
-            If `length` is none of ``info.context_lengths``.
+            If `length` is not one of ``info.context_lengths``.
         """
         ...
 
 
 @runtime_checkable
 class PredictsTargets(Protocol):
-    """An optional ability of a `SequenceModel`: it reduces its tracks to the wanted numbers by itself.
+    """Optional ability of a `SequenceModel`: it reduces its tracks to the requested numbers itself.
 
-    It is for models that can compute only the wanted bins, that may fail one sequence at a time (hosted
-    services) or that share work between sequences. `SequencePredictor` finds it by its name; for models
-    without it `pgxeval.predictors.sequence.passes` does the same by `predict_tracks`.
+    This is for models that can compute only the requested bins, that may fail for single sequences (hosted services)
+    or that share work between sequences. For other models `pgxeval.predictors.sequence.passes.predict_targets` does
+    the same with `SequenceModel.predict_tracks`.
     """
 
     def predict_targets(
         self, batches: Iterable[npt.NDArray[np.uint8]], targets: Sequence[Target], tracks: Sequence[int]
     ) -> Iterator[tuple[int, npt.NDArray[np.float64], str | None]]:
-        """Predict one number for each target and track.
+        """Predict one number per target and track.
 
         Parameters
         ----------
         batches
-            Sequences as `SequenceModel.predict_tracks` takes them, a few at a time; made while they are
-            iterated over, so that they need not be in memory together.
+            Batches of sequences as for `SequenceModel.predict_tracks`. They are made during the iteration, so that
+            they need not be in memory together.
         targets
-            What is wanted. ``target.row`` is the row of its sequence, counted over all batches; several may
-            share one. Ascending in `row`.
+            What to read. ``target.row`` is the row of its sequence, counted over all batches; several targets may
+            share a sequence. Sorted by `row`.
         tracks
-            Rows of ``info.tracks``, all of one bin width.
+            Rows of ``info.tracks``, all with the same bin width.
 
         Yields
         ------
         tuple
-            Position in `targets` (each once, in any order, as soon as it is known); float64 ``(n_tracks,)``,
-            what ``target.reduce`` gives for the bins ``target.bins(...)``; and None, or why the numbers are NaN.
+            Position in `targets` (each once, in any order, as soon as it is known); float64 ``(n_tracks,)``, equal to
+            ``target.reduce`` of the bins ``target.bins(...)``; and None, or the reason why the numbers are NaN.
+        """
+        ...
+
+
+@runtime_checkable
+class CountsCalls(Protocol):
+    """Optional ability of a `SequenceModel`: it counts events that a user wants to see while a run is in progress."""
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Short label -> count since the model was made, such as rejected or repeated calls; 0 is not shown."""
+        ...
+
+
+@runtime_checkable
+class HasQuota(Protocol):
+    """Optional ability of a `SequenceModel`: it knows how many calls per minute a service grants."""
+
+    @property
+    def calls_per_minute(self) -> float | None:
+        """Calls per minute as they were set or learned so far; None while unknown."""
+        ...
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """Optional ability of a `SequenceModel`: its calls can be ended from another thread."""
+
+    def interrupt(self, now: bool) -> None:
+        """End waiting calls at once, and with ``now=True`` calls under way as well.
+
+        It is called when a run ends early, possibly several times. Calls that begin later are not affected, so the
+        model can be used again.
         """
         ...

@@ -8,52 +8,47 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from pgxeval.predictors.sequence.passes import Job, Passes
+from pgxeval.predictors.sequence.model import Interruptible
+from pgxeval.predictors.sequence.passes import Job, Outcome, Passes
 
 _AGAIN_S = 0.25
-_GRACE_S = 10.0  # for answers under way when a run ends early: they are paid for
+_GRACE_S = 10.0  # for calls under way when a run ends early: they are paid for
 
 Tag = TypeVar("Tag")
-# position of the target, float64 (n_tracks,), why they are NaN, and whether asking again is of no use
-Answer = tuple[int, npt.NDArray[np.float64], str | None, bool]
-Answers = list[Answer]
 
 
 class Pool(Generic[Tag]):
-    """Runs jobs in threads, each alone, and hands their answers to the thread that asks.
+    """Runs jobs in threads, each in a call of its own, and returns the outcomes to the calling thread.
 
     Parameters
     ----------
     passes
-        Of a model that is safe for threads.
+        Passes through a thread-safe model.
     threads
-        Jobs at a time.
+        Number of jobs at a time.
 
     Notes
     -----
-    A model may have ``interrupt(now)``, which is called when a run ends early: waits of any kind must end at once, and
-    with ``now=True``, after ten seconds, calls under way as well.
+    When a run ends early, an `Interruptible` model is asked to end its waits at once, and after ten seconds the calls
+    under way as well.
     """
 
     def __init__(self, passes: Passes, threads: int) -> None:
         self._passes = passes
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
-        self._done: queue.SimpleQueue[Future[Answers]] = queue.SimpleQueue()
-        self._tags: dict[Future[Answers], Tag] = {}
+        self._done: queue.SimpleQueue[Future[list[Outcome]]] = queue.SimpleQueue()
+        self._tags: dict[Future[list[Outcome]], Tag] = {}
 
     def __len__(self) -> int:
-        """Jobs that were submitted and whose answers have not been taken."""
+        """Return the number of jobs that were submitted and whose outcomes have not been taken."""
         return len(self._tags)
 
-    def submit(self, tag: Tag, job: Job, tracks: tuple[int, ...], keep: Callable[[Answer], None]) -> None:
-        """Queue a job; its answers come back with the tag.
+    def submit(self, tag: Tag, job: Job, tracks: tuple[int, ...], keep: Callable[[Outcome], None]) -> None:
+        """Queue a job; its outcomes come back with the tag.
 
-        `keep` gets each answer in the thread that has it, before anything else happens: whoever asks may be busy for
-        seconds, and what was paid for must outlive a kill meanwhile.
+        `keep` gets each outcome in the thread that has it, before anything else happens: the calling thread may be
+        busy for seconds, and what was paid for must survive a kill in the meantime.
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._threads, thread_name_prefix="pgxeval-pass")
@@ -61,26 +56,24 @@ class Pool(Generic[Tag]):
         self._tags[future] = tag
         future.add_done_callback(self._done.put)
 
-    def take(self, at_most: int) -> Iterator[tuple[Tag, Answers]]:
+    def take(self, at_most: int) -> Iterator[tuple[Tag, list[Outcome]]]:
         """Yield finished jobs, waiting until no more than `at_most` are left.
 
         Raises
         ------
         PgxevalError
-            As `Passes.run`, of any job.
+            As `Passes.run`, for any job.
         """
         while self._tags and (len(self._tags) > at_most or not self._done.empty()):
             future = self._done.get()
             yield self._tags.pop(future), future.result()
 
-    def close(self) -> Iterator[tuple[Tag, Answers]]:
-        """Drop what has not begun, and yield what is under way as it comes, for ten seconds at most."""
+    def close(self) -> Iterator[tuple[Tag, list[Outcome]]]:
+        """Drop jobs that have not begun, and yield those under way as they finish, for at most ten seconds."""
         for future in list(self._tags):
             if future.cancel():
                 del self._tags[future]
-        interrupt = getattr(self._passes.model, "interrupt", None)
-        if self._tags and interrupt is not None:
-            interrupt(False)
+        self._interrupt(now=False)
         end = time.monotonic() + _GRACE_S
         try:
             while self._tags:
@@ -89,25 +82,28 @@ class Pool(Generic[Tag]):
                 finished, _ = wait(self._tags, max(0.0, min(left_s, _AGAIN_S)), FIRST_COMPLETED)
                 if not finished and left_s <= 0:
                     break
-                if not finished and interrupt is not None:
-                    interrupt(False)  # a job that had only begun may have begun to wait after the first
+                if not finished:
+                    self._interrupt(now=False)  # a job that had only begun may have begun to wait after the first time
                 for future in finished:
                     tag = self._tags.pop(future)
                     if future.exception() is None:
                         yield tag, future.result()
-        finally:  # after a second interruption, too
-            if self._tags and interrupt is not None:
-                interrupt(True)
+        finally:  # also after a second interruption
+            self._interrupt(now=True)
             if self._executor is not None:
                 self._executor.shutdown(wait=not self._tags, cancel_futures=True)
 
-    def _work(self, job: Job, tracks: tuple[int, ...], keep: Callable[[Answer], None]) -> Answers:
-        answers: Answers = []
+    def _interrupt(self, *, now: bool) -> None:
+        if self._tags and isinstance(self._passes.model, Interruptible):
+            self._passes.model.interrupt(now)
+
+    def _work(self, job: Job, tracks: tuple[int, ...], keep: Callable[[Outcome], None]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
         try:
-            for _, number, values, reason, final in self._passes.run([job], tracks):
-                answers.append((number, values, reason, final))
-                keep(answers[-1])
+            for outcome in self._passes.run([job], tracks):
+                outcomes.append(outcome)
+                keep(outcome)
         except Exception as error:
             # the frames of a pass hold its sequence, and some tools show what frames hold
             raise error.with_traceback(None)  # noqa: B904  # it is the same error
-        return answers
+        return outcomes

@@ -1,4 +1,4 @@
-"""PassProgress: what passes and hosted calls cost so far, and how long the rest may take."""
+"""PassProgress: a progress bar over model passes or hosted calls."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from tqdm.auto import tqdm
 
 
 class PassProgress:
-    """A bar over sequences, whose total is known for the windows planned so far and extended to the others.
+    """A bar over sequences; the total is known for the windows planned so far and extrapolated to the others.
 
     Parameters
     ----------
     name
-        Of the predictor.
+        Name of the predictor.
     n_windows
-        That there will be.
+        Total number of windows.
     show
-        Whether it is seen.
+        Whether the bar is visible.
     unit
-        Of the bar.
+        Unit of the bar.
     """
 
     def __init__(self, name: str, n_windows: int, *, show: bool, unit: str) -> None:
@@ -28,7 +28,7 @@ class PassProgress:
         self._bar = tqdm(total=0, desc=f"{name}, passes", unit=unit, disable=not show, leave=False, smoothing=0.05)
 
     def plan(self, n_passes: int, n_cached: int) -> None:
-        """Take a window into account: sequences that must pass, and those whose scores were kept."""
+        """Add a window: sequences that must pass, and sequences whose scores are in the cache."""
         self._planned_windows += 1
         self._planned += n_passes
         self._cached += n_cached
@@ -36,11 +36,11 @@ class PassProgress:
         self._bar.refresh()
 
     def done(self, n_passes: int, counts: Mapping[str, int]) -> None:
-        """Take passes into account that are done, and counts that the model wants shown."""
+        """Add completed passes, and counts that the model wants to be shown."""
         shown = {"cached": self._cached, **{name: count for name, count in counts.items() if count}}
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update(n_passes)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.close()

@@ -1,8 +1,8 @@
 """Readouts: which bases of a haplotype are read, and how their bins become one number.
 
-A readout names reference bases; each haplotype's own map says where they lie on it, so that two people, or
-two models with different bins, are read over the same exons. Inserted bases between two bases of one stretch
-belong to it; deleted ones are gone. What cannot be read is told by a reason.
+A readout names reference bases. The coordinate map of each haplotype gives their positions on it, so two individuals,
+or two models with different bins, are read over the same exons. Bases inserted between two bases of a stretch belong to
+the stretch; deleted bases are skipped. If nothing can be read, a readout returns the reason.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pgxeval.errors import SettingError
 from pgxeval.genome.contigs import canonical_contig
 from pgxeval.genome.coordinates import CoordinateMap
 from pgxeval.genome.intervals import Gene, Interval
+from pgxeval.names import known_names
 from pgxeval.predictors.sequence.target import Aggregate, Target
 
 Log = Literal["bins", "total"]
@@ -27,12 +28,12 @@ Partial = Literal["refuse", "clip"]
 
 @attrs.frozen(kw_only=True)
 class Output:
-    """Where the output of a model lies on its sequence.
+    """Position of the output of a model on its sequence.
 
     Parameters
     ----------
     length
-        Bases of the sequence.
+        Length of the sequence [bp].
     anchor_index
         Index of the anchor (the TSS) on every haplotype, 0-based.
     bin_width_bp, offset_bp
@@ -52,14 +53,18 @@ class Output:
 
 @runtime_checkable
 class Readout(Protocol):
-    """What `SequencePredictor` asks of a readout."""
+    """What `SequencePredictor` requires of a readout.
+
+    A readout may also be a `pgxeval.predictors.protocol.RecordsSettings`; the fields of an attrs class are recorded
+    without it.
+    """
 
     def lift(self, gene: Gene, coordinates: CoordinateMap, output: Output) -> Target | str:
-        """Return what is read of one haplotype (its `row` is set by the caller), or why nothing is."""
+        """Return what is read on one haplotype (the caller sets its `row`), or why nothing can be read."""
         ...
 
     def finish(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Turn reduced values, averaged over shifts and strands, into the readout's scale."""
+        """Convert reduced values, averaged over shifts and strands, to the scale of the readout."""
         ...
 
 
@@ -71,22 +76,22 @@ def lift_stretches(
     Parameters
     ----------
     stretches
-        Reference positions, 0-based half-open, apart and ascending.
+        Reference positions, 0-based and half-open, sorted and not overlapping.
     coordinates
-        The haplotype's map.
+        Coordinate map of the haplotype.
     output
-        What the model covers.
+        Part of the sequence that the model covers.
     partial
-        What to do where a part of them lies outside of the output: ``"refuse"``, or ``"clip"`` it.
+        What to do if a part of the stretches lies outside the output: ``"refuse"``, or ``"clip"`` it.
 
     Returns
     -------
     numpy.ndarray or str
-        int64 ``(n, 2)``, indices of the haplotype, 0-based half-open; or why there is nothing to read.
+        int64 ``(n, 2)``, indices on the haplotype, 0-based and half-open; or why there is nothing to read.
     """
     starts, ends = coordinates.reference_starts, coordinates.reference_starts + coordinates.lengths
     if not starts.size:
-        return "the haplotype has no base of the reference"
+        return "the haplotype contains no base of the reference"
     first, last = int(starts[0]), int(ends[-1])
     lifted: list[tuple[int, int]] = []
     n_bases, outside = sum(end - start for start, end in stretches), 0
@@ -104,9 +109,9 @@ def lift_stretches(
             lifted.append(inside)
     if outside and (partial == "refuse" or not lifted):
         return (
-            f"{'all' if not lifted else outside} of {n_bases} bases lie outside of the model's output, "
+            f"{'all' if not lifted else outside} of {n_bases} bases lie outside the output of the model, "
             f"{output.end - output.offset_bp} bp in a context of {output.length} bp"
-            + ('; a longer context or partial="clip" reads more' if lifted else "; a longer context may reach them")
+            + ('; use a longer context, or partial="clip"' if lifted else "; a longer context may reach them")
         )
     if not lifted:
         return f"all {n_bases} bases are deleted on a haplotype"
@@ -145,8 +150,8 @@ class TssBins:
     Parameters
     ----------
     n
-        Number of bins. An odd number is centred on the bin that holds the TSS; an even one has one more
-        bin before it.
+        Number of bins. An odd number is centred on the bin that contains the TSS; an even number has one more bin
+        before it.
     aggregate
         ``"sum"``, ``"mean"`` or ``"max"`` of them.
     log
@@ -156,10 +161,10 @@ class TssBins:
 
     Notes
     -----
-    The default is what was published for Enformer: the sum of the three bins 447 to 449 of 896 (Sasse et al.,
-    Nat Genet 55:2060, 2023). Others: three bins with ``log="bins"`` (SAGE-net), the mean or sum of ten bins, 443 to
-    452 (Huang et al., Nat Genet 55:2056, 2023, and fine-tuned Enformers). The TSS has the same index on every
-    haplotype, so that these bins need no lifting; where it is deleted, the next base that is not stands in for it.
+    The default is the published readout of Enformer: the sum of the three bins 447 to 449 of 896 (Sasse et al.,
+    Nat Genet 55:2060, 2023). Others are three bins with ``log="bins"`` (SAGE-net), and the mean or sum of ten bins, 443
+    to 452 (Huang et al., Nat Genet 55:2056, 2023, and fine-tuned Enformers). The TSS has the same index on every
+    haplotype, so these bins are not lifted; if it is deleted, the next base that is present takes its place.
 
     Examples
     --------
@@ -173,19 +178,19 @@ class TssBins:
     pseudocount: float = attrs.field(default=1.0, validator=between(0, above=True))
 
     def lift(self, gene: Gene, coordinates: CoordinateMap, output: Output) -> Target | str:
-        """Return the bins around the anchor, or why there are none."""
+        """Return the bins around the anchor, or why they cannot be read."""
         centre = (output.anchor_index - output.offset_bp) // output.bin_width_bp
         start = output.offset_bp + (centre - self.n // 2) * output.bin_width_bp
         end = start + self.n * output.bin_width_bp
         if start < output.offset_bp or end > output.end:
             return (
-                f"{self.n} bins of {output.bin_width_bp} bp around the TSS reach beyond the model's output, "
+                f"{self.n} bins of {output.bin_width_bp} bp around the TSS reach beyond the output of the model, "
                 f"{(output.end - output.offset_bp) // output.bin_width_bp} bins"
             )
         return Target(row=0, segments=[(start, end)], aggregate=self.aggregate, log_bins=self.log == "bins")
 
     def finish(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Take the logarithm of totals where it was asked."""
+        """Take the logarithm of totals if `log` is ``"total"``."""
         return _finish(values, self.log, self.pseudocount)
 
 
@@ -196,14 +201,15 @@ class ExonMask:
     Parameters
     ----------
     aggregate
-        ``"mean"`` over the bases of the exons, ``"sum"`` (a bin counts by the share that exons cover) or ``"max"``.
+        ``"mean"`` over the bases of the exons, ``"sum"`` (each bin weighted by the share that exons cover) or
+        ``"max"``.
     log
         None; ``"bins"``: ln(x + 1) of each bin; ``"total"``: ln(x + pseudocount) of their aggregate.
     pseudocount
         For ``log="total"``.
     partial
-        Where exons lie partly outside of the model's output: ``"refuse"`` (NaN with the reason), or ``"clip"``
-        and read the rest.
+        What to do if exons lie partly outside the output of the model: ``"refuse"`` (NaN with the reason), or
+        ``"clip"`` and read the rest.
 
     Notes
     -----
@@ -223,25 +229,27 @@ class ExonMask:
         return _lift(_united(gene.exons), self, coordinates, output)
 
     def finish(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Take the logarithm of totals where it was asked."""
+        """Take the logarithm of totals if `log` is ``"total"``."""
         return _finish(values, self.log, self.pseudocount)
 
 
 @attrs.frozen(kw_only=True)
 class GeneBody:
-    """The gene's span, introns included.
+    """The span of the gene, including introns.
 
     Parameters
     ----------
     aggregate, log, pseudocount
         As for `ExonMask`.
     partial
-        Where the gene lies partly outside of the model's output: ``"clip"`` and read the rest, or ``"refuse"``.
+        What to do if the gene lies partly outside the output of the model: ``"clip"`` and read the rest, or
+        ``"refuse"``.
 
     Notes
     -----
-    The default is what was published for AlphaGenome on personal genomes: ln(sum over the gene body, clipped to
-    the window, + 1) of each haplotype (AGPE), and, without the logarithm of each haplotype, for Borzoi.
+    The default is the published readout of AlphaGenome on personal genomes: ln(sum over the gene body, clipped to the
+    window, + 1) of each haplotype (mostafavilabuw/alphagenome-personal-eval); the same without the logarithm was used
+    for Borzoi.
     """
 
     aggregate: Aggregate = attrs.field(default="sum", validator=_AGGREGATE)
@@ -250,11 +258,11 @@ class GeneBody:
     partial: Partial = attrs.field(default="clip", validator=_PARTIAL)
 
     def lift(self, gene: Gene, coordinates: CoordinateMap, output: Output) -> Target | str:
-        """Return the gene's span on a haplotype, or why it cannot be read."""
+        """Return the span of the gene on a haplotype, or why it cannot be read."""
         return _lift([(gene.start, gene.end)], self, coordinates, output)
 
     def finish(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Take the logarithm of totals where it was asked."""
+        """Take the logarithm of totals if `log` is ``"total"``."""
         return _finish(values, self.log, self.pseudocount)
 
 
@@ -262,13 +270,13 @@ def _intervals(
     value: Interval | Iterable[Interval] | Mapping[str, Interval | Iterable[Interval]],
 ) -> tuple[Interval, ...] | dict[str, tuple[Interval, ...]]:
     def several(item: Interval | Iterable[Interval]) -> tuple[Interval, ...]:
-        found = (item,) if isinstance(item, Interval) else tuple(item)
-        if not found or {type(one) for one in found} != {Interval}:
+        items = (item,) if isinstance(item, Interval) else tuple(item)
+        if not items or {type(member) for member in items} != {Interval}:
             raise SettingError(
                 "IntervalReadout: intervals must be one Interval, several, or a mapping of gene_id to either; "
-                f"got {[type(one).__name__ for one in found]}"
+                f"got {known_names([type(member).__name__ for member in items], 5)}"
             )
-        return found
+        return items
 
     if isinstance(value, Mapping):
         return {str(gene_id): several(item) for gene_id, item in value.items()}
@@ -277,12 +285,12 @@ def _intervals(
 
 @attrs.frozen(kw_only=True)
 class IntervalReadout:
-    """Any stretches of the reference, such as an accessibility peak.
+    """Any intervals of the reference, such as an accessibility peak.
 
     Parameters
     ----------
     intervals
-        One `Interval` or several, the same for all genes, or a mapping of gene_id to them. 0-based half-open.
+        One `Interval` or several, the same for all genes, or a mapping of gene_id to either. 0-based and half-open.
     aggregate, log, pseudocount, partial
         As for `ExonMask`.
 
@@ -300,7 +308,7 @@ class IntervalReadout:
     partial: Partial = attrs.field(default="refuse", validator=_PARTIAL)
 
     def lift(self, gene: Gene, coordinates: CoordinateMap, output: Output) -> Target | str:
-        """Return the stretches on a haplotype, or why they cannot be read."""
+        """Return the intervals on a haplotype, or why they cannot be read."""
         if isinstance(self.intervals, Mapping):
             if gene.gene_id not in self.intervals:
                 return f"the readout has no interval for gene {gene.gene_id}"
@@ -317,7 +325,7 @@ class IntervalReadout:
         return _lift(stretches, self, coordinates, output)
 
     def finish(self, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Take the logarithm of totals where it was asked."""
+        """Take the logarithm of totals if `log` is ``"total"``."""
         return _finish(values, self.log, self.pseudocount)
 
 

@@ -1,4 +1,4 @@
-"""Target: what is read of one sequence, as stretches of its bases and the way to make one number of them."""
+"""Target: the stretches of one sequence that are read, and how they become one number."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def _segments(value: npt.ArrayLike) -> npt.NDArray[np.int64]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Target:
-    """Stretches of one sequence whose bins become one number a track.
+    """Stretches of one sequence whose bins become one number per track.
 
     Parameters
     ----------
     row
         Row of the sequence.
     segments
-        int64 ``(n_segments, 2)``: indices of the sequence, 0-based half-open, ascending, not empty and not
-        overlapping.
+        int64 ``(n_segments, 2)``: start and end indices on the sequence, 0-based and half-open; sorted, not empty and
+        not overlapping.
     aggregate
-        ``"sum"``: a bin counts by the share of it that is covered. ``"mean"``: weighted by the covered
+        ``"sum"``: each bin is weighted by the share of it that is covered. ``"mean"``: average over the covered
         bases. ``"max"``: largest of all bins that are touched.
     log_bins
-        Whether ln(x + 1) is taken of each bin before.
+        Whether ln(x + 1) of each bin is taken first.
 
     Examples
     --------
@@ -60,11 +60,13 @@ class Target:
             or (self.segments[:, 0] >= self.segments[:, 1]).any()
             or (np.diff(flat) < 0).any()
         ):
-            raise SettingError("Target: segments must be ascending, apart and not empty; indices are 0-based half-open")
+            raise SettingError(
+                "Target: segments must be sorted, not overlapping and not empty; indices are 0-based and half-open"
+            )
 
     @property
     def key(self) -> bytes:
-        """Sixteen bytes that stand for all but the row."""
+        """Sixteen bytes that identify everything except the row."""
         digest = hashlib.blake2b(self.segments.tobytes(), digest_size=16)
         digest.update(f"{self.aggregate} {self.log_bins}".encode())
         return digest.digest()
@@ -79,14 +81,14 @@ class Target:
         Parameters
         ----------
         width_bp
-            Bin width.
+            Bin width [bp].
         offset_bp
-            Index in the sequence at which bin 0 begins.
+            Index in the sequence at which bin 0 begins [bp].
 
         Returns
         -------
         tuple of numpy.ndarray
-            int64 ``(n,)``, ascending, and float64 ``(n,)`` in (0, 1].
+            Bin numbers, int64 ``(n,)``, ascending; covered shares, float64 ``(n,)`` in (0, 1].
         """
         if width_bp == 1:
             bins = np.concatenate([np.arange(start, end) for start, end in (self.segments - offset_bp).tolist()])
@@ -94,17 +96,17 @@ class Target:
         covered: dict[int, int] = {}
         for start, end in (self.segments - offset_bp).tolist():
             for number in range(start // width_bp, (end - 1) // width_bp + 1):
-                here = min(end, (number + 1) * width_bp) - max(start, number * width_bp)
-                covered[number] = covered.get(number, 0) + here
+                bases = min(end, (number + 1) * width_bp) - max(start, number * width_bp)
+                covered[number] = covered.get(number, 0) + bases
         return np.array(list(covered), dtype=np.int64), np.array(list(covered.values()), dtype=np.float64) / width_bp
 
     def reduce(self, values: npt.NDArray[np.floating], width_bp: int, offset_bp: int) -> npt.NDArray[np.float64]:
-        """Make one number a track.
+        """Return one number per track.
 
         Parameters
         ----------
         values
-            ``(n, n_tracks)``: the values of the bins that `bins` names, in that order.
+            ``(n, n_tracks)``: the values of the bins returned by `bins`, in that order.
         width_bp, offset_bp
             As for `bins`.
 

@@ -1,4 +1,4 @@
-"""Upstream: the parts of grpc and alphagenome that the local server stands on, imported when they are needed."""
+"""Upstream: the parts of grpc and alphagenome that the local server uses, imported when they are needed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import SettingError
+from pgxeval.predictors.alphagenome.upstream import upstream
 from pgxeval.testing.alphagenome.tracks import RESOLUTION_BP
 
 _PREFIX = "OUTPUT_TYPE_"
@@ -22,7 +23,7 @@ Handler = Callable[[Any, Any], Iterator[Any]]
 
 @attrs.frozen(kw_only=True, repr=False)
 class Upstream:
-    """Their modules, by the paths that hold for all versions from 0.9 on."""
+    """Their modules, for all versions from 0.9 on."""
 
     grpc: Any
     dna_client: Any
@@ -39,27 +40,26 @@ class Upstream:
     @staticmethod
     @cache
     def load() -> Upstream:
-        """Import them.
+        """Import the modules.
 
         Raises
         ------
         SettingError
-            If one is not installed.
+            If one of them is not installed.
         """
-        found = importlib.import_module
         try:
             return Upstream(
-                grpc=found("grpc"),
-                dna_client=found("alphagenome.models.dna_client"),
-                track_data=found("alphagenome.data.track_data"),
-                ontology=found("alphagenome.data.ontology"),
-                track_data_utils=found("alphagenome.models.track_data_utils"),
-                tensor_utils=found("alphagenome.tensor_utils"),
-                tensor=found("alphagenome.protos.tensor_pb2"),
-                model=found("alphagenome.protos.dna_model_pb2"),
-                messages=found("alphagenome.protos.dna_model_service_pb2"),
-                service=found("alphagenome.protos.dna_model_service_pb2_grpc"),
-                bfloat16=found("ml_dtypes").bfloat16,
+                grpc=importlib.import_module("grpc"),
+                dna_client=upstream("models.dna_client"),
+                track_data=upstream("data.track_data"),
+                ontology=upstream("data.ontology"),
+                track_data_utils=upstream("models.track_data_utils"),
+                tensor_utils=upstream("tensor_utils"),
+                tensor=upstream("protos.tensor_pb2"),
+                model=upstream("protos.dna_model_pb2"),
+                messages=upstream("protos.dna_model_service_pb2"),
+                service=upstream("protos.dna_model_service_pb2_grpc"),
+                bfloat16=importlib.import_module("ml_dtypes").bfloat16,
             )
         except ImportError as error:
             raise SettingError(
