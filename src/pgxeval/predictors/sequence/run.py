@@ -222,17 +222,6 @@ class SequenceRun:
         settings = self.settings
         for row, scores in zip(window.rows, window.scores.genes, strict=True):
             if window.single is None:
-<<<<<<< HEAD
-                values, reasons = combine_haplotypes(scores, window.indices, self.asked.readout, self.asked.combine)
-                refused: dict[str, str] = {}
-                for view in window.scores.views:
-                    refused |= view.haplotypes.refused
-                reasons |= {
-                    row: self._with_advice(refused[name])
-                    for row, name in enumerate(self.individuals)
-                    if name in refused
-                }
-=======
                 values, reasons = combine_haplotypes(scores, window.indices, settings.readout, settings.combine)
                 refused: dict[str, str] = {}
                 for view in window.scores.views:
@@ -242,7 +231,6 @@ class SequenceRun:
                     for individual, name in enumerate(self.individuals)
                     if name in refused
                 }
->>>>>>> df9b582 (Sequence engine takes one frozen SequenceSettings; consent is declared; score cache with CRC-32 and a key check)
             else:
                 values, reasons = combine_single_variants(scores, window.indices, settings.readout, window.single)
             self._has_values |= bool(np.isfinite(values).any())
