@@ -180,8 +180,10 @@ def _rewrite(files: Files, change: Callable[[str], str]) -> None:
 def test_reference_of_another_assembly(files: Files) -> None:
     other = str.maketrans("ACGT", "TGCA")
     _rewrite(files, lambda line: line if line.startswith(">") else line.translate(other))
+    with pytest.warns(pgxeval.PgxevalWarning, match="another genome build"):
+        cohort = pgxeval.Cohort.from_files(**files)
     with pytest.raises(pgxeval.GenotypeError, match=r"REF.*reference\.fa.*different genome builds"):
-        _run(pgxeval.Cohort.from_files(**files), _predictor())
+        _run(cohort, _predictor())
 
 
 def test_reference_of_other_contigs(files: Files) -> None:
@@ -242,6 +244,9 @@ def test_model_that_always_fails_is_named_with_its_own_error(made: SimulatedCoho
     def spoil(sequences: np.ndarray, values: np.ndarray) -> np.ndarray:
         raise KeyError("weights")
 
-    with pytest.raises(pgxeval.PgxevalError, match=r"letters failed for each of the first .* KeyError") as told:
-        _run(pgxeval.Cohort.from_files(**made.files), _predictor(Letters(spoil)))
-    assert isinstance(told.value.__cause__, KeyError)
+    cohort = pgxeval.Cohort.from_files(**made.files)
+    with pytest.raises(pgxeval.PgxevalError, match=r"letters failed for each of the first .* KeyError"):
+        _run(cohort, _predictor(Letters(spoil)))
+    with pytest.raises(pgxeval.PgxevalError) as failure:
+        list(_predictor(Letters(spoil)).predict_genes(cohort.genes, cohort.genome, cohort.individuals))
+    assert isinstance(failure.value.__cause__, KeyError)

@@ -231,6 +231,8 @@ class SequenceRun:
                     for individual, name in enumerate(self.individuals)
                     if name in refused
                 }
+                if refused and self._first_error is None:  # raised only if no individual gets a value for any gene
+                    self._first_error = GenotypeError(self._with_advice(next(iter(refused.values()))))
             else:
                 values, reasons = combine_single_variants(scores, window.indices, settings.readout, window.single)
             self._has_values |= bool(np.isfinite(values).any())
