@@ -1,0 +1,57 @@
+"""Runs a cohort on a Dask cluster of two worker processes, one of which is killed: run by test_workers.
+
+usage: dask_driver.py OUT.parquet
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import cheap
+import cloudpickle
+from distributed import Client, LocalCluster
+
+from pgxeval.prediction import predict_cohort
+
+
+def main(out: Path) -> None:
+    """Run, kill and write."""
+    cloudpickle.register_pickle_by_value(cheap)
+    logging.disable(logging.CRITICAL)
+    calls = out.with_name("calls")
+    calls.mkdir()
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, protocol="tcp", host="127.0.0.1"
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        pids = list(client.run(os.getpid).values())
+        assert len(pids) == 2
+        killed: list[int] = []
+
+        def kill() -> None:
+            while len(list(calls.iterdir())) < 3:
+                time.sleep(0.02)
+            os.kill(pids[0], signal.SIGKILL)
+            killed.append(pids[0])
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        predictors = [cheap.Cheap(calls=calls, seconds=0.02), cheap.CheapZeroShot()]
+        predictions = predict_cohort(
+            cheap.cheap_cohort(), predictors, executor=client.get_executor(), folds=3, replicates=1, progress=False
+        )
+        thread.join()
+    assert killed
+    predictions.write(out)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
