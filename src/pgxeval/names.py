@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+
+# ENSG00000223972.5, ENSG00000182378.15_PAR_Y, and the GRCh37-lifted ENSG00000223972.5_2.
+_VERSIONED = re.compile(r"(ENS[A-Z]*\d+)\.\d+(?:_\d+)?(_PAR_Y)?")
 
 
 def near_names(name: str, available: Iterable[str], limit: int = 3) -> str:
@@ -27,3 +32,55 @@ def first_duplicate(names: Iterable[str]) -> str | None:
             return name
         seen.add(name)
     return None
+
+
+def without_version(gene_id: str) -> str:
+    """Return an Ensembl gene identifier without its version; any other identifier as it is.
+
+    Examples
+    --------
+    >>> without_version("ENSG00000223972.5")
+    'ENSG00000223972'
+    >>> without_version("ENSG00000182378.15_PAR_Y")
+    'ENSG00000182378_PAR_Y'
+    >>> without_version("AC012345.1")
+    'AC012345.1'
+    """
+    match = _VERSIONED.fullmatch(gene_id)
+    return match[1] + (match[2] or "") if match else gene_id
+
+
+def match_versions(gene_ids: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Find genes that another file names with another Ensembl version.
+
+    Parameters
+    ----------
+    gene_ids
+        Identifiers to find.
+    known
+        Identifiers of the other file.
+
+    Returns
+    -------
+    dict
+        Identifier -> the one in `known`, for those that are not in `known` themselves, if without version exactly one
+        identifier of either side is meant.
+
+    Examples
+    --------
+    >>> match_versions(["ENSG00000000003.10", "G2"], ["ENSG00000000003.15", "G2"])
+    {'ENSG00000000003.10': 'ENSG00000000003.15'}
+    """
+    exact = frozenset(known)
+    open_ids = [gene_id for gene_id in gene_ids if gene_id not in exact]
+    if not open_ids:
+        return {}
+    stems = Counter(map(without_version, gene_ids))
+    by_stem: dict[str, list[str]] = {}
+    for gene_id in known:
+        by_stem.setdefault(without_version(gene_id), []).append(gene_id)
+    return {
+        gene_id: candidates[0]
+        for gene_id in open_ids
+        if stems[without_version(gene_id)] == 1 and len(candidates := by_stem.get(without_version(gene_id), [])) == 1
+    }

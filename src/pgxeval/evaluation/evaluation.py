@@ -15,6 +15,7 @@ import pandas as pd
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.tables import TABLES, read_folder, write_folder
+from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class Evaluation:
     exclusions: pd.DataFrame
     settings: Mapping[str, Any]
     target: MeasuredExpression | None = None
-    predictions: Predictions | None = None
+    predictions: Predictions | BatchedPredictions | None = None
 
     def observed_predicted(self, gene_id: str, predictor: str) -> pd.DataFrame:
         """Return measured and predicted expression of one gene, as they were judged.
@@ -114,18 +115,12 @@ class Evaluation:
                 f"gene {gene_id}: this evaluation was read from a folder, which holds no values of individuals; "
                 "evaluate the predictions again to see them"
             )
-        table = self.predictions.table
+        table = self.predictions.rows_of(gene_id)
         row = self.target.row(gene_id)
-        names = table["predictor"].cat.categories
-        if predictor not in names:
-            raise UnknownNameError(f"predictor {predictor} is not in the table; it has {', '.join(names)}")
-        if gene_id not in table["gene_id"].cat.categories:
-            raise UnknownNameError(f"gene {gene_id} is not in the predictions table")
-        chosen = np.flatnonzero(
-            table["gene_id"].cat.codes.to_numpy() == table["gene_id"].cat.categories.get_loc(gene_id)
-        )
-        part = table.iloc[chosen]
-        part = part[(part["predictor"] == predictor) & (part["replicate"] == 0)]
+        if predictor not in self.predictions.predictors:
+            known = ", ".join(self.predictions.predictors)
+            raise UnknownNameError(f"predictor {predictor} is not in the table; it has {known}")
+        part = table[(table["predictor"] == predictor) & (table["replicate"] == 0)]
         part = part[part["individual"].isin(self.target.individuals)]
         column = pd.Index(self.target.individuals).get_indexer(pd.Index(part["individual"].astype(str)))
         folded = part["fold"].notna().to_numpy()

@@ -6,15 +6,17 @@ import math
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import attrs
+import joblib
 import numpy as np
 import pandas as pd
 
 from pgxeval.cohort.cohort import Cohort
 from pgxeval.cohort.expression import Expression
 from pgxeval.errors import PgxevalWarning, SettingError, TableError
+from pgxeval.evaluation.batched import BatchedTable
 from pgxeval.evaluation.blocks import assign_blocks, default_block_bp
 from pgxeval.evaluation.correlation import RankedExpression
 from pgxeval.evaluation.evaluation import Evaluation
@@ -25,9 +27,15 @@ from pgxeval.evaluation.strata import strata_of, strata_table
 from pgxeval.evaluation.summary import Summariser
 from pgxeval.evaluation.tables import EXCLUSIONS
 from pgxeval.evaluation.tissues import JudgedGenes, stack_tissues
+from pgxeval.tables.batches import BatchedPredictions, HoldsPredictions
 from pgxeval.tables.predictions import Predictions
+from pgxeval.tables.wide import ConvertsToPandas
 
 __all__ = ["Evaluation", "Evaluator"]
+
+PredictionsSource: TypeAlias = (
+    Predictions | BatchedPredictions | HoldsPredictions | pd.DataFrame | ConvertsToPandas | str | os.PathLike[str]
+)
 
 FEW_BLOCKS = 5
 """Effective number of genomic blocks below which a warning is issued."""
@@ -94,7 +102,7 @@ class Evaluator:
 
     def evaluate(
         self,
-        predictions: Predictions | pd.DataFrame | str | os.PathLike[str],
+        predictions: PredictionsSource,
         *,
         strata: pd.DataFrame | None = None,
         seed: int = 0,
@@ -113,7 +121,10 @@ class Evaluator:
         Parameters
         ----------
         predictions
-            `pgxeval.Predictions`, a table of its layout, or the path of a Parquet, CSV or TSV file.
+            `pgxeval.Predictions`; a store or what `predict_cohort` with a store returned, which are read gene batch by
+            gene batch; a table of pandas, polars or Arrow, in the layout of the predictions table or as a matrix of
+            genes and individuals (see `Predictions.from_matrix`); or the path of a Parquet, CSV or TSV file. Genes
+            whose Ensembl version differs from that of the expression table are matched without it.
         strata
             Columns gene_id and stratum, from other individuals, such as the `strata` table of the other half of a
             cohort (`Cohort.halves`, with `predict_cohort` run in each half). Results in them are labelled
@@ -194,7 +205,7 @@ class Evaluator:
 
     def _judge(
         self,
-        predictions: Predictions,
+        predictions: Predictions | BatchedPredictions,
         *,
         seed: int,
         confidence: float,
@@ -203,8 +214,8 @@ class Evaluator:
         unknown_genes: str,
     ) -> JudgedGenes:
         """Compare each predictor with the measured expression of one tissue."""
-        threads = self.threads or min(os.cpu_count() or 1, 8)
-        long = LongTable(predictions.table, self.target.gene_ids, self.target.individuals, threads)
+        threads = self.threads or min(joblib.cpu_count(), 8)
+        long = self._lay_out(predictions, threads)
         excluded = self._match(long, unknown_genes)
         genes, people = long.present("gene_id"), long.present("individual")
         seeds = [
@@ -271,9 +282,14 @@ class Evaluator:
             },
         )
 
-    def _match(self, long: LongTable, unknown_genes: str) -> list[dict[str, Any]]:
+    def _lay_out(self, predictions: Predictions | BatchedPredictions, threads: int) -> LongTable | BatchedTable:
+        if isinstance(predictions, Predictions):
+            return LongTable(predictions.table, self.target.gene_ids, self.target.individuals, threads)
+        return BatchedTable(predictions, self.target.gene_ids, self.target.individuals, threads)
+
+    def _match(self, long: LongTable | BatchedTable, unknown_genes: str) -> list[dict[str, Any]]:
         """Compare names of the table with those of the expression; return what is excluded."""
-        if len(long.table) == 0:
+        if long.n_rows == 0:
             raise TableError("predictions table: it has no rows; expected one per predictor, gene and individual")
         excluded = []
         for key, kind, known in (
@@ -318,7 +334,7 @@ class Evaluator:
 
 def evaluate_tissues(
     cohorts: Mapping[str, Cohort | Expression | pd.DataFrame | str | os.PathLike[str]],
-    predictions: Mapping[str, Predictions | pd.DataFrame | str | os.PathLike[str]],
+    predictions: Mapping[str, PredictionsSource],
     *,
     seed: int = 0,
     confidence: float = 0.95,
@@ -402,7 +418,7 @@ def _conclude(
     elastic_net: str,
     random_forest: str,
     target: MeasuredExpression | None = None,
-    predictions: Predictions | None = None,
+    predictions: Predictions | BatchedPredictions | None = None,
 ) -> Evaluation:
     """Make the tables over genes, or gene-tissue pairs, from judged predictors."""
     by_stratum = strata_table(
@@ -473,15 +489,20 @@ def _check_settings(
         raise SettingError(f'unknown_genes must be "error" or "drop", got {unknown_genes!r}')
 
 
-def _predictions(source: Predictions | pd.DataFrame | str | os.PathLike[str]) -> Predictions:
-    if isinstance(source, Predictions):
-        return source
+def _predictions(source: PredictionsSource) -> Predictions | BatchedPredictions:
     if isinstance(source, pd.DataFrame):
-        return Predictions.from_table(source)
+        return Predictions.from_any(source)
+    if isinstance(source, Predictions | BatchedPredictions):
+        return source
+    if isinstance(source, HoldsPredictions):
+        return source.predictions()
     if isinstance(source, str | os.PathLike):
         return Predictions.read(source)
+    if isinstance(source, ConvertsToPandas):
+        return Predictions.from_any(source)
     raise TableError(
-        f"predictions must be Predictions, a DataFrame or the path of a table, got {type(source).__name__}"
+        "predictions must be Predictions, a store, a table (pandas, polars or Arrow) or the path of a table, got "
+        f"{type(source).__name__}"
     )
 
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.evaluation.correlation import RELATIVE_SPREAD
+from pgxeval.names import match_versions
 
 _ROWS = 2**18
 _GENES = 512
@@ -101,14 +102,26 @@ class LongTable:
         self._codes = {key: _codes(table[key]) for key in ("predictor", "gene_id", "individual")}
         self._replicate = table["replicate"].to_numpy()
         self._prediction = table["prediction"].to_numpy()
+        other_version = match_versions(self._names["gene_id"], gene_ids)
+        matched = [other_version.get(name, name) for name in self._names["gene_id"]]
+        self.other_versions = frozenset(other_version)
         self._map = {
-            "gene_id": np.asarray(pd.Index(gene_ids).get_indexer(pd.Index(self._names["gene_id"])), dtype=np.int64),
+            "gene_id": np.asarray(pd.Index(gene_ids).get_indexer(pd.Index(matched)), dtype=np.int64),
             "individual": np.asarray(
                 pd.Index(individuals).get_indexer(pd.Index(self._names["individual"])), dtype=np.int64
             ),
         }
         self._parts = [slice(start, min(start + _ROWS, len(table))) for start in range(0, len(table), _ROWS)]
         self._contents = self._look()
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.table)
+
+    def is_folded(self, predictor: str) -> bool:
+        """Tell whether the predictor is cross-fitted."""
+        return bool(self._contents.folded[self._names["predictor"].index(predictor)])
 
     @property
     def predictors(self) -> tuple[str, ...]:

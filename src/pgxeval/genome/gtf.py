@@ -11,30 +11,13 @@ import attrs
 from pgxeval.errors import InputFileError
 from pgxeval.genome.intervals import Strand
 from pgxeval.lines import numbered_lines
+from pgxeval.names import without_version
 
 _GENE_ID = re.compile(r'(?:^|[;\s])gene_id\s+"?([^";]+)"?')
 _GENE_NAME = re.compile(r'(?:^|[;\s])gene_name\s+"?([^";]+)"?')
 _TRANSCRIPT_ID = re.compile(r'(?:^|[;\s])transcript_id\s+"?([^";]+)"?')
 _STRANDS: dict[str, Strand | None] = {"+": "+", "-": "-", ".": None}
 _GFF3_GENE = re.compile(r"gene|\w+_gene|pseudogene")
-# ENSG00000223972.5, ENSG00000182378.15_PAR_Y, and the GRCh37-lifted ENSG00000223972.5_2.
-_VERSIONED = re.compile(r"(ENS[A-Z]*\d+)\.\d+(?:_\d+)?(_PAR_Y)?")
-
-
-def without_version(gene_id: str) -> str:
-    """Return an Ensembl gene identifier without its version; any other identifier as it is.
-
-    Examples
-    --------
-    >>> without_version("ENSG00000223972.5")
-    'ENSG00000223972'
-    >>> without_version("ENSG00000182378.15_PAR_Y")
-    'ENSG00000182378_PAR_Y'
-    >>> without_version("AC012345.1")
-    'AC012345.1'
-    """
-    match = _VERSIONED.fullmatch(gene_id)
-    return match[1] + (match[2] or "") if match else gene_id
 
 
 @attrs.frozen

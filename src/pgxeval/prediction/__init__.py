@@ -2,8 +2,9 @@
 
 from pgxeval.prediction.crossfit import CrossFit, CrossFitter
 from pgxeval.prediction.run import default_replicates, predict_cohort
-from pgxeval.prediction.store import PredictionStore, StoredRun
+from pgxeval.prediction.store import PredictionStore
 from pgxeval.prediction.stored import StoredPredictions
+from pgxeval.prediction.stored_run import StoredRun
 
 __all__ = [
     "CrossFit",

@@ -21,8 +21,9 @@ from pgxeval.prediction.identity import RunIdentity, identify_run
 from pgxeval.prediction.progress import RunProgress
 from pgxeval.prediction.results import GeneResult
 from pgxeval.prediction.rows import UsedSettings, predictions_table
-from pgxeval.prediction.store import PredictionStore, StoredRun
+from pgxeval.prediction.store import PredictionStore
 from pgxeval.prediction.stored import StoredPredictions
+from pgxeval.prediction.stored_run import StoredRun
 from pgxeval.prediction.tasks import (
     CrossFitTask,
     Failure,

@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from pgxeval.errors import SettingError, UnknownNameError
+from pgxeval.names import match_versions
 from pgxeval.prediction.rows import UsedSettings, predictions_table
-from pgxeval.prediction.store import StoredRun
+from pgxeval.prediction.stored_run import StoredRun
 from pgxeval.tables.predictions import Predictions, failures_table
 
 GENES_PER_BATCH = 256
@@ -110,6 +111,20 @@ class StoredPredictions:
                 waiting = []
         if waiting:
             yield predictions_table(waiting, self.predictors, self.gene_ids, self.individuals)
+
+    def rows_of(self, gene_id: str) -> pd.DataFrame:
+        """Return all rows of one gene.
+
+        Raises
+        ------
+        UnknownNameError
+            If it has none, under this or another Ensembl version.
+        """
+        name = gene_id if gene_id in self.gene_ids else match_versions([gene_id], self.gene_ids).get(gene_id)
+        results = [] if name is None else [result for run in self._runs.values() for result in run.results([name])]
+        if name is None or not results:
+            raise UnknownNameError(f"gene {gene_id} is not in the store")
+        return predictions_table(results, self.predictors, [name], self.individuals)
 
     def load(self) -> Predictions:
         """Read everything into memory."""

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.errors import SettingError
-from pgxeval.names import known_names
+from pgxeval.errors import SettingError, UnknownNameError
+from pgxeval.names import known_names, match_versions
 from pgxeval.tables.checking import check_predictions
 from pgxeval.tables.files import KEYS, read_table, write_table
-from pgxeval.tables.wide import TableLike, from_matrix, read_matrix, to_pandas
+from pgxeval.tables.wide import TableLike, from_matrix, is_long, read_matrix, to_pandas
 
 FAILED = "failed: "
 """How the reason of a prediction begins that is missing because something failed."""
@@ -147,6 +147,35 @@ class Predictions:
         table = table.iloc[order].reset_index(drop=True)
         reason = pd.Categorical.from_codes(*_joined_codes([table["reason"]]))
         return cls(table=table.assign(reason=reason), settings=_joined_settings(parts), source="joined predictions")
+
+    @classmethod
+    def from_any(cls, table: TableLike, *, predictor: str = "predictions") -> Predictions:
+        """Take a table in the layout of the predictions table, or else a matrix; see `from_matrix`.
+
+        Parameters
+        ----------
+        table
+            A table of pandas, polars or Arrow.
+        predictor
+            Name of the predictor, if it is a matrix.
+        """
+        plain = to_pandas(table)
+        return cls.from_table(plain) if is_long(plain) else cls.from_matrix(plain, predictor=predictor)
+
+    def rows_of(self, gene_id: str) -> pd.DataFrame:
+        """Return all rows of one gene.
+
+        Raises
+        ------
+        UnknownNameError
+            If it has none, under this or another Ensembl version.
+        """
+        genes = [str(name) for name in self.table["gene_id"].cat.categories]
+        name = gene_id if gene_id in genes else match_versions([gene_id], genes).get(gene_id)
+        rows = np.flatnonzero(self.table["gene_id"].cat.codes.to_numpy() == genes.index(name)) if name else []
+        if not len(rows):
+            raise UnknownNameError(f"gene {gene_id} is not in the predictions table")
+        return self.table.iloc[rows]
 
     @property
     def failures(self) -> pd.DataFrame:

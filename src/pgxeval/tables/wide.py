@@ -50,7 +50,7 @@ def to_pandas(table: TableLike) -> pd.DataFrame:
 
 def is_long(table: pd.DataFrame) -> bool:
     """Tell whether a table has one row per prediction rather than one row per gene or individual."""
-    return bool({"predictor", "gene_id", "individual", "prediction"} & set(table.columns) - {"gene_id", "individual"})
+    return bool({"predictor", "prediction", "replicate", "training_mean"} & set(table.columns))
 
 
 def read_matrix(path: str | os.PathLike[str]) -> pd.DataFrame:

@@ -1,0 +1,143 @@
+"""BatchedTable: predictions that are read some genes at a time, laid out one predictor after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from pgxeval.evaluation.matrices import NO_FOLD, LongTable, PredictorMatrices
+from pgxeval.tables.batches import BatchedPredictions
+
+
+@attrs.define(kw_only=True, eq=False)
+class _Seen:
+    """Names that the rows of one predictor hold."""
+
+    genes: set[int] = attrs.field(factory=set)
+    individuals: set[int] = attrs.field(factory=set)
+    unknown: dict[str, dict[str, None]] = attrs.field(factory=lambda: {"gene_id": {}, "individual": {}})
+    n_people: int = 0
+    folds: npt.NDArray[np.int16] | None = None
+    one_assignment: bool = True
+
+
+class BatchedTable:
+    """As `LongTable`, for predictions in a store: only one predictor is in memory, as matrices and not as rows.
+
+    Parameters
+    ----------
+    predictions
+        Predictions that are read in batches of genes.
+    gene_ids, individuals
+        Of the target.
+    threads
+        Threads that share the rows.
+    """
+
+    def __init__(
+        self,
+        predictions: BatchedPredictions,
+        gene_ids: tuple[str, ...],
+        individuals: tuple[str, ...],
+        threads: int = 1,
+    ) -> None:
+        self._predictions = predictions
+        self.gene_ids, self.individuals, self._threads = gene_ids, individuals, threads
+        self._seen = {name: self._look(name) for name in predictions.predictors}
+
+    @property
+    def n_rows(self) -> int:
+        """Number of genes with rows, over predictors: 0 if there is nothing to judge."""
+        return sum(len(seen.genes) + len(seen.unknown["gene_id"]) for seen in self._seen.values())
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Names of the predictors with rows."""
+        return tuple(name for name, seen in self._seen.items() if seen.n_people)
+
+    def unknown(self, key: str) -> list[str]:
+        """Return genes or individuals that the target lacks; see `LongTable.unknown`."""
+        return [*dict.fromkeys(name for seen in self._seen.values() for name in seen.unknown[key])]
+
+    def present(self, key: str) -> npt.NDArray[np.int64]:
+        """Return the sorted target positions of genes or individuals; see `LongTable.present`."""
+        found: set[int] = set()
+        for seen in self._seen.values():
+            found |= seen.genes if key == "gene_id" else seen.individuals
+        return np.array(sorted(found), dtype=np.int64)
+
+    def people(self, predictor: str) -> tuple[npt.NDArray[np.bool_], int]:
+        """Return which individuals have rows of the predictor; see `LongTable.people`."""
+        seen = self._seen[predictor]
+        found = np.zeros(len(self.individuals), dtype=bool)
+        found[sorted(seen.individuals)] = True
+        return found, seen.n_people
+
+    def common_folds(self) -> npt.NDArray[np.int16] | None:
+        """Return the folds of the first cross-fitted predictor; see `LongTable.common_folds`."""
+        for seen in self._seen.values():
+            if seen.folds is not None:
+                return seen.folds if seen.one_assignment else None
+        return None
+
+    def matrices(self, predictor: str) -> PredictorMatrices:
+        """Lay out the rows of one predictor; see `LongTable.matrices`."""
+        n_genes, n = len(self._seen[predictor].genes), len(self.individuals)
+        rows = {gene: row for row, gene in enumerate(sorted(self._seen[predictor].genes))}
+        whole: dict[str, npt.NDArray[np.generic]] = {}
+        reasons: dict[int, str] = {}
+        missing: Counter[str] = Counter()
+        replicates: tuple[int, ...] = ()
+        for table in self._tables(predictor):
+            part = table.matrices(predictor)
+            if not part.genes.size:
+                continue
+            replicates = part.replicates if len(part.replicates) > len(replicates) else replicates
+            place = np.ix_(range(len(part.replicates)), [rows[gene] for gene in part.genes.tolist()])
+            for name, fill in (("values", np.nan), ("scale", 0.0), ("flat", False), ("folds", NO_FOLD)):
+                values = getattr(part, name)
+                if values is None:
+                    continue
+                if name not in whole:
+                    shape = (len(part.replicates), n_genes, n)[: values.ndim]
+                    whole[name] = np.full(shape, fill, dtype=values.dtype)
+                whole[name][place] = values
+            reasons |= part.reasons
+            missing.update(part.missing)
+        return PredictorMatrices(
+            predictor=predictor,
+            genes=np.array(sorted(rows), dtype=np.int64),
+            replicates=replicates,
+            values=whole["values"],
+            scale=whole["scale"],
+            folds=whole.get("folds"),
+            flat=whole["flat"],
+            reasons=reasons,
+            missing=dict(sorted(missing.items())),
+        )
+
+    def _tables(self, predictor: str) -> Iterator[LongTable]:
+        for batch in self._predictions.batches(predictor):
+            yield LongTable(batch, self.gene_ids, self.individuals, self._threads)
+
+    def _look(self, predictor: str) -> _Seen:
+        seen = _Seen()
+        for table in self._tables(predictor):
+            seen.genes |= set(table.present("gene_id").tolist())
+            seen.individuals |= set(table.present("individual").tolist())
+            for key, names in seen.unknown.items():
+                names |= dict.fromkeys(table.unknown(key))
+            seen.n_people = max(seen.n_people, table.people(predictor)[1])
+            if not table.is_folded(predictor):
+                continue
+            folds = table.common_folds()
+            if folds is None or (seen.folds is not None and not np.array_equal(folds, seen.folds)):
+                seen.one_assignment = False
+            seen.folds = folds if seen.folds is None else seen.folds
+            if seen.folds is None:
+                seen.folds = np.full(len(self.individuals), NO_FOLD, dtype=np.int16)
+        return seen
