@@ -301,7 +301,7 @@ def test_bad_input_is_one_clear_error(bed, long) -> None:
         (good.assign(prediction=np.inf), "infinite"),
         (good.assign(individual="X" + good["individual"]), "shares no individual"),
         (good.iloc[:0], "it has no rows"),
-        ([1, 2], "must be Predictions, a DataFrame or the path"),
+        ([1, 2], "must be Predictions, a store, a table"),
     ):
         with pytest.raises(TableError, match=message):
             evaluator.evaluate(spoiled)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import attrs
 import numpy as np
@@ -88,7 +89,7 @@ class BatchedTable:
         """Lay out the rows of one predictor; see `LongTable.matrices`."""
         n_genes, n = len(self._seen[predictor].genes), len(self.individuals)
         rows = {gene: row for row, gene in enumerate(sorted(self._seen[predictor].genes))}
-        whole: dict[str, npt.NDArray[np.generic]] = {}
+        whole: dict[str, npt.NDArray[Any]] = {}
         reasons: dict[int, str] = {}
         missing: Counter[str] = Counter()
         replicates: tuple[int, ...] = ()
@@ -129,8 +130,8 @@ class BatchedTable:
         for table in self._tables(predictor):
             seen.genes |= set(table.present("gene_id").tolist())
             seen.individuals |= set(table.present("individual").tolist())
-            for key, names in seen.unknown.items():
-                names |= dict.fromkeys(table.unknown(key))
+            for key in ("gene_id", "individual"):
+                seen.unknown[key] |= dict.fromkeys(table.unknown(key))
             seen.n_people = max(seen.n_people, table.people(predictor)[1])
             if not table.is_folded(predictor):
                 continue

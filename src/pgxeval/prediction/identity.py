@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
 from pgxeval.genome.personal import PersonalGenome
-from pgxeval.prediction.digest import Json, array_digest, bytes_digest, digest, file_identity, identify
+from pgxeval.prediction.digest import Json, array_digest, bytes_digest, digest, identify
+from pgxeval.predictors.trained.training import FitsTrainingSet
 from pgxeval.provenance import versions
 
 if TYPE_CHECKING:
     from pgxeval.cohort.cohort import Cohort
-    from pgxeval.genome.formats.source import GenotypeSource
-    from pgxeval.genome.reference import ReferenceBases
     from pgxeval.predictors.protocol import Predictor, TrainablePredictor
 
 REGION_BP = 10_000_000
 """Genes whose starts lie in the same stretch of this length share a part of the store."""
-
-_COMPANIONS = (".tbi", ".csi", ".fai", ".gzi")
-_PLINK_COMPANIONS = (".pvar", ".pvar.zst", ".psam")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -100,7 +95,7 @@ def identify_run(
     individuals = list(cohort.individuals)
     settings: dict[str, Json] = {
         "predictor": identify(predictor, f"predictor {predictor.name!r}"),
-        "genotypes": genome_identity(cohort.genome),
+        "genotypes": genome_identity(cohort.genome, sequences=not isinstance(predictor, FitsTrainingSet)),
         "individuals": {"number": len(individuals), "digest": digest([*individuals])},
         "versions": _versions(),
     }
@@ -131,8 +126,15 @@ def _covariates(cohort: Cohort) -> Json:
     }
 
 
-def genome_identity(genome: PersonalGenome) -> Json:
+def genome_identity(genome: PersonalGenome, *, sequences: bool = True) -> Json:
     """Identify genotypes, reference and policies: files by content where that is affordable.
+
+    Parameters
+    ----------
+    genome
+        The genomes of a cohort.
+    sequences
+        Whether sequences matter. The reference does not matter to a predictor that reads dosages only.
 
     Raises
     ------
@@ -141,32 +143,8 @@ def genome_identity(genome: PersonalGenome) -> Json:
     """
     if not isinstance(genome, PersonalGenome):
         return identify(genome, "the genome")
-    return {
-        "source": _source_identity(genome.source),
-        "reference": None if genome.reference is None else _reference_identity(genome.reference),
-        "policies": identify(genome.policies, "the policies"),
-    }
-
-
-def _source_identity(source: GenotypeSource) -> Json:
-    path = Path(source.path)
-    if not path.is_file():
-        return identify(source, "the source of genotypes")
-    companions = [Path(f"{path}{ending}") for ending in _COMPANIONS]
-    if path.suffix == ".pgen":
-        companions += [path.with_suffix(ending) for ending in _PLINK_COMPANIONS]
-    return {
-        "class": type(source).__name__,
-        "file": file_identity(path),
-        "companions": {file.name[len(path.stem) :]: file_identity(file) for file in companions if file.is_file()},
-        "individuals": digest([*source.individuals]),
-    }
-
-
-def _reference_identity(reference: ReferenceBases) -> Json:
-    path = Path(reference.path)
-    contigs: dict[str, Json] = dict(reference.contigs)
-    return {"file": file_identity(path) if path.is_file() else str(path), "contigs": digest(contigs)}
+    identity = genome.identity()
+    return identity if sequences else {name: value for name, value in identity.items() if name != "reference"}
 
 
 def _versions() -> dict[str, Json]:

@@ -172,7 +172,8 @@ class Predictions:
         """
         genes = [str(name) for name in self.table["gene_id"].cat.categories]
         name = gene_id if gene_id in genes else match_versions([gene_id], genes).get(gene_id)
-        rows = np.flatnonzero(self.table["gene_id"].cat.codes.to_numpy() == genes.index(name)) if name else []
+        code = genes.index(name) if name is not None else -2
+        rows = np.flatnonzero(self.table["gene_id"].cat.codes.to_numpy() == code)
         if not len(rows):
             raise UnknownNameError(f"gene {gene_id} is not in the predictions table")
         return self.table.iloc[rows]
