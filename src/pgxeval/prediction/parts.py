@@ -18,7 +18,6 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pgxeval.errors import InputFileError
 from pgxeval.prediction.digest import bytes_digest
@@ -97,6 +96,8 @@ def write_part(folder: Path, label: str, part: Part, individuals: Sequence[str],
         with pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table)
     else:
+        import pyarrow.parquet as pq
+
         plain = [name for name in table.column_names if name not in _HIGH_ENTROPY]
         pq.write_table(table, sink, compression="zstd", use_dictionary=plain, write_page_checksum=True)
     content = sink.getvalue()
@@ -118,6 +119,8 @@ def read_part(path: Path) -> Part:
     OSError
         If it cannot be read.
     """
+    import pyarrow.parquet as pq
+
     source = _checked(path)
     with _naming(path):
         table = pq.read_table(source) if path.suffix == PART else pa.ipc.open_file(source).read_all()
@@ -127,6 +130,8 @@ def read_part(path: Path) -> Part:
 
 def read_contents(path: Path) -> PartContents:
     """Check a part and read which genes it holds, without decoding the predictions; raises as `read_part`."""
+    import pyarrow.parquet as pq
+
     source = _checked(path)
     with _naming(path):
         meta = _meta(pq.read_schema(source) if path.suffix == PART else pa.ipc.open_file(source).schema)
