@@ -14,7 +14,8 @@ from pgxeval.checks import between, kind, text, whole
 from pgxeval.errors import SettingError
 from pgxeval.predictors.protocol import Prediction
 from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants
-from pgxeval.predictors.trained.penalty import choose_penalty
+from pgxeval.predictors.trained.penalty import PenaltySolver, choose_penalty
+from pgxeval.predictors.trained.penalty_gram import GramColumns
 from pgxeval.predictors.trained.training import TrainedOn, TrainingSet, forget
 from pgxeval.seeding import assign_folds
 
@@ -24,15 +25,15 @@ if TYPE_CHECKING:
     from pgxeval.genome.intervals import Gene
     from pgxeval.genome.personal import PersonalGenome
 
-_SOLVER = ("tol", "max_iter", "positive", "selection", "random_state")
-
 
 def _check_solver(instance: object, attribute: object, value: Mapping[str, Any]) -> None:
-    unknown = sorted(set(value) - set(_SOLVER))
+    allowed = [field.name for field in attrs.fields(PenaltySolver)]
+    unknown = sorted(set(value) - set(allowed))
     if unknown:
         raise SettingError(
-            f"ElasticNetPredictor: unknown solver parameter(s) {', '.join(unknown)}; allowed are {', '.join(_SOLVER)}"
+            f"ElasticNetPredictor: unknown solver parameter(s) {', '.join(unknown)}; allowed are {', '.join(allowed)}"
         )
+    PenaltySolver(**value)
 
 
 @attrs.frozen(kw_only=True)
@@ -54,13 +55,15 @@ class ElasticNetPredictor:
     patience
         Penalties without a smaller inner error after which the path ends.
     parameters
-        Further arguments of scikit-learn's solver: tol, max_iter, positive, selection, random_state.
+        How exactly each penalty is solved: ``tol``, by how much a gradient may exceed the L1 penalty, relative to it
+        (default 1e-6), and ``max_iter``, rounds of entering and leaving columns per penalty (default 1,000).
 
     Notes
     -----
     PrediXcan's settings (Gamazon et al., Nat Genet 47:1091, 2015): l1_ratio 0.5, 1 Mb either side, MAF 0.01,
     10 inner folds, ``lambda.min``. Dosages and expression are scaled to unit variance in the training
     individuals, which is what glmnet does and what makes the fit indifferent to the unit of expression.
+    Variants with identical dosages in the training individuals, up to exchanging the alleles, share one effect equally.
 
     Examples
     --------
@@ -107,29 +110,28 @@ class ElasticNetPredictor:
         if training.reason is not None:
             return FittedElasticNet(name=self.name, gene_id=training.gene_id, training=training)
         folds = assign_folds(training.individuals, self.inner_folds, seed, purpose="inner", groups=training.groups)
-        center = training.dosages.mean(axis=0)
-        scale = training.dosages.std(axis=0)
+        genotypes = training.genotypes
         spread = float(training.expression.std())
         with threadpool_limits(1):
             chosen = choose_penalty(
-                np.asfortranarray((training.dosages - center) / scale),
+                genotypes.memo("gram", lambda: GramColumns(training.dosages, genotypes.distinct)),
                 (training.expression - training.mean) / spread,
                 folds,
                 l1_ratio=self.l1_ratio,
                 n_alphas=self.n_alphas,
                 eps=self.eps,
                 patience=self.patience,
-                # with a seed the solver leaves NumPy's global generator alone
-                solver={"max_iter": 10_000, "random_state": seed % 2**32, **self.parameters},
+                solver=PenaltySolver(**self.parameters),
             )
         active = np.flatnonzero(chosen.coefficients)
+        dosages = training.dosages[:, active]
         return FittedElasticNet(
             name=self.name,
             gene_id=training.gene_id,
             training=training,
             active=active,
-            weights=chosen.coefficients[active] * spread / scale[active],
-            center=center[active],
+            weights=chosen.coefficients[active] * spread / dosages.std(axis=0),
+            center=dosages.mean(axis=0),
             used={
                 **training.selected.used,
                 "penalty": chosen.alpha,

@@ -1,0 +1,281 @@
+"""Time the elastic net and compare its numbers with glmnet, in one run on one core.
+
+Run ``python benchmarks/elastic_net.py --before CHECKOUT``; it writes ``elastic_net.md`` next to this file. R with
+glmnet must be installed. CHECKOUT is a checkout of this repository at the commit before the compiled solver; without
+it, that comparison is omitted.
+
+Genotypes are simulated with msprime. Genes have no, 1, 3 or 10 causal variants that explain 20 % of the variance.
+All programs get the same dosages and the same ten inner folds, and run in turn, gene by gene. Times are processor
+seconds of one thread: a busy machine lengthens them less than wall time. Ours start from the dosages and
+include the search for identical variants; cv.glmnet's start from a numeric matrix.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import attrs
+import numpy as np
+import pandas as pd
+from measuring import machine
+from threadpoolctl import threadpool_limits
+
+from pgxeval.predictors.trained.distinct_columns import find_distinct
+from pgxeval.predictors.trained.penalty import Penalty, choose_penalty
+from pgxeval.predictors.trained.penalty_gram import GramColumns
+from pgxeval.simulation.linkage import simulate_window
+
+CAUSAL = (0, 1, 3, 10)
+FOLDS = 10
+HERITABILITY = 0.2
+MUTATION_RATE = 2.8e-8  # about 5,400 variants of MAF >= 0.01 in 2 Mb among 953 individuals
+
+_R = """
+suppressMessages(library(glmnet))
+read <- function(name, what, size) readBin(name, what, file.info(name)$size / size, size=size)
+y <- read('y', 'double', 8); fold <- read('fold', 'integer', 1); n <- length(y)
+X <- matrix(as.double(read('X', 'integer', 1)), nrow=n)
+tight <- {tight}
+if (tight) glmnet.control(fdev=0, devmax=1)
+started <- proc.time()
+fit <- cv.glmnet(X, y, alpha=0.5, foldid=fold, lambda.min.ratio=0.01, thresh=if (tight) 1e-14 else 1e-7, maxit=1e7)
+spent <- sum((proc.time() - started)[c(1, 2)])
+best <- which.min(fit$cvm)
+cat(spent, fit$lambda[best], fit$cvm[best], length(fit$lambda), as.vector(coef(fit$glmnet.fit)[-1, best]), fill=FALSE)
+"""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Problem:
+    """One gene: int8 dosages, standardised expression and inner folds."""
+
+    dosages: np.ndarray
+    expression: np.ndarray
+    folds: np.ndarray
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class GlmnetFit:
+    """What cv.glmnet found, and its processor seconds."""
+
+    seconds: float
+    penalty: float
+    error: float
+    n_penalties: int
+    coefficients: np.ndarray
+
+
+def make_problem(individuals: int, window_bp: int, gene: int, *, windows: int = 1) -> Problem:
+    blocks = []
+    for part in range(windows):
+        window = simulate_window(
+            individuals, window_bp, seed=11, names=(individuals, gene, part), mutation_rate=MUTATION_RATE
+        )
+        blocks.append(window.dosages[:, window.minor_allele_frequency >= 0.01])
+    dosages = np.concatenate(blocks, axis=1)
+    rng = np.random.default_rng(gene)
+    causal = rng.choice(dosages.shape[1], CAUSAL[gene % len(CAUSAL)], replace=False)
+    noise = rng.standard_normal(individuals)
+    expression = noise / noise.std()
+    if causal.size:
+        chosen = dosages[:, causal].astype(float)
+        signal = (chosen - chosen.mean(axis=0)) / chosen.std(axis=0) @ rng.standard_normal(causal.size)
+        expression = np.sqrt(HERITABILITY) * signal / signal.std() + np.sqrt(1 - HERITABILITY) * expression
+    folds = rng.permutation(np.arange(individuals) % FOLDS) + 1
+    return Problem(
+        dosages=dosages,
+        expression=(expression - expression.mean()) / expression.std(),
+        folds=folds.astype(np.int16),
+    )
+
+
+def ours(problem: Problem, patience: int) -> Penalty:
+    columns = GramColumns(problem.dosages.astype(np.float64), find_distinct(problem.dosages))
+    return choose_penalty(columns, problem.expression, problem.folds, patience=patience)
+
+
+def earlier(module: ModuleType, problem: Problem) -> object:
+    dosages = problem.dosages.astype(np.float64)
+    scaled = np.asfortranarray((dosages - dosages.mean(axis=0)) / dosages.std(axis=0))
+    return module.choose_penalty(scaled, problem.expression, problem.folds, solver={"max_iter": 10_000})
+
+
+def glmnet(problem: Problem, *, tight: bool = False) -> GlmnetFit:
+    with tempfile.TemporaryDirectory() as folder:
+        problem.dosages.T.astype(np.int8).tofile(Path(folder, "X"))
+        problem.expression.tofile(Path(folder, "y"))
+        problem.folds.astype(np.int8).tofile(Path(folder, "fold"))
+        script = _R.replace("{tight}", "TRUE" if tight else "FALSE")
+        printed = subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, check=True)
+    numbers = np.array(printed.stdout.split(), dtype=float)
+    return GlmnetFit(
+        seconds=numbers[0],
+        penalty=numbers[1],
+        error=numbers[2],
+        n_penalties=int(numbers[3]),
+        coefficients=numbers[4:],
+    )
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    start = time.process_time()
+    work()
+    return time.process_time() - start
+
+
+def time_whole_window(individuals: int, window_bp: int, genes: int, before: ModuleType | None) -> pd.DataFrame:
+    rows = []
+    for gene in range(genes):
+        problem = make_problem(individuals, window_bp, gene)
+        rival = glmnet(problem)
+        row = {
+            "variants": problem.dosages.shape[1],
+            "causal": CAUSAL[gene % len(CAUSAL)],
+            "cv.glmnet": rival.seconds,
+            "ours": processor_seconds(lambda problem=problem: ours(problem, 10)),
+            "ours, 100 penalties": processor_seconds(lambda problem=problem: ours(problem, 100)),
+        }
+        row["cv.glmnet / ours"] = row["cv.glmnet"] / row["ours"]
+        row["cv.glmnet / ours, 100 penalties"] = row["cv.glmnet"] / row["ours, 100 penalties"]
+        if before is not None:
+            row["before"] = processor_seconds(lambda problem=problem: earlier(before, problem))
+            row["before / ours"] = row["before"] / row["ours"]
+        print(row, flush=True)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def time_small_window(genes: int, before: ModuleType | None) -> pd.DataFrame:
+    rows = []
+    for gene in range(genes):
+        problem = make_problem(240, 53_000, 100 + gene)
+        work: dict[str, Callable[[], object]] = {"ours": lambda problem=problem: ours(problem, 10)}
+        if before is not None:
+            work["before"] = lambda problem=problem: earlier(before, problem)
+        spent = {name: [processor_seconds(run) for _ in range(3)] for name, run in work.items()}
+        rows.append(
+            {"variants": problem.dosages.shape[1], **{name: float(np.median(times)) for name, times in spent.items()}}
+        )
+    table = pd.DataFrame(rows)
+    if before is not None:
+        table["before / ours"] = table["before"] / table["ours"]
+    return table
+
+
+def compare_numbers(genes: int) -> pd.DataFrame:
+    """Compare with glmnet at ``thresh=1e-14``, where its own solutions are exact enough to judge by."""
+    rows = []
+    for gene in range(genes):
+        problem = make_problem(150 + 50 * (gene % 4), 60_000 + 40_000 * (gene % 3), 200 + gene)
+        fit, exact = ours(problem, 100), glmnet(problem, tight=True)
+        scale = problem.dosages.std(axis=0)
+        rows.append(
+            {
+                "individuals": problem.dosages.shape[0],
+                "variants": problem.dosages.shape[1],
+                "same penalty": bool(np.isclose(fit.alpha, exact.penalty, rtol=1e-6)),
+                "error": abs(fit.inner_errors.min() / exact.error - 1),
+                "coefficients": np.abs(fit.coefficients - exact.coefficients * scale).max(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def measure_memory(individuals: int, windows: int, patience: int) -> None:
+    problem = make_problem(individuals, 1_000_000, 3, windows=windows)
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    start = time.process_time()
+    fit = ours(problem, patience)
+    print(
+        f"| {individuals:,} | {problem.dosages.shape[1]:,} | {fit.inner_errors.size} | "
+        f"{time.process_time() - start:.0f} | {problem.dosages.size * 8 / 2**30:.2f} | {resident:.2f} | "
+        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} |"
+    )
+
+
+def load_before(checkout: Path) -> ModuleType:
+    source = checkout / "src/pgxeval/predictors/penalty.py"
+    specification = importlib.util.spec_from_file_location("penalty_before", source)
+    if specification is None or specification.loader is None:
+        raise SystemExit(f"{source} cannot be imported")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["penalty_before"] = module
+    specification.loader.exec_module(module)
+    return module
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--before", type=Path, help="checkout of the commit before the compiled solver")
+    parser.add_argument("--genes", type=int, default=8, help="genes of 953 individuals")
+    parser.add_argument("--memory", nargs=3, type=int, metavar=("INDIVIDUALS", "MB", "PATIENCE"), help="memory alone")
+    settings = parser.parse_args()
+    if settings.memory:
+        with threadpool_limits(1):
+            measure_memory(*settings.memory)
+        return
+    before = load_before(settings.before) if settings.before else None
+    with threadpool_limits(1):
+        ours(make_problem(100, 20_000, 1), 100)  # compile
+        large = time_whole_window(953, 2_000_000, settings.genes, before)
+        small = time_small_window(20, before)
+        numbers = compare_numbers(60)
+    memory = [
+        subprocess.run(
+            [sys.executable, __file__, "--memory", *arguments],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for arguments in (("953", "2", "10"), ("5000", "8", "10"))
+    ]
+    report = f"""# Elastic net
+
+{__doc__}
+{machine("numpy", "numba", "scikit-learn")}
+
+## 953 individuals, windows of 2 Mb
+
+{large.to_markdown(index=False, floatfmt=".2f")}
+
+Medians over genes: cv.glmnet takes {large["cv.glmnet / ours"].median():.1f} times as long as the default, which ends
+the path where it no longer pays (bar: 8), and {large["cv.glmnet / ours, 100 penalties"].median():.1f} times as long as
+the full path (bar: 3).
+
+## 240 individuals, about 127 variants
+
+{small.median().to_frame("median over 20 genes").T.to_markdown(floatfmt=".3f")}
+
+## The same numbers as glmnet
+
+Against ``cv.glmnet(thresh=1e-14)`` on {len(numbers)} genes of {numbers["individuals"].min()} to
+{numbers["individuals"].max()} individuals and {numbers["variants"].min()} to {numbers["variants"].max()} variants:
+the chosen penalty is the same in {int(numbers["same penalty"].sum())}, the smallest inner error differs by at most
+{numbers["error"].max():.1e} (relative), and the coefficients of columns of unit variance by at most
+{numbers["coefficients"].max():.1e}.
+
+## Memory
+
+Peak of the whole process [GB]; `dosages` is the size of the float64 matrix alone, `start` the peak after the
+simulation.
+
+| individuals | variants | penalties followed | seconds | dosages | start | peak |
+|---|---|---|---|---|---|---|
+{"".join(memory)}"""
+    print(report)
+    Path(__file__).with_suffix(".md").write_text(report)
+
+
+if __name__ == "__main__":
+    main()
