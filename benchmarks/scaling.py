@@ -1,0 +1,139 @@
+"""Cost of a fit against individuals and variants, and of a run against genes, with fitted exponents.
+
+Writes the Markdown file of the same name next to this script and the figure of the docs. A fit goes from a training
+set to predictions of 200 others; both predictors have their default settings. Times are processor
+seconds of one thread, the median over genes. The exponent is the slope of the logarithm of the time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from measuring import machine
+from threadpoolctl import threadpool_limits
+
+import pgxeval
+from pgxeval.genome.intervals import Interval
+from pgxeval.predictors.trained import CisVariants, CisWindow, TrainingGenotypes, TrainingSet
+from pgxeval.simulation.linkage import simulate_window
+from pgxeval.simulation.simulate import simulate_cohort_in_memory
+
+MUTATION_RATE = 2.45e-8
+INDIVIDUALS = (300, 953, 3_000, 10_000)
+VARIANTS = (625, 1_250, 2_500, 5_000, 10_000, 20_000)
+GENES = (20, 40, 80, 160, 320)
+HELD_OUT = 200
+FIGURE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "cost.svg"
+
+PREDICTORS = (pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor())
+
+
+def window_of(individuals: int, variants: int, seed: int) -> CisWindow:
+    """Return the dosages of neighbouring variants of MAF >= 0.01."""
+    window_bp = int(variants / 5_200 * 2_400_000)
+    window = simulate_window(individuals, window_bp, seed=seed, mutation_rate=MUTATION_RATE)
+    chosen = np.flatnonzero(window.minor_allele_frequency >= 0.01)[:variants]
+    return CisWindow(
+        interval=Interval("chr1", 0, window_bp),
+        individuals=tuple(f"I{i:05d}" for i in range(individuals)),
+        calls=np.ascontiguousarray(window.dosages[:, chosen]),
+    )
+
+
+def fits(individuals: int, variants: int, seed: int) -> dict[str, float]:
+    """Return the seconds of one fit of each predictor, with what they share counted for both."""
+    window = window_of(individuals + HELD_OUT, variants, seed)
+    rng = np.random.default_rng(seed)
+    causal = window.calls[:, rng.choice(window.calls.shape[1], 3, replace=False)].astype(np.float64)
+    genetic = (causal - causal.mean(axis=0)).sum(axis=1)
+    y = genetic / genetic.std() * 0.2**0.5 + rng.standard_normal(genetic.size) * 0.8**0.5
+    rows, others = np.arange(individuals), np.arange(individuals, individuals + HELD_OUT)
+    seconds = {}
+    for predictor in PREDICTORS:
+        start = time.process_time()
+        genotypes = TrainingGenotypes.take(CisVariants(), "G", window, rows)
+        fitted = predictor.fit_training(TrainingSet(genotypes=genotypes, expression=y[rows]), seed=seed)
+        fitted.predict_window(window, others)
+        seconds[predictor.name] = time.process_time() - start
+    return seconds
+
+
+def whole_runs() -> pd.DataFrame:
+    """Return the seconds of whole runs of 90 individuals and small windows."""
+    cohort, _ = simulate_cohort_in_memory(individuals=90, kinds={"additive": max(GENES)}, window_bp=30_000, seed=1)
+    rows = []
+    for genes in GENES:
+        part = cohort.subset(genes=[gene.gene_id for gene in cohort.genes[:genes]])
+        start = time.process_time()
+        pgxeval.predict_cohort(
+            part,
+            [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor(n_estimators=20)],
+            replicates=0,
+            workers=1,
+            progress=False,
+        )
+        rows.append({"genes": genes, "whole run": time.process_time() - start})
+    return pd.DataFrame(rows).set_index("genes")
+
+
+def exponents(table: pd.DataFrame) -> dict[str, float]:
+    x = np.log(table.index.to_numpy(dtype=np.float64))
+    return {str(name): float(np.polyfit(x, np.log(table[name]), 1)[0]) for name in table}
+
+
+def draw(tables: dict[str, pd.DataFrame]) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, len(tables), figsize=(10, 3.4), layout="constrained")
+    for axis, (what, table) in zip(axes, tables.items(), strict=True):
+        for name, slope in exponents(table).items():
+            axis.loglog(table.index, table[name], "o-", label=f"{name.replace('_', ' ')}: exponent {slope:.2f}")
+        axis.set(xlabel=what, ylabel="processor seconds")
+        axis.set_xticks(list(table.index), [f"{value:,}" for value in table.index], rotation=45)
+        axis.minorticks_off()
+        axis.legend(fontsize=8)
+    figure.savefig(FIGURE, metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--genes", type=int, default=1, help="genes per size")
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
+    tables = {}
+    with threadpool_limits(1):
+        fits(100, 625, 0)  # compile
+        for what, sizes in (("individuals", INDIVIDUALS), ("variants", VARIANTS)):
+            rows = []
+            for size in sizes:
+                n, p = (size, 5_000) if what == "individuals" else (762, size)
+                found = pd.DataFrame([fits(n, p, seed) for seed in range(asked.genes)]).median()
+                rows.append({what: size, **found})
+                print(rows[-1], flush=True)
+            tables[what] = pd.DataFrame(rows).set_index(what)
+        tables["genes"] = whole_runs()
+    draw(tables)
+    parts = []
+    settings = {
+        "individuals": "One fit, 5,000 variants",
+        "variants": "One fit, 762 individuals",
+        "genes": "Whole run of 90 individuals and windows of 30 kb, five folds, 20 trees",
+    }
+    for what, table in tables.items():
+        slopes = ", ".join(f"{name.replace('_', ' ')} {slope:.2f}" for name, slope in exponents(table).items())
+        parts.append(f"## {settings[what]}\n\n{table.to_markdown(floatfmt='.3f')}\n\nExponents: {slopes}.\n")
+    report = f"# Scaling\n\n{__doc__}\n{machine('numpy', 'numba', 'scikit-learn')}\n\n" + "\n".join(parts)
+    print(report)
+    Path(__file__).with_suffix(".md").write_text(report)
+
+
+if __name__ == "__main__":
+    main()
