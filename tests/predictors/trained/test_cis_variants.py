@@ -1,4 +1,4 @@
-"""Which variants pass, and what stands in for a missing call."""
+"""Which variants pass, and what replaces a missing call."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GENE = Gene(gene_id="G", contig="chr1", start=5_000, end=6_000)
 
 
 class Table:
-    """Stands in for a PersonalGenome: dosages straight from an array."""
+    """Replaces a PersonalGenome: dosages straight from an array."""
 
     def __init__(self, dosages: np.ndarray) -> None:
         self.table = dosages if dosages.dtype == np.float32 else dosages.astype(np.int8)
@@ -66,6 +66,20 @@ def test_missing_calls_become_the_training_mean_also_in_others() -> None:
     mean = dosages[1:20].mean()
     assert selected.means.tolist() == pytest.approx([mean])
     assert selected.dosages(genome, [NAMES[0], NAMES[39], NAMES[2]]).ravel().tolist() == pytest.approx([mean, mean, 2])
+
+
+def test_the_field_of_the_dosages_reaches_the_genome() -> None:
+    fields = []
+
+    class Genome(Table):
+        def dosages(self, interval: object, individuals: tuple[str, ...], field: str = "default") -> Dosages:
+            fields.append(field)
+            return super().dosages(interval, individuals)
+
+    genome = Genome(np.random.default_rng(0).uniform(0, 2, (40, 5)).astype(np.float32))
+    for rule in (CisVariants(), CisVariants(field="DS")):
+        rule.select(GENE, genome, NAMES).dosages(genome, NAMES[:3])
+    assert fields == ["default", "default", "DS", "DS"]
 
 
 def test_genotypes_of_others_change_nothing() -> None:

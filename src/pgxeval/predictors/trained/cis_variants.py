@@ -174,7 +174,7 @@ def _read(
 ) -> Dosages:
     if field is None:
         return genome.dosages(interval, individuals)
-    return genome.dosages(interval, individuals, field=field)  # type: ignore[arg-type,unused-ignore]
+    return genome.dosages(interval, individuals, field=field)
 
 
 def _tally(

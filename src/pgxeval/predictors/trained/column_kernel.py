@@ -93,7 +93,7 @@ def bin_columns(
 
 @compiled
 def tally_calls(calls: npt.NDArray[np.int8], rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Return int32 (4, n_columns): number, sum, smallest and largest of the calls in `rows`; -1 is no call.
+    """Return int32 (4, n_columns): number, sum, smallest and largest of the calls in `rows`; -1 marks a missing call.
 
     A column without any call has 127 as its smallest and -1 as its largest dosage.
     """

@@ -159,7 +159,7 @@ def _code_calls(calls: npt.NDArray[Any], means: npt.NDArray[np.float64]) -> _Cod
     n_columns = calls.shape[1]
     value = np.stack([means, *(np.full(n_columns, float(copies)) for copies in range(3))])
     present = np.stack([(calls < 0).any(axis=0), *((calls == copies).any(axis=0) for copies in range(3))])
-    counted = present.copy()  # a mean that equals a dosage which occurs is no level of its own
+    counted = present.copy()  # a mean that equals an observed dosage adds no level
     counted[0] &= ~(present[1:] & (value[1:] == means)).any(axis=0)
     rank = np.stack([(counted & (value < value[row])).sum(axis=0) for row in range(4)]).astype(np.uint8)
     codes = np.empty(calls.shape, dtype=np.uint8)
