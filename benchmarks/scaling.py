@@ -1,7 +1,7 @@
 """Cost of a fit against individuals and variants, and of a run against genes, with fitted exponents.
 
 Writes the Markdown file of the same name next to this script and the figure of the docs. A fit goes from a training
-set to predictions of 200 others; both predictors have their default settings. Times are processor
+set to predictions of 200 others; the predictors have their default settings. Times are processor
 seconds of one thread, the median over genes. The exponent is the slope of the logarithm of the time.
 """
 
@@ -30,7 +30,10 @@ GENES = (20, 40, 80, 160, 320)
 HELD_OUT = 200
 FIGURE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "cost.svg"
 
-PREDICTORS = (pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor())
+PREDICTORS = {
+    "elastic_net": pgxeval.ElasticNetPredictor(),
+    "random_forest": pgxeval.RandomForestPredictor(),
+}
 
 
 def window_of(individuals: int, variants: int, seed: int) -> CisWindow:
@@ -45,7 +48,7 @@ def window_of(individuals: int, variants: int, seed: int) -> CisWindow:
     )
 
 
-def fits(individuals: int, variants: int, seed: int) -> dict[str, float]:
+def fits(names: list[str], individuals: int, variants: int, seed: int) -> dict[str, float]:
     """Return the seconds of one fit of each predictor, with what they share counted for both."""
     window = window_of(individuals + HELD_OUT, variants, seed)
     rng = np.random.default_rng(seed)
@@ -54,7 +57,7 @@ def fits(individuals: int, variants: int, seed: int) -> dict[str, float]:
     y = genetic / genetic.std() * 0.2**0.5 + rng.standard_normal(genetic.size) * 0.8**0.5
     rows, others = np.arange(individuals), np.arange(individuals, individuals + HELD_OUT)
     seconds = {}
-    for predictor in PREDICTORS:
+    for predictor in map(PREDICTORS.__getitem__, names):
         start = time.process_time()
         genotypes = TrainingGenotypes.take(CisVariants(), "G", window, rows)
         fitted = predictor.fit_training(TrainingSet(genotypes=genotypes, expression=y[rows]), seed=seed)
@@ -63,7 +66,7 @@ def fits(individuals: int, variants: int, seed: int) -> dict[str, float]:
     return seconds
 
 
-def whole_runs() -> pd.DataFrame:
+def whole_runs(names: list[str]) -> pd.DataFrame:
     """Return the seconds of whole runs of 90 individuals and small windows."""
     cohort, _ = simulate_cohort_in_memory(individuals=90, kinds={"additive": max(GENES)}, window_bp=30_000, seed=1)
     rows = []
@@ -72,7 +75,7 @@ def whole_runs() -> pd.DataFrame:
         start = time.process_time()
         pgxeval.predict_cohort(
             part,
-            [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor(n_estimators=20)],
+            [PREDICTORS[name] for name in names],
             replicates=0,
             workers=1,
             progress=False,
@@ -106,26 +109,27 @@ def draw(tables: dict[str, pd.DataFrame]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--genes", type=int, default=1, help="genes per size")
+    parser.add_argument("--predictors", nargs="+", choices=PREDICTORS, default=list(PREDICTORS))
     asked = parser.parse_args()
     warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
     tables = {}
     with threadpool_limits(1):
-        fits(100, 625, 0)  # compile
+        fits(asked.predictors, 100, 625, 0)  # compile
         for what, sizes in (("individuals", INDIVIDUALS), ("variants", VARIANTS)):
             rows = []
             for size in sizes:
                 n, p = (size, 5_000) if what == "individuals" else (762, size)
-                found = pd.DataFrame([fits(n, p, seed) for seed in range(asked.genes)]).median()
+                found = pd.DataFrame([fits(asked.predictors, n, p, seed) for seed in range(asked.genes)]).median()
                 rows.append({what: size, **found})
                 print(rows[-1], flush=True)
             tables[what] = pd.DataFrame(rows).set_index(what)
-        tables["genes"] = whole_runs()
+        tables["genes"] = whole_runs(asked.predictors)
     draw(tables)
     parts = []
     settings = {
         "individuals": "One fit, 5,000 variants",
         "variants": "One fit, 762 individuals",
-        "genes": "Whole run of 90 individuals and windows of 30 kb, five folds, 20 trees",
+        "genes": "Whole run of 90 individuals and windows of 30 kb, five folds",
     }
     for what, table in tables.items():
         slopes = ", ".join(f"{name.replace('_', ' ')} {slope:.2f}" for name, slope in exponents(table).items())
