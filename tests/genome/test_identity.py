@@ -130,13 +130,12 @@ def test_identity_does_not_depend_on_the_place_but_on_everything_else(tmp_path: 
         PersonalGenome(path, fasta, unphased="as_written").identity(),
     ]
     os.utime(path, (1e9, 1e9))
-    others.append(PersonalGenome(path, fasta).identity())
+    assert PersonalGenome(path, fasta).identity() == first  # all of a small file is digested
     stamp = path.stat().st_mtime_ns
     write(oracles, path, ["1|0", "1|1"])  # the same size, and now the same time
     os.utime(path, ns=(stamp, stamp))
     others.append(PersonalGenome(path, fasta).identity())
     assert first not in others
-    assert others[-1] != others[-2]
 
 
 @pytest.mark.parametrize(
@@ -194,4 +193,7 @@ def test_digest_of_a_large_file_sees_header_end_and_samples(tmp_path: Path) -> N
     assert seen >= 4  # both ends always, and some of the places between
     path.write_bytes(data.tobytes())
     assert sampled_digest(path) == first
-    assert FileStamp.of(path).identity()["size"] == 20_000_000
+    before = FileStamp.of(path).identity()
+    assert before["size"] == 20_000_000
+    os.utime(path, (1e9, 1e9))
+    assert FileStamp.of(path).identity() != before

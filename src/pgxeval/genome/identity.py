@@ -16,7 +16,7 @@ Json: TypeAlias = "str | int | float | bool | list[Json] | dict[str, Json] | Non
 Identity: TypeAlias = dict[str, Json]
 """What a result depends on in a file, as plain values: equal for equal versions of it."""
 
-_WHOLE_BYTES = 1 << 22
+_WHOLE_BYTES = 1 << 24
 _END_BYTES = 1 << 18
 _SAMPLE_BYTES = 1 << 12
 _N_SAMPLES = 256
@@ -79,7 +79,9 @@ class FileStamp:
             )
 
     def identity(self) -> Identity:
-        """Return size, time and a digest of the content, without the path.
+        """Return size and a digest of the content, without the path; of files above 16 MiB, also the time.
+
+        Up to 16 MiB all of the content is digested, so that a copy is the same file; above, samples of it.
 
         Raises
         ------
@@ -87,11 +89,12 @@ class FileStamp:
             If the file has changed since the stamp was made.
         """
         self.check()
-        return {"size": self.size, "modified_ns": self.modified_ns, "content": sampled_digest(self.path)}
+        found: Identity = {"size": self.size, "content": sampled_digest(self.path)}
+        return found if self.size <= _WHOLE_BYTES else {**found, "modified_ns": self.modified_ns}
 
 
 def sampled_digest(path: str | os.PathLike[str]) -> str:
-    """Return a digest of a file's content: of all up to 4 MB, else of both ends and of 256 samples between.
+    """Return a digest of a file's content: of all of it up to 16 MiB, else of both ends and of 256 samples between.
 
     Raises
     ------

@@ -181,7 +181,8 @@ class PersonalGenome:
     def identity(self) -> Identity:
         """Return everything that shapes dosages and haplotypes, as plain values: equal for equal files and policies.
 
-        Files are identified by size, time and a digest of header, index and samples of their content, never by name.
+        Files are identified by size and digests of header, index and content (of large files samples, and the time of
+        the last change), never by name.
 
         Raises
         ------

@@ -126,7 +126,7 @@ class ReferenceGenome:
         return Path(self._stamp.path)
 
     def identity(self) -> Identity:
-        """Return what tells this version of the file from others: size, time, digests of index and content."""
+        """Return what tells this version of the file from others: size, digests of index and content."""
         index = [f"{name} {' '.join(map(str, entry))}" for name, entry in self._index.items()]
         return {"format": "FASTA", "file": self._stamp.identity(), "index": text_digest(index)}
 

@@ -59,7 +59,7 @@ class HasIdentity(Protocol):
     def identity(self) -> Identity:
         """Return plain values that are equal for equal versions of the files and differ for others.
 
-        They cover size, time and a digest of header, index and samples of the content, but no path.
+        They cover size and digests of header, index and content (of large files samples, and the time), but no path.
         """
         ...
 
