@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 
@@ -99,7 +100,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             path.rename(tmp_path / path.name.replace(made.files[name].name, called))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(prediction, "NULL_DRAWS", 2)
-    monkeypatch.setattr(prediction.joblib, "cpu_count", lambda: 1)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
     return tmp_path
 
 

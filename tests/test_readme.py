@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 
@@ -30,7 +31,7 @@ def test_the_front_door_and_a_model_of_ones_own(
     made.covariates.rename(tmp_path / "covariates.txt")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(prediction, "NULL_DRAWS", 12)
-    monkeypatch.setattr(prediction.joblib, "cpu_count", lambda: 1)  # pytest.warns and worker threads do not go together
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)  # pytest.warns and worker threads do not go together
     names: dict[str, object] = {}
     with pytest.warns(pgxeval.PgxevalWarning, match="blocks"):
         exec(blocks[0], names)
@@ -75,7 +76,7 @@ def test_the_deep_models(
     write_enformer(tmp_path / "weights-folder", thin)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(prediction, "NULL_DRAWS", 2)
-    monkeypatch.setattr(prediction.joblib, "cpu_count", lambda: 1)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
     monkeypatch.setenv("PGXEVAL_CACHE", str(tmp_path / "scores"))
     cohort = pgxeval.Cohort.from_files(
         expression=made.expression, genotypes=made.genotypes, genes=made.genes, reference=made.reference
