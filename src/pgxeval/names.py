@@ -10,6 +10,8 @@ from collections.abc import Collection, Iterable, Sequence
 # ENSG00000223972.5, ENSG00000182378.15_PAR_Y, and the GRCh37-lifted ENSG00000223972.5_2.
 _VERSIONED = re.compile(r"(ENS[A-Z]*\d+)\.\d+(?:_\d+)?(_PAR_Y)?")
 
+_LONGEST = 60
+
 
 def near_names(name: str, available: Iterable[str], limit: int = 3) -> str:
     """Return a clause that offers names close to one that was not found; empty where none is close."""
@@ -19,7 +21,7 @@ def near_names(name: str, available: Iterable[str], limit: int = 3) -> str:
 
 def known_names(available: Collection[str], limit: int = 8) -> str:
     """Return the first names of a collection and how many more there are, for a message."""
-    shown = list(available)[:limit]
+    shown = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in list(available)[:limit]]
     more = len(available) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "") if shown else "none"
 

@@ -275,6 +275,8 @@ def names(template: str) -> list[str]:
         ("NA128{}", "NA128{}_NA128{}", "NA1280_NA1280 in the genotypes may be NA1280 in the expression"),
         ("na128{}", "NA128{}", "na1280 in the expression table may be NA1280"),
         ("00{}x", "{}x", "000x in the expression table may be 0x"),
+        ("X10{}", "10{}", r"X100 in the expression table may be 100 in the genotypes.*check\.names=FALSE"),
+        ("10{}x", "X10{}x", r"X100x in the genotypes may be 100x in the expression table.*check\.names=FALSE"),
         ("HG.{}", "HG-{}", r"HG\.0 in the expression table may be HG-0"),
         ("A{}", "B{}", "exact names$"),
     ],

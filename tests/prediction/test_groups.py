@@ -1,4 +1,4 @@
-"""Relatives leak between folds, and `groups=` stops it: outer folds, inner folds and permutations."""
+"""Relatives leak between folds, and `groups=` stops it; training expression given covariates."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import attrs
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 
 from pgxeval.cohort import Cohort, Expression
+from pgxeval.errors import TableError
 from pgxeval.evaluation import Evaluator
 from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.prediction import predict_cohort
+from pgxeval.prediction.crossfit import residualise
 from pgxeval.predictors.protocol import Prediction
 from pgxeval.predictors.trained import ElasticNetPredictor
 from pgxeval.seeding import assign_folds
@@ -121,3 +124,19 @@ def test_inner_folds_of_the_elastic_net_keep_groups_together(
     (individuals, labels), (_, without) = seen
     assert labels == [donors[name] for name in individuals]
     assert without is None
+
+
+@pytest.mark.parametrize("kind", ["free", "collinear", "scales"])
+def test_training_expression_is_residualised_as_statsmodels_does(kind: str) -> None:
+    rng = np.random.default_rng(7)
+    free = rng.normal(size=(40, 3))
+    covariates = {
+        "free": free,
+        "collinear": np.column_stack([free, free @ [1, 2, 3], np.ones(40)]),
+        "scales": free * [1e-9, 1, 1e12] + [0, 50, 3e13],
+    }[kind]
+    y = rng.normal(size=40)
+    oracle = sm.OLS(y, sm.add_constant(free)).fit().resid
+    np.testing.assert_allclose(residualise(y, covariates), oracle, atol=1e-9)
+    with pytest.raises(TableError, match=r"fold 3: 4 training individuals and 3 covariates leave no degrees"):
+        residualise(y[:4], free[:4], where="fold 3")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pgxeval.cohort.covariates import covariate_basis
 from pgxeval.errors import PgxevalError, TableError
 from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, Predictor, TrainablePredictor
 from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow
@@ -319,14 +320,11 @@ def residualise(
     TableError
         If fewer than two degrees of freedom are left.
     """
-    design = np.column_stack([np.ones(expression.size), covariates])
-    spread = np.abs(design).max(axis=0, initial=0.0)
-    design = design / np.where(spread > 0, spread, 1.0)
-    coefficients, _, rank, _ = np.linalg.lstsq(design, expression, rcond=None)
-    if expression.size - rank < 2:
+    basis = covariate_basis(covariates, expression.size)
+    if expression.size - basis.shape[1] < 2:
         raise TableError(
             f"{where}: {expression.size} training individuals and {covariates.shape[1]} covariates leave no "
             "degrees of freedom; give fewer covariates or more individuals"
         )
-    residuals: npt.NDArray[np.float64] = expression - design @ coefficients
+    residuals: npt.NDArray[np.float64] = expression - basis @ (basis.T @ expression)
     return residuals
