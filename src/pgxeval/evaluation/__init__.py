@@ -4,6 +4,7 @@ from pgxeval.evaluation.across_genes import across_genes
 from pgxeval.evaluation.concordance import OddsRatio, PairedTable, Share
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.evaluator import Evaluator, evaluate_tissues
+from pgxeval.evaluation.gene_comparison import compare_genes, flips
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.mechanism import Agreement, MechanismSettings, compare_effects
 from pgxeval.evaluation.nonadditivity import Nonadditivity, NonadditivitySettings, nonadditivity
@@ -25,7 +26,9 @@ __all__ = [
     "Share",
     "across_genes",
     "compare_effects",
+    "compare_genes",
     "evaluate_tissues",
+    "flips",
     "gain_of",
     "gain_test",
     "nonadditivity",

@@ -28,7 +28,7 @@ METHODS: tuple[tuple[str, str], ...] = (
         "therefore shown next to the share that the same predictor reaches when the whole procedure is run again on "
         "permuted expression (one joint permutation of the individuals for all genes in each replicate). Half is the "
         "reference of zero-shot predictors only. The interval of the difference includes the variance between "
-        "replicates.",
+        "replicates, which takes at least five replicates to be well known.",
     ),
     (
         "p and q values",
