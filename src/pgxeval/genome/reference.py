@@ -29,7 +29,7 @@ _ABSURD = 1 << 60
 _MOST_COMPRESSION = 1 << 11  # more than gzip reaches
 
 
-def _base_table() -> npt.NDArray[np.uint8]:
+def _base_table() -> bytes:
     """Return the table from any byte to an upper-case base; anything that is not a letter of a base becomes 0."""
     table = np.zeros(256, dtype=np.uint8)
     for letter in b"ACGTNRYSWKMBDHVU":
@@ -37,7 +37,7 @@ def _base_table() -> npt.NDArray[np.uint8]:
         table[letter + 32] = letter
     table[ord("U")] = table[ord("u")] = ord("T")
     table[ord("-")] = table[ord("*")] = _N
-    return table
+    return table.tobytes()
 
 
 _BASES = _base_table()
@@ -202,8 +202,8 @@ class ReferenceGenome:
                 data = handle.read(last - begin)
         else:
             data = self._blocks.read(begin, last)
-        raw = _drop_line_ends(np.frombuffer(data, np.uint8), start % line_bases, line_bases, line_width)
-        bases = _BASES[raw]
+        letters = np.frombuffer(data.translate(_BASES), np.uint8)  # far quicker than to index the table
+        bases = _drop_line_ends(letters, start % line_bases, line_bases, line_width)
         if bases.size != end - start or not bases.all():
             raise InputFileError(
                 f"{self.path}: {name}:{start}-{end} (0-based) does not hold the {end - start} bases that its index "
