@@ -1,6 +1,6 @@
-"""Genotypes out of a file: `GenotypeSource.read` beside cyvcf2 and pysam, in one run, one thread each.
+"""Genotypes out of a file: `GenotypeSource.read` compared with cyvcf2 and pysam, in one run, one thread each.
 
-Writes `genotypes.md` beside this file. A window of 196,608 bp of 953 simulated individuals is read into arrays:
+Writes `genotypes.md` next to this file. A window of 196,608 bp of 953 simulated individuals is read into arrays:
 alleles and phase for all records by ours, ``genotype.array()`` record by record by cyvcf2, ``sample.allele_indices`` by
 pysam (on fewer records, scaled). Files are open before the clock starts and lie in the page cache; each number is the
 median over windows and repeats, compiling is not counted. `of it decompression` is what ours
@@ -110,7 +110,7 @@ def main() -> None:
         table = measure(cohort, 2 if asked.quick else 9)
     text = table.to_markdown(index=False, floatfmt=("", "", ".1f", ".1f", ".1f", ".0f", ".0f", ".1f", ".1f", ".0f", ""))
     about = (
-        f"{len(cohort.individuals)} individuals, {cohort.variants_per_kb:.1f} variants a kb. "
+        f"{len(cohort.individuals)} individuals, {cohort.variants_per_kb:.1f} variants per kb. "
         f"{machine('cyvcf2', 'pysam', 'numba', 'isal')}"
     )
     report = f"# Genotypes out of a file\n\n{__doc__}\n{about}\n\n{text}\n"

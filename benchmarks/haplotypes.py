@@ -1,13 +1,13 @@
-"""Haplotypes from VCF and FASTA, beside GenVarLoader, `bcftools consensus` and a plain copy of memory, in one run.
+"""Haplotypes from VCF and FASTA against GenVarLoader, `bcftools consensus` and a plain copy of memory, in one run.
 
-Writes `haplotypes.md` beside this file. Windows are 196,608 bp of 953 simulated individuals; files lie in the page
+Writes `haplotypes.md` next to this file. Windows are 196,608 bp of 953 simulated individuals; files lie in the page
 cache, all numbers are medians of repeats taken in turn, numba's compiling is done before and not counted.
-GenVarLoader runs in a Python of its own (``--genvarloader``), which answers one request after the other. Before
+GenVarLoader runs in a separate Python (``--genvarloader``), which answers one request after the other. Before
 anything is timed, its haplotypes of every window, and those of `bcftools consensus` for the individuals that
 it is timed on, are compared with ours. Its arrays hold every haplotype; ours hold each distinct one once, and an
 index says who carries it. Its index of the VCF is made before and not counted.
 
-A process of its own, which does nothing else, says what one pass of `iter_haplotypes` adds to its memory: the
+A separate process, which does nothing else, measures what one pass of `iter_haplotypes` adds to its memory: the
 genotypes of the window, the edits, and two batches of eight sequences, as the next is made while one is still held.
 The 10,000 individuals come thinned to the density of the 953, and as the coalescent gives them.
 """
@@ -36,7 +36,7 @@ _BATCH = 8
 
 
 class GenVarLoader:
-    """The other Python, with its files in a folder of its own."""
+    """The other Python, with its files in a separate folder."""
 
     def __init__(self, python: str, cohort: BenchmarkCohort, folder: Path) -> None:
         script = Path(__file__).with_name("genvarloader_side.py")
@@ -267,7 +267,7 @@ def measure_memory(genotypes: str, reference: str) -> None:
         json.dumps(
             {
                 "individuals": len(genome.individuals),
-                "variants a kb": calls.records.n_records / (WINDOW_BP + 4096) * 1000,
+                "variants per kb": calls.records.n_records / (WINDOW_BP + 4096) * 1000,
                 "distinct": n_distinct,
                 "genotypes of the window [MB]": calls.nbytes / 1e6,
                 "batch [MB]": _BATCH * WINDOW_BP / 1e6,
@@ -315,7 +315,7 @@ def main() -> None:
     table = pd.DataFrame(rows).to_markdown(index=False, floatfmt=("", ",.1f", "", ",.1f", ",.2f", "", ""))
     needs = peaks.to_markdown(index=False, floatfmt=(",.0f", ".1f", ",.0f", ",.1f", ".1f", ",.1f", ",.0f", ",.0f"))
     about = (
-        f"{len(cohort.individuals)} individuals, {cohort.variants_per_kb:.1f} variants a kb, one in ten an insertion "
+        f"{len(cohort.individuals)} individuals, {cohort.variants_per_kb:.1f} variants per kb, one in ten an insertion "
         f"or deletion. {machine('pysam', 'numba', 'numpy', 'isal')} {_programs()} pgxeval {pgxeval.__version__}."
     )
     report = f"# Haplotypes\n\n{__doc__}\n{about}\n\n{table}\n\n## Memory of `iter_haplotypes`\n\n{needs}\n"

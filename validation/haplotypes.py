@@ -1,6 +1,6 @@
 """Are haplotypes exact? Every one of 91 individuals over 44 windows, drawn cases, a stress test and a fuzz run.
 
-Writes `haplotypes.md` beside this file. The judges are `bcftools consensus` (run once a haplotype over the whole
+Writes `haplotypes.md` next to this file. The judges are `bcftools consensus` (run once a haplotype over the whole
 contig with its chain file, then sliced), the slow implementation of `tests/genome/oracles.py`, and the strict
 parser of `tests/genome/test_fuzz.py`.
 """

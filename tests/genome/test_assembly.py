@@ -154,7 +154,7 @@ def test_haploid_calls_make_one_haplotype(tmp_path: Path, oracles: ModuleType) -
     assert haplotypes.counts["haploid"] == 3
     assert haplotypes.index.tolist() == [[0, -1], [1, 2], [3, -1], [0, -1], [3, 3]]
     assert haplotypes["p0", 0].sequence == edited((10, 11, "C"))
-    with pytest.raises(UnknownNameError, match="individual p0 is haploid over c:5-45: there is no copy 1"):
+    with pytest.raises(UnknownNameError, match="individual p0 is haploid over c:5-45: copy 1 does not exist"):
         haplotypes["p0", 1]
 
 
@@ -223,7 +223,7 @@ def test_unused_records_are_not_compared(tmp_path: Path, oracles: ModuleType) ->
     assert genome.haplotypes(WINDOW).n_distinct == 1
 
 
-# --- alleles that are no bases
+# --- alleles without bases
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_a_deletion_that_spans_the_start_is_honoured(genome: PersonalGenome) -> 
 
 
 def test_first_of_overlapping_records_wins_from_far_before_the_window(oracles: ModuleType) -> None:
-    """A chain of deletions, each overlapping the next: whether the last is taken hangs on the first."""
+    """A chain of deletions, each overlapping the next: whether the last is taken depends on the first."""
     bases = "ACGTTGCAAC" * 1000
     chain = [(start, bases[start : start + 60], [bases[start]]) for start in range(100, 8_000, 50)]
     alleles = [[1, 0] if i else [1, 1] for i in range(len(chain))]

@@ -53,13 +53,13 @@ def test_one_unphased_heterozygote_empties_only_its_individual(tmp_path: Path, o
     assert found.n_distinct <= right.n_distinct
     alone = genome.haplotypes(WINDOW, ["p3"])
     assert alone["p3", 0].sequence == right["p3", 0].sequence
-    assert genome.haplotypes(Interval("c", 100, 250)).refused == {}  # behind the record nobody is refused
+    assert genome.haplotypes(Interval("c", 100, 250)).refused == {}  # after the record no individual is refused
     with pytest.raises(GenotypeError, match=r"1 unphased heterozygous genotypes .* the first at c:96 of p7"):
         genome.haplotypes(WINDOW, ["p7"])
 
 
 def test_whom_a_policy_refuses_does_not_depend_on_others(tmp_path: Path, oracles: ModuleType) -> None:
-    """A deletion that draws in bases for one individual does not refuse another for a record behind the window."""
+    """A deletion that draws in bases for one individual does not refuse another for a record after the window."""
     fasta = oracles.write_fasta(tmp_path / "r.fa", {"c": REFERENCE})
     lines = [
         oracles.record_line("c", (100, REFERENCE[100:131], [REFERENCE[100]]), ["1|1", "0|0"]),
@@ -173,7 +173,7 @@ def test_another_build_is_not_called_swapped(tmp_path: Path, oracles: ModuleType
 
 
 def test_a_cohort_without_phase_is_refused_as_a_whole(tmp_path: Path, oracles: ModuleType) -> None:
-    """Else the individuals without a heterozygote would be left: a selection that nobody asked for."""
+    """Else the individuals without a heterozygote would be left: a selection by genotype."""
     cells = [["0/1", "0/0", "1/1", "0/1", "0/1"], ["0/0", "0/0", "0/1", "0/1", "0/0"]]
     with pytest.raises(
         GenotypeError, match=r"5 unphased heterozygous genotypes over c:50-250, the first at c:61 of p0"

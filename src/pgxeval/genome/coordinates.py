@@ -13,7 +13,7 @@ NONE = -1
 class CoordinateMap:
     """The map between a haplotype's indices and reference positions, both 0-based.
 
-    It consists of blocks of bases that stand in the same order on both sides. A substituted base maps to
+    It consists of blocks of bases in the same order on both sides. A substituted base maps to
     the base that it replaces; inserted bases map to no reference base, deleted ones to no haplotype base.
 
     Parameters

@@ -107,7 +107,7 @@ class Edits:
         lengths = ends - reference
         starts = np.concatenate([[0], np.cumsum(lengths[:-1] + new)])
         lengths = np.minimum(lengths, length - starts)
-        # N off the contig is no reference base.
+        # N off the contig is not a reference base.
         before = np.clip(-reference, 0, None)
         reference, starts, lengths = reference + before, starts + before, lengths - before
         lengths = np.minimum(lengths, self.contig_length - reference)

@@ -285,7 +285,7 @@ def find_doubtful(
     unphased: Ints,
     missing: Ints,
 ) -> int:
-    """Find, for each individual, the first record of its own windows that a policy may refuse.
+    """Find, for each individual, the first record in its windows that a policy may refuse.
 
     Parameters
     ----------
@@ -345,7 +345,7 @@ def place_windows(
     edits, offsets, applied
         As `apply_alleles` made them.
     anchor
-        Reference position. Where it is deleted, the next base that is not stands in for it.
+        Reference position. Where it is deleted, the next base that is not takes its place.
     n_left, n_right
         Bases before the anchor, and from the anchor on.
     low, high

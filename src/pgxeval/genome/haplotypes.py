@@ -126,7 +126,7 @@ class Haplotypes:
 
     @property
     def anchor_deleted(self) -> npt.NDArray[np.bool_]:
-        """Bool ``(n_distinct,)``: the anchor is deleted, and the next base that is not stands in for it."""
+        """Bool ``(n_distinct,)``: the anchor is deleted, and the next base that is not takes its place."""
         deleted: npt.NDArray[np.bool_] = self.edits.placements[:, MAPPED] != self.anchor
         return deleted
 
@@ -196,7 +196,7 @@ class Haplotypes:
         if name in self.refused:
             raise GenotypeError(f"individual {name} has no haplotypes over {self.interval}: {self.refused[name]}")
         if row == ABSENT_COPY:
-            raise UnknownNameError(f"individual {name} is haploid over {self.interval}: there is no copy {copy}")
+            raise UnknownNameError(f"individual {name} is haploid over {self.interval}: copy {copy} does not exist")
         return Haplotype(individual=name, copy=copy, row=row, haplotypes=self)
 
 

@@ -47,7 +47,7 @@ class FileStamp:
         Raises
         ------
         InputFileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         InputFileError
             If its size and time cannot be read.
         """

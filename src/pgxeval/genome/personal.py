@@ -77,7 +77,7 @@ class PersonalGenome:
     Notes
     -----
     One instance may be used from several threads. It pickles by absolute path and opens the files again in the other
-    process. A window is read once for the whole cohort, whatever the number of individuals. A file that changes
+    process. A window is read once for all individuals of the cohort. A file that changes
     while it is open is an error.
     """
 
@@ -444,7 +444,7 @@ _open_genomes: WeakSet[PersonalGenome] = WeakSet()
 
 
 def _renew_locks() -> None:
-    """Give each genome a lock and a cache of its own after a fork: another thread may have held the lock."""
+    """Give each genome a new lock and an empty cache after a fork: another thread may have held the lock."""
     for genome in list(_open_genomes):
         genome._start_cache()
 

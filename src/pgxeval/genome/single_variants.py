@@ -75,7 +75,7 @@ def single_variants(
     Raises
     ------
     SettingError
-        If there is no reference, the anchor is not on the contig, or alleles are too many for memory.
+        If the genome has no reference, the anchor is not on the contig, or alleles are too many for memory.
     GenotypeError
         If a policy of the genome refuses: REF that disagrees with the FASTA, missing genotypes, mixed ploidy.
     """
@@ -154,7 +154,7 @@ def _stand_alone(
 
 
 def _ploidy(genome: PersonalGenome, alleles: npt.NDArray[np.int8], where: str) -> npt.NDArray[np.int8]:
-    """Return the copies of each individual, as haplotypes have them: a missing call does not say how many."""
+    """Return the copies of each individual, as haplotypes have them: a missing call does not tell how many."""
     first, second = alleles[..., 0], alleles[..., 1]
     missing = (first == MISSING) & (second <= MISSING)  # "." and "./."
     one = ((second == ABSENT) & ~missing).any(axis=0)

@@ -1,4 +1,4 @@
-"""Dosages by DS and GP, in VCF, BCF and PGEN: chosen where there is no GT, GT where a record lacks them."""
+"""Dosages by DS and GP, in VCF, BCF and PGEN: chosen where GT is missing, and GT where a record lacks them."""
 
 from __future__ import annotations
 

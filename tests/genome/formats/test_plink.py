@@ -192,7 +192,7 @@ def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(InputFileError, match=r"p\.pgen"):
         open_genotypes(path)
     psam.write_text("a\nb\n")
-    with pytest.raises(InputFileError, match=r"expected 5 .*no header line that begins with #IID or #FID"):
+    with pytest.raises(InputFileError, match=r"expected 5 .*no header line begins with #IID or #FID"):
         open_genotypes(path)
     psam.write_text(people)
     path.write_bytes(path.read_bytes()[:20])

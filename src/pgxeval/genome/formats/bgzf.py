@@ -30,7 +30,7 @@ _READ_BYTES = 1 << 18
 
 
 class MisplacedBlockError(InputFileError):
-    """There is no block at a place that an index gives."""
+    """No block begins at a place that an index gives."""
 
 
 def is_remote(path: str) -> bool:

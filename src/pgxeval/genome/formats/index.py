@@ -59,7 +59,7 @@ class VariantIndex:
 
     @cached_property
     def extent(self) -> Chunk | None:
-        """Virtual offsets of the first record and of the end of the last one; None where there are no records."""
+        """Virtual offsets of the first record and of the end of the last one; None for a file without records."""
         begins = [min(offsets[::2]) for bins in self.bins for _, offsets in bins.values() if offsets]
         ends = [max(offsets[1::2]) for bins in self.bins for _, offsets in bins.values() if offsets]
         return (min(begins), max(ends)) if begins else None
@@ -187,7 +187,7 @@ def check_extent(path: str, index: VariantIndex, first_record: int | None, *, te
     ------
     InputFileError
         If the first record of the index is not the first of the file, or records follow the last of the index. A
-        damaged block there is no matter of this function: it is refused when it is read.
+        damaged block there is ignored here and refused when it is read.
     """
     extent = index.extent
     begin, end = (first_record, first_record) if extent is None else extent

@@ -307,7 +307,7 @@ def _human(line: str) -> bool:
 
 
 def _sex_contig(coded: ContigNames, name: str) -> str:
-    """Return who has one copy of a contig: ``"all"``, ``"males"`` or nobody (empty)."""
+    """Return who has one copy of a contig: ``"all"``, ``"males"``, or an empty text for none."""
     letters = canonical_contig(name)
     if coded.is_human:
         letters = {"23": "X", "24": "Y", "26": "MT"}.get(letters, letters)
@@ -342,7 +342,7 @@ def _have_dosages(path: Path, n_variants: int) -> npt.NDArray[np.bool_]:
         mode, flags = header[2], header[11]
         if mode != 0x10:  # fixed width; 0x03 and 0x04 are dosages, and 0x11 has its index in another file
             return np.full(n_variants, mode in (0x03, 0x04), np.bool_)
-        if flags & 15 < 4:  # types of four bits cannot say so
+        if flags & 15 < 4:  # types of four bits have no bit for dosages
             return np.zeros(n_variants, np.bool_)
         length_bytes, count_bytes = (flags & 3) + 1, flags >> 4 & 3
         file.seek(12 + 8 * -(-n_variants // _BLOCK_VARIANTS))
@@ -391,7 +391,7 @@ def _read_psam(path: Path) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
         header = (*header, *(f"PHENO{k}" for k in range(1, len(rows[0]) - len(header) + 1)))
     wrong = next((number for number, row in enumerate(rows, start=1) if len(row) != len(header)), None)
     if wrong is not None:
-        how = "" if lines[0].startswith("#") else ": there is no header line that begins with #IID or #FID"
+        how = "" if lines[0].startswith("#") else ": no header line begins with #IID or #FID"
         raise InputFileError(
             f"{path}: individual {wrong} has {len(rows[wrong - 1])} columns; expected {len(header)} "
             f"({' '.join(header[:8])}){how}"

@@ -136,7 +136,7 @@ def _decode_regular(
 ) -> int:
     """Do so where digits may be dots; return the highest allele, or -1 if a cell is not so.
 
-    A cell and the tab behind it are one 32-bit word, and so are the numbers worked with: the compiler
+    A cell and the tab after it are one 32-bit word, and so are the numbers worked with: the compiler
     turns the loop into vector instructions.
     """
     bad = np.uint32(0)
