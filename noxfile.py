@@ -83,6 +83,8 @@ def validation(session: nox.Session) -> None:
         "planted_truth",
         "prequential",
         "halves",
+        "structure",
+        "relatives",
         "haplotypes",
         "alphagenome_plan",
         "alphagenome_faults",

@@ -150,8 +150,8 @@ def with_models(
     Returns
     -------
     tuple
-        Identifier -> gene model; exclusions; notes for the reader; whether so many genes lie elsewhere that the
-        two seem to be of different genome builds.
+        Identifier -> gene model; exclusions; notes for the reader; whether enough genes lie elsewhere for the
+        two to seem of different genome builds.
 
     Raises
     ------
