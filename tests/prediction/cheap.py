@@ -28,7 +28,7 @@ def cheap_cohort(n_genes: int = 12, n_individuals: int = 12, region_genes: int =
         for i in range(n_genes)
     ]
     values = np.random.default_rng(seed).normal(size=(n_genes, n_individuals))
-    genome: Any = SimpleNamespace(individuals=individuals, contigs=["chr1"])
+    genome: Any = SimpleNamespace(individuals=individuals, contigs=["chr1"], source=None, notes=())
     return Cohort.from_parts(
         genome=genome,
         expression=Expression(values=values, genes=genes, individuals=individuals),

@@ -81,7 +81,6 @@ PARENT = """
     from pgxeval.prediction import predict_cohort
 
     if __name__ == "__main__":
-        print("started", flush=True)
         predict_cohort(cheap.cheap_cohort(200), [cheap.Cheap(seconds=0.05)], workers=2, folds=2, replicates=0)
 """
 
@@ -111,7 +110,7 @@ def _alive(pid: int) -> bool:
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(textwrap.dedent(PARENT))
-    parent = subprocess.Popen([sys.executable, str(script)], env=_environment(), stdout=subprocess.PIPE)
+    parent = subprocess.Popen([sys.executable, str(script)], env=_environment(), stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
         while len(workers := _descendants(parent.pid)) < 2:
@@ -122,7 +121,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         workers = _descendants(parent.pid)
     finally:
         parent.send_signal(signal.SIGKILL)
-        parent.communicate()
+        parent.wait()
     deadline = time.monotonic() + 20
     while any(map(_alive, workers)):
         assert time.monotonic() < deadline, "workers or their trackers live on"

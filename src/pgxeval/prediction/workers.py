@@ -154,6 +154,13 @@ def watch_parent(parent: int) -> None:
     threading.Thread(target=watch, name="pgxeval-parent-watch", daemon=True).start()
 
 
+def begin_worker(parent: int) -> None:
+    """Start the watch in a worker process of this library, or end if the parent ended while the worker started."""
+    if os.getppid() != parent:
+        os._exit(1)
+    watch_parent(parent)
+
+
 @attrs.define(kw_only=True, eq=False)
 class _Flight:
     """Units under way on an executor."""
@@ -205,7 +212,7 @@ class _Flight:
         executor: Executor = get_reusable_executor(
             max_workers=number,
             timeout=_IDLE_SECONDS,
-            initializer=watch_parent,
+            initializer=begin_worker,
             initargs=(os.getpid(),),
             env=dict.fromkeys(_THREAD_VARIABLES, threads),
         )
