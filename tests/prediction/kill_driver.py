@@ -48,7 +48,7 @@ def write(folder: Path, genes: slice, calls: Path, workers: int) -> None:
 
 
 def fork(folder: Path, genes: slice, calls: Path, workers: int) -> int:
-    """Start a writer as a process of its own group."""
+    """Start a writer in a new process group."""
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
@@ -130,7 +130,7 @@ def one_round(folder: Path, number: int) -> int:
     before: set[str] = set()
     if any(store.glob("run=*/*.parquet")):
         seen = pd.read_parquet(store).groupby(["gene_id", "individual"], observed=True).size()
-        assert seen.max() == 1, f"round {number}: doubled rows before the run goes on"
+        assert seen.max() == 1, f"round {number}: doubled rows before the run continues"
     if store.exists():
         before = set(PredictionStore(store).status().query("state == 'done'")["gene_id"])
     fits = sizes(calls)

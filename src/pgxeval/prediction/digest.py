@@ -99,7 +99,7 @@ def identify(value: object, name: str) -> Json:
     """Describe a value completely, as JSON.
 
     Described are numbers, texts, NumPy and pandas values and PyTorch tensors (by content), paths of existing
-    files (by content, see `file_identity`), collections (sets and mappings in an order of their own), functions
+    files (by content, see `file_identity`), collections (sets and mappings in sorted order), functions
     (by bytecode), scikit-learn estimators, attrs classes, dataclasses and other objects by their fields and by
     the code of their class: its bytecode with the functions and constants that it refers to, or, for an
     installed package, its version.
@@ -169,7 +169,7 @@ def _canonical(value: Json) -> str:
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Walk:
-    """One walk through an object; where it comes back to what it is inside of, it ends.
+    """One walk through an object; it ends at a reference to an object that contains it.
 
     Parameters
     ----------
@@ -299,7 +299,7 @@ class _Walk:
         return {**described, "state": self._state(value, where)}
 
     def _state(self, value: object, where: str) -> Json:
-        """Describe the fields of an object: what its class pickles where it says so, else all attributes."""
+        """Describe the fields of an object: what its class returns from `__getstate__`, or else all attributes."""
         kind = type(value)
         if getattr(kind, "__getstate__", None) is not object.__getstate__ and not attrs.has(kind):
             try:
@@ -442,7 +442,7 @@ def _is_installed(module: str) -> bool:
 
 
 def _is_installed_class(kind: type) -> bool:
-    # a class that was made by exec() without a module of its own claims to be of builtins
+    # exec() without a module name makes classes that claim to belong to builtins
     return _is_installed(kind.__module__) and not (kind.__module__ == "builtins" and _is_made_at_run_time(kind))
 
 

@@ -148,7 +148,7 @@ def genome_identity(genome: PersonalGenome, *, sequences: bool = True) -> Json:
 
 
 def _versions() -> dict[str, Json]:
-    # not of optional packages: that one was imported says nothing about this predictor, whose class names its own
+    # optional packages are excluded: the class of a predictor records the packages that it uses
     found = versions()
     found["python"] = ".".join(found["python"].split(".")[:2])
     return {package: found[package] for package in ("pgxeval", "python", "numpy", "scikit-learn")}

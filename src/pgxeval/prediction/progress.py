@@ -1,4 +1,4 @@
-"""RunProgress: one bar over a whole run, silent where nobody looks at it."""
+"""RunProgress: one bar over a whole run, shown in interactive sessions only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RunProgress:
     done
         Number of them that were in the store.
     show
-        Whether to show a bar, provided that someone looks at it.
+        Whether to show a bar, if the session is interactive.
     """
 
     def __init__(self, total: int, done: int, *, show: bool) -> None:

@@ -125,8 +125,8 @@ def predict_cohort(
         Outer folds, at least 2. The fold of an individual depends only on the seed and its name, so fold sizes are
         only approximately equal.
     seed
-        The only source of randomness: the same seed gives the same bytes, whatever the order of individuals,
-        genes and predictors, and whatever the executor and the number of its workers.
+        The only source of randomness: the same seed gives the same bytes for any order of individuals, genes and
+        predictors, any executor and any number of workers.
     replicates
         Number of times that the whole procedure is repeated on jointly permuted expression: the reference for
         every share, odds ratio and p-value of a cross-fitted predictor. Default: ``ceil(1000 / n_genes)`` for the
@@ -149,7 +149,7 @@ def predict_cohort(
         Folder of a `PredictionStore` in which each gene is kept as soon as it completes. A further run takes from it
         what fits and computes the rest, and any number of runs may share it at the same time.
     on_error
-        ``"nan"``: a gene at which a predictor fails gets NaN with the reason, and everything else goes on; see
+        ``"nan"``: a gene at which a predictor fails gets NaN with the reason, and the run continues; see
         `Predictions.failures`. ``"raise"``: the first failure ends the run.
     retry_failed
         Whether genes that failed in an earlier run with this store are tried again.

@@ -106,7 +106,7 @@ class PredictionStore:
         Raises
         ------
         UnknownNameError
-            If there is no such run.
+            If the run is unknown.
         SettingError
             If the predictor has several runs; the message lists how they differ.
         """
@@ -135,7 +135,7 @@ class PredictionStore:
         Raises
         ------
         UnknownNameError
-            If there is no such run, or the store is empty.
+            If the run is unknown, or the store is empty.
         SettingError
             If a predictor has several runs, among which one must be chosen.
         """

@@ -98,7 +98,7 @@ class StoredPredictions:
         Raises
         ------
         UnknownNameError
-            If there is no such predictor.
+            If the predictor is unknown.
         """
         if predictor not in self._runs:
             raise UnknownNameError(f"predictor {predictor} is not in the store; it has {', '.join(self._runs)}")

@@ -29,7 +29,7 @@ from pgxeval.provenance import __version__
 from pgxeval.tables.writing import make_folder, whole_file
 
 OWN = "_pgxeval"
-"""Folder of a store that other programs pass over: names that begin with an underscore are no part of a dataset."""
+"""Folder of a store that other programs ignore: names that begin with an underscore do not belong to a dataset."""
 _log = logging.getLogger(__name__)
 
 

@@ -106,7 +106,7 @@ class Task(Protocol):
     """Computes units; it is sent to a worker once and used for many units."""
 
     def run(self, unit: Unit) -> Outcome:
-        """Compute one unit; errors of predictors become failures, or are raised where the task says so."""
+        """Compute one unit; errors of predictors become failures, or are raised, depending on `on_error`."""
         ...
 
 

@@ -24,7 +24,7 @@ _MAX_BITMAP_PER_ROW = 4
 
 
 def check_predictions(table: pd.DataFrame, source: str = "predictions table") -> pd.DataFrame:
-    """Check a predictions table at the door and return it in the declared columns and types.
+    """Check a predictions table and return it in the declared columns and types.
 
     Parameters
     ----------
@@ -32,14 +32,14 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
         At least the columns predictor, gene_id, individual and prediction; replicate defaults to 0, fold
         and training_mean to NA (a zero-shot predictor), reason to NA. Other columns are ignored.
     source
-        What to call the table in messages: a file name, say.
+        What to call the table in messages, such as a file name.
 
     Returns
     -------
     pandas.DataFrame
         Columns `COLUMNS`; keys and reason categorical, replicate int16, fold Int16, prediction and
-        training_mean float64 (NaN = cannot say; NA for zero-shot). The input is left as it was, and what
-        has its declared type already is not copied.
+        training_mean float64 (NaN = no answer; NA for zero-shot). The input is not changed, and columns that
+        have their declared type are not copied.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
     Warns
     -----
     PgxevalWarning
-        If an ignored column is called almost like an optional one ("Fold", "train_mean").
+        If the name of an ignored column resembles that of an optional one ("Fold", "train_mean").
     """
     missing = [name for name in REQUIRED if name not in table.columns]
     if missing:
@@ -203,7 +203,7 @@ def _check_folds(table: pd.DataFrame, source: str) -> None:
     if without.any():
         raise TableError(
             f"{source}: predictions have a training_mean but no fold in {_rows(without)} ({_gene_at(table, without)}); "
-            "a cross-fitted predictor says which fold each row was predicted in, a zero-shot one has neither"
+            "a cross-fitted predictor records the fold of each row, a zero-shot one has neither"
         )
     codes = _codes(table["predictor"])
     names = table["predictor"].cat.categories

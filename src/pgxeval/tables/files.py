@@ -30,7 +30,7 @@ def read_table(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, dict[str, An
     Raises
     ------
     InputFileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     InputFileError
         If the file, or its sidecar, cannot be read as its name says.
     """

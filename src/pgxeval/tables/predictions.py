@@ -199,7 +199,7 @@ class Predictions:
         Raises
         ------
         InputFileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         InputFileError
             If the file cannot be read as its name says.
         TableError

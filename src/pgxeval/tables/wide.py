@@ -59,7 +59,7 @@ def read_matrix(path: str | os.PathLike[str]) -> pd.DataFrame:
     Raises
     ------
     InputFileNotFoundError, InputFileError
-        If there is no such file, or it cannot be read.
+        If the file does not exist or cannot be read.
     """
     path = Path(path)
     if not path.exists():
