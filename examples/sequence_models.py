@@ -312,7 +312,7 @@ def main() -> int:
             cohort, truth = real_cohort(arguments.data, genes=arguments.genes, seed=arguments.seed)
             evaluate(cohort, truth, module, title="real haplotypes", folder=arguments.out / "real", arguments=arguments)
         else:
-            print(f"\nReal haplotypes are skipped: there is no folder {arguments.data}", file=sys.stderr)
+            print(f"\nReal haplotypes are skipped: no folder {arguments.data}", file=sys.stderr)
     except ImportError as error:
         print(f'sequence_models: {error.name} is missing: pip install "pgxeval[demo,enformer]"', file=sys.stderr)
         return 1

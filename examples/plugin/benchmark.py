@@ -1,7 +1,7 @@
-"""A benchmark with the plugin by its name: a simulated cohort, elastic net beside it, one evaluation.
+"""A benchmark with the plugin by its name: a simulated cohort, an elastic net for comparison, one evaluation.
 
-Expression in a simulated cohort hangs on random variants, of which motifs know nothing: the plugin should get half
-of the directions right, elastic net more. The last line printed is the path of the table.
+Expression in a simulated cohort depends on random variants, about which motifs carry no information: the plugin should
+get half of the directions right, the elastic net more. The last line printed is the path of the table.
 """
 
 from __future__ import annotations

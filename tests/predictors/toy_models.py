@@ -1,4 +1,4 @@
-"""Toy models in NumPy, whose bins hang on all that they should, and small genomes on disk for them."""
+"""Toy models in NumPy, whose bins depend on all that they should, and small genomes on disk for them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ToyModel:
 
 
 class PositionModel(ToyModel):
-    """A bin says how many G it holds a base: additive, so that equal bases give equal sums whatever the bins."""
+    """A bin is its number of G per base: additive, so that equal bases give equal sums for every bin width."""
 
     def predict_tracks(self, sequences: np.ndarray, tracks: Sequence[int]) -> np.ndarray:
         check_input(self.info, sequences, tracks)

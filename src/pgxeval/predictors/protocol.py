@@ -1,4 +1,4 @@
-"""The contracts of predictors: two required protocols, and every optional ability as a protocol of its own.
+"""The contracts of predictors: two required protocols, and one protocol for each optional ability.
 
 No inheritance is required: an object that has the members fulfils the contract. `isinstance` only tests that the
 members exist; `pgxeval.testing.check_predictor` tests that the promises hold.
@@ -143,7 +143,7 @@ def _in_order(series: pd.Series, individuals: Sequence[str]) -> pd.Series:
 class Predictor(Protocol):
     """A predictor that needs no training on the cohort, or that is already fitted.
 
-    `name` is unique in a run. Optional abilities are protocols of their own: `PredictsGenes`, `RecordsSettings`.
+    `name` is unique in a run. Optional abilities are separate protocols: `PredictsGenes`, `RecordsSettings`.
     """
 
     @property

@@ -148,7 +148,7 @@ def _factory(name: str) -> Factory:
     if name not in plugins:
         known = [*_BUILT_IN, *plugins]
         raise UnknownNameError(
-            f"there is no predictor {name!r}; the predictors are {', '.join(known)}{near_names(str(name), known)}"
+            f"unknown predictor {name!r}; the predictors are {', '.join(known)}{near_names(str(name), known)}"
         )
     try:
         loaded = plugins[name].load()

@@ -1,8 +1,8 @@
-"""Checks shipped for those who extend pgxeval; the library itself never imports them.
+"""Checks for authors of models and predictors; the library itself never imports them.
 
-In a notebook: `check_sequence_model` and `check_predictor`, each a table of named checks. Under pytest:
-`SequenceModelTests` and `PredictorTests`, classes to inherit from, one test a check. `AlphaGenomeServer` stands in
-for the hosted AlphaGenome; making one needs the extra ``alphagenome``.
+In a notebook: `check_sequence_model` and `check_predictor` return a table of named checks. Under pytest:
+`SequenceModelTests` and `PredictorTests` are classes to inherit from, with one test per check. `AlphaGenomeServer` takes
+the place of the hosted AlphaGenome; it needs the extra ``alphagenome``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SUITES = ("PredictorTests", "SequenceModelTests")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _SUITES:  # they need pytest, which a notebook may not have
+    if name in _SUITES:  # they need pytest, which may not be installed
         from pgxeval.testing.checks import suites
 
         return getattr(suites, name)

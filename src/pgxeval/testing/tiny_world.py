@@ -1,4 +1,4 @@
-"""TinyWorld: a genome, individuals and a gene whose expression hangs on one variant, made in a second."""
+"""TinyWorld: a small genome with individuals and a gene whose expression depends on one variant, made in a second."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ _VARIANTS = 81
 
 @attrs.frozen(kw_only=True, eq=False)
 class TinyWorld:
-    """What a predictor is checked on.
+    """A small cohort on which predictors are checked.
 
-    40 individuals with 81 phased SNVs, 400 bp apart around a TSS at 600,000 of 1.2 Mb random DNA. Expression is
-    the dosage of the central variant, 5 bp behind the TSS, and a little noise. The individuals ``twin_a``
-    and ``twin_b`` have the same genome; ``variant_0`` and ``variant_2`` differ in the central variant alone, of
-    which they carry none and two copies.
+    40 individuals with 81 phased SNVs, 400 bp apart around a TSS at 600,000 (0-based) in 1.2 Mb of random DNA.
+    Expression is the dosage of the central variant, 5 bp downstream of the TSS, plus a little noise. The individuals
+    ``twin_a`` and ``twin_b`` have the same genome; ``variant_0`` and ``variant_2`` differ only in the central variant, of
+    which they carry no copy and two copies.
 
     Parameters
     ----------
     genome
         Genotypes and reference.
     strangers
-        The same, but for the genotypes of those who are not in `training`, which are others.
+        The same, with other genotypes for the individuals that are not in `training`.
     gene, minus_gene
-        On the plus strand, and its mirror image with the same TSS.
+        A gene on the plus strand, and its mirror image with the same TSS.
     expression
-        Float64, by individual.
+        float64, indexed by individual.
     training
-        Whom a predictor may learn from.
+        Individuals that a predictor may learn from.
     """
 
     genome: PersonalGenome

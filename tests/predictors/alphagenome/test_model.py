@@ -75,7 +75,7 @@ def hasten(model: AlphaGenomeModel) -> AlphaGenomeModel:
 def test_predict_sequence_is_asked_in_the_one_way_that_is_safe(server: AlphaGenomeServer, output: str) -> None:
     listening = Listening(server.local())
     model = AlphaGenomeModel(listening, remote=False, output=output)
-    (first,) = listening._asked  # with no output_metadata a pass over N says which tracks there are
+    (first,) = listening._asked  # without output_metadata a pass over N shows the tracks
     assert first == {
         "sequence": "N" * LENGTH,
         "requested_outputs": [dna_client.OutputType[output]],

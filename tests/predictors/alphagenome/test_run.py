@@ -67,7 +67,7 @@ def hosted(server: Any, cache: Path, **settings: Any) -> AlphaGenomePredictor:
 
 
 def expected(server: AlphaGenomeServer, cohort: Cohort) -> pd.DataFrame:
-    """Say what an object on this machine answers, by gene and individual."""
+    """Return what an object on this machine predicts, by gene and individual."""
     local = AlphaGenomePredictor.local(server.local(), tissue="Whole_Blood", readout="tss", context_length=LENGTH)
     return by_gene(predict_cohort(cohort, [local], progress=False).table)
 
@@ -395,7 +395,7 @@ CHILD = """
 
 @pytest.fixture
 def start(files: Path, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Return what starts a run in a process of its own; none outlives the test."""
+    """Return a function that starts a run in another process; no process outlives the test."""
     children: list[Any] = []
 
     def run(server: AlphaGenomeServer, grace_s: float = 10.0) -> Any:

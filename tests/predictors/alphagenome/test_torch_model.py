@@ -133,7 +133,7 @@ def test_values_are_those_of_the_server_by_name(
             right = server.values(sequence.tobytes().decode(), output)[:, row]
             assert np.array_equal(made[at, :, column], right)
     assert stand_in.asked[-1] == {"resolutions": (RESOLUTION_BP[output],), "heads": (output.lower(),)}
-    assert stand_in.batches == [1, 3]  # one pass over N, which says what tracks there are
+    assert stand_in.batches == [1, 3]  # one pass over N, which shows the tracks
 
 
 @pytest.mark.parametrize("readout", ["exons", "tss"])

@@ -210,7 +210,7 @@ WANTED = [("b", "+"), ("a", ".")]
 
 
 def answer(**changed: Any) -> SimpleNamespace:
-    """Four bins of 128 bp, three tracks, of which two are wanted."""
+    """Four bins of 128 bp, three tracks, of which two are requested."""
     metadata = pd.DataFrame({"name": ["a", "b", "b"], "strand": [".", "+", "-"]}, index=[7, 2, 9])
     made = {"values": np.arange(12.0, dtype=np.float32).reshape(4, 3), "metadata": metadata, "resolution": 128}
     return SimpleNamespace(**{**made, **changed})

@@ -128,7 +128,7 @@ def test_only_wanted_tracks_and_bins_of_the_head_are_computed(
 
     def watched(x: Any, weight: Any, bias: Any = None) -> Any:
         answer = linear(x, weight, bias)
-        if weight.shape[1] == 96:  # behind the body
+        if weight.shape[1] == 96:  # after the trunk
             made.append(tuple(answer.shape))
         return answer
 
@@ -192,7 +192,7 @@ def test_position_features_follow_an_explicit_wish(published: Any, published_exp
     first = next(part for part in published.modules() if isinstance(part, Attention))
     first.use_tf_gamma = True
     try:
-        assert EnformerModel(published).info.settings["use_tf_gamma"]  # says so itself: no warning
+        assert EnformerModel(published).info.settings["use_tf_gamma"]  # declared by the module: no warning
         np.testing.assert_allclose(without.predict_tracks(dna[:, :], [0]), wrong[:, :, :1], rtol=1e-5)
         assert first.use_tf_gamma
     finally:
@@ -501,7 +501,7 @@ def test_tracks_that_are_not_there(small: EnformerModel, random_dna: Make, track
 def test_settings_that_are_refused(module: Any) -> None:
     for settings, words in (
         ({"context_length": 500}, "multiple of 8 bp"),
-        ({"head": "fly"}, "no head 'fly'; the model has human, mouse"),
+        ({"head": "fly"}, "unknown head 'fly'; the model has human, mouse"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"batch_size": 1.5}, "batch_size must be"),
         (
@@ -602,7 +602,9 @@ def test_predictor_by_name_with_published_defaults(make_enformer: Make) -> None:
     assert EnformerPredictor(module, tracks=3, readout="centre_10", use_tf_gamma=True).readout == TssBins(
         n=10, aggregate="mean"
     )
-    with pytest.raises(UnknownNameError, match=r"no readout 'centre10'; the named readouts are tss_3.*near: centre_10"):
+    with pytest.raises(
+        UnknownNameError, match=r"unknown readout 'centre10'; the named readouts are tss_3.*near: centre_10"
+    ):
         EnformerPredictor(module, tracks=3, readout="centre10")
 
 

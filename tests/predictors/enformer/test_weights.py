@@ -180,7 +180,7 @@ def test_weights_of_another_architecture(tmp_path: Path, make_enformer: Make, wr
     with pytest.raises(InputFileError, match=r"of another shape, the first: .*, expected .*, got "):
         load_enformer(folder)
     folder = write_enformer(tmp_path / "w", made, model_type="bert")
-    with pytest.raises(InputFileError, match=r"another architecture \(model_type 'bert'\)"):
+    with pytest.raises(InputFileError, match=r"expected model_type 'enformer', got 'bert'"):
         load_enformer(folder)
     torch.save([1, 2], folder / "pytorch_model.bin")
     folder = write_enformer(tmp_path / "v", made)

@@ -1,4 +1,4 @@
-"""Calls to a service that fails, refuses, hangs and babbles: how often each is tried, and what is said of it."""
+"""Calls to a service that fails, refuses, hangs and babbles: how often each is tried, and what is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pacer against simulated services of every kind of window, on a clock of its own."""
+"""The pacer against simulated services of every kind of window, on a simulated clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pgxeval.predictors.hosted.pacing import InterruptedCallError, Pacer
 
 
 class Service:
-    """Grants `quota` calls a minute by fixed windows, a sliding log, or a token bucket."""
+    """Grants `quota` calls per minute by fixed windows, a sliding log, or a token bucket."""
 
     def __init__(self, kind: str, quota: int, offset_s: float = 0.0):
         self.kind, self.quota, self.offset_s = kind, quota, offset_s

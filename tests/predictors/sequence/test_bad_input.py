@@ -171,7 +171,7 @@ def test_no_reference(files: Files) -> None:
 
 
 def _rewrite(files: Files, change: Callable[[str], str]) -> None:
-    """Change each line of the reference; its index is made anew."""
+    """Change each line of the reference; its index is made again."""
     lines = files["reference"].read_text().splitlines(keepends=True)
     files["reference"].write_text("".join(map(change, lines)))
     Path(f"{files['reference']}.fai").unlink()

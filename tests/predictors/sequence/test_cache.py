@@ -1,4 +1,4 @@
-"""ScoreCache: content that outlives kills, torn files, other processes, and says nothing to strangers."""
+"""ScoreCache: content that outlives kills, torn files, other processes, and reveals nothing without its key."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_torn_part_is_read_up_to_its_last_whole_record(tmp_path: Path, lost: int
     whole = (320 - lost) // 32
     again = ScoreCache(tmp_path)
     assert [again.get(name) for name in asked] == [*map(float, range(whole)), *[None] * (10 - whole)]
-    again.keep(asked[whole:], np.arange(float(whole), 10.0))  # goes to a part of its own, in step
+    again.keep(asked[whole:], np.arange(float(whole), 10.0))  # goes to another part, aligned
     assert [ScoreCache(tmp_path).get(name) for name in asked] == list(range(10))
 
 
@@ -213,7 +213,7 @@ def test_failures_are_kept_with_their_reasons(tmp_path: Path) -> None:
         assert [opened.failure(name) for name in others] == ["cut short"] * 2
         assert opened.failure(never[0]) is None
         assert [opened.get(name) for name in some] == [None] * 3
-        assert len(opened) == 0  # a failure is no score
+        assert len(opened) == 0  # a failure is not a score
     cache.flush()
     assert failures_of(tmp_path).stat().st_mode & 0o777 == 0o600
 
@@ -243,7 +243,7 @@ def test_a_torn_line_of_failures_is_passed_over(tmp_path: Path, lost: int) -> No
     again = ScoreCache(tmp_path)
     assert again.failure(kept) == "a reason"
     assert again.failure(torn) == ("a reason" if lost == 1 else None)
-    again.fail([torn], "again")  # goes to a part of its own
+    again.fail([torn], "again")  # goes to another part
     assert ScoreCache(tmp_path).failure(torn) in (("a reason", "again") if lost == 1 else ("again",))
 
 
@@ -331,7 +331,7 @@ def test_full_disk_is_named_for_failures_too(tmp_path: Path, monkeypatch: pytest
         with pytest.raises(InputFileError, match=r"cannot be written .No space left"):
             cache.fail([name], "a reason")
     assert cache.failure(name) is None
-    cache.fail([name], "later")  # not behind the torn line
+    cache.fail([name], "later")  # not after the torn line
     assert ScoreCache(tmp_path).failure(name) == "later"
 
 

@@ -1,4 +1,4 @@
-"""What a pass yields beside what was asked, and failures that are remembered."""
+"""Extra readouts and tracks from the same passes, and failures that are remembered."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_tracks_beside_need_a_pair_too(toys: ModuleType, tmp_path: Path) -> None
 
 
 class Failing:
-    """A remote toy that refuses some sequences for good; `sick` says which by a base of theirs."""
+    """A remote toy that refuses some sequences for good; `sick` chooses them by one of their bases."""
 
     def __init__(self, toys: ModuleType, *, remote: bool = True, sick: str = "A", name: str = "toy") -> None:
         self.inner = toys.ToyModel(remote=remote, name=name)
@@ -184,10 +184,10 @@ def test_a_failure_belongs_to_what_was_asked(toys: ModuleType, varied: Any, tmp_
 def test_tracks_that_failed_beside_spoil_none_that_are_read(toys: ModuleType, varied: Any, tmp_path: Path) -> None:
     right, n_all = run(toys, varied, tmp_path, Failing(toys, sick=""))
     run(toys, varied, tmp_path, Failing(toys), tracks=[3, 4])
-    # known tracks stay known, and those beside, which have failed, are not tried again
+    # known tracks stay known, and extra tracks, which have failed, are not tried again
     kept, passes = run(toys, varied, tmp_path, Failing(toys), extra_tracks=[[3, 4]])
     assert (values(kept), passes) == (values(right), 0)
-    # tracks that were never asked for are asked for, whatever failed beside
+    # tracks that were never asked for are asked for, even if extra tracks failed
     fresh = tmp_path / "fresh"
     run(toys, varied, fresh, Failing(toys), tracks=[3, 4])
     asked, passes = run(toys, varied, fresh, Failing(toys, sick=""), extra_tracks=[[3, 4]])

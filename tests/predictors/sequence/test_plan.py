@@ -197,7 +197,7 @@ def test_unphased_cohorts_are_told_why_and_what_else(toys: ModuleType, small: An
     additive, model = predictor(toys, mode="additive")
     plan = additive.plan(cohort, min_maf=[0.2], progress=False)
     assert plan.genes["reason"].tolist() == [""]
-    assert plan.genes["distinct"].tolist() == [0]  # without phase nobody knows
+    assert plan.genes["distinct"].tolist() == [0]  # unknown without phase
     table = plan.compared.set_index(["mode", "min_maf"])
     assert "unphased" in table.loc[("haplotypes", 0.2), "reason"]
     assert table.loc[("additive", 0.2), "reason"] == ""

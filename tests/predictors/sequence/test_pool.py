@@ -24,7 +24,7 @@ from pgxeval.predictors.sequence.target import Target
 
 
 class Waiting:
-    """Answers a target with a number of its own, once the gate is open; notes how many wait."""
+    """Answers each target with another number once the gate is open; notes how many wait."""
 
     def __init__(self, toys: ModuleType, *, fails: int | None = None, patience_s: float = 20.0) -> None:
         self.info = toys.ToyModel(in_flight=4).info

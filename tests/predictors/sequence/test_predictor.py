@@ -163,7 +163,7 @@ def test_two_bin_widths_read_the_same_bases_behind_an_indel(tmp_path: Path, toys
         texts[width] = listening.read
     # bins of one base tell exactly what lies in the exons: planted truth
     np.testing.assert_array_equal(answers[1], [expected[0], expected[1], expected[0], expected[0]])
-    # whatever its bins, every model is told the same bases of the same exons
+    # every model reads the same bases, independent of its bins of the same exons
     spliced = "".join(bases[start:end] for start, end in gene.exons)
     with_insertion = bases[2_050:2_083] + bases[2_101:2_111] + "GG" + bases[2_111:2_133]
     for width in (1, 32, 128):
@@ -175,7 +175,7 @@ def test_two_bin_widths_read_the_same_bases_behind_an_indel(tmp_path: Path, toys
 
 @pytest.mark.parametrize("name", ["ToyModel", "PositionModel", "ReducingModel", "ListeningModel"])
 def test_toy_models_keep_the_contract(toys: ModuleType, name: str) -> None:
-    same = {"strand": "it counts G on one strand, whatever the track"} if name == "PositionModel" else {}
+    same = {"strand": "it counts G on one strand for every track"} if name == "PositionModel" else {}
     for width in (1, 8):
         check_sequence_model(getattr(toys, name)(bin_width_bp=width), expected_failures=same, on_failure="raise")
 

@@ -18,7 +18,7 @@ from pgxeval.predictors.sequence.predictor import SequencePredictor
 from pgxeval.predictors.sequence.readout import ExonMask, GeneBody, TssBins
 from pgxeval.predictors.sequence.settings import SEQUENCE_OPTIONS, SequenceOptions, SequenceSettings
 
-# defaults that an adapter has for reasons of its own
+# defaults that differ on purpose
 OWN_DEFAULTS = {
     SequencePredictor: {},
     EnformerPredictor: {"name": "enformer"},
@@ -116,7 +116,7 @@ def test_settings_of_another_type_are_refused(
 
 
 def undeclared(toys: ModuleType) -> Any:
-    """Return a model whose author declared nothing: it computes here, but nobody has said so."""
+    """Return a model whose author declared nothing: it runs on this machine, but that is not declared."""
     model = toys.ToyModel()
     fields = {field.name: getattr(model.info, field.name) for field in attrs.fields(type(model.info))}
     del fields["remote"]

@@ -16,7 +16,7 @@ from pgxeval.predictors.sequence.tracks import find_tracks, read_shipped
 
 @pytest.fixture(scope="module")
 def rna() -> pd.DataFrame:
-    """Tracks in the manner of AlphaGenome: one term means several, strands come in pairs."""
+    """Tracks like those of AlphaGenome: one term means several, strands come in pairs."""
     lcl = "Cells_EBV-transformed_lymphocytes"
     return make_track_table(
         pd.DataFrame(

@@ -1,4 +1,4 @@
-"""Faults at random hang on the sequence alone; a fault that is none is refused where it is written."""
+"""Random faults depend only on the sequence; a fault that is none is refused where it is written."""
 
 from __future__ import annotations
 

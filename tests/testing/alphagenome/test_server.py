@@ -1,4 +1,4 @@
-"""The real client talks to the local server; a plain re-implementation says what is right."""
+"""The real client talks to the local server; a plain re-implementation gives the expected values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain re-implementation says what the numbers are; the tables have the traps of the real ones."""
+"""A plain re-implementation gives the expected numbers; the tables have the traps of the real ones."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ __all__ = ["MotifModel", "make_predictor"]
 
 
 def make_predictor(name: str = "promoter_motifs", bins: int = 16) -> SequencePredictor:
-    """Return the predictor behind the entry point.
+    """Return the predictor of the entry point.
 
     Parameters
     ----------

@@ -276,7 +276,7 @@ def _readout(readout: str | Readout, output: str) -> Readout:
         return readout
     if readout not in ALPHAGENOME_READOUTS:
         raise UnknownNameError(
-            f"AlphaGenomePredictor: there is no readout {readout!r}; the named readouts are "
+            f"AlphaGenomePredictor: unknown readout {readout!r}; the named readouts are "
             f"{', '.join(ALPHAGENOME_READOUTS)}{near_names(readout, ALPHAGENOME_READOUTS)}"
         )
     named = ALPHAGENOME_READOUTS[readout]

@@ -42,7 +42,7 @@ def check_output(output: str) -> str:
     """
     if output not in BIN_WIDTHS_BP:
         raise UnknownNameError(
-            f"AlphaGenome: there is no output {output!r} along a sequence; the outputs are "
+            f"AlphaGenome: unknown output {output!r}; the outputs along a sequence are "
             f"{', '.join(BIN_WIDTHS_BP)}{near_names(str(output), BIN_WIDTHS_BP)}"
         )
     return output

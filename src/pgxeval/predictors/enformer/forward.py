@@ -202,7 +202,7 @@ def head_outputs(module: Enformer, head: str) -> int:
 
     heads = module._heads
     if head not in heads:
-        raise SettingError(f"EnformerModel: there is no head {head!r}; the model has {', '.join(heads)}")
+        raise SettingError(f"EnformerModel: unknown head {head!r}; the model has {', '.join(heads)}")
     layers = list(heads[head].children())
     if len(layers) != 2 or not isinstance(layers[0], nn.Linear) or not isinstance(layers[1], nn.Softplus):
         raise SettingError(f"EnformerModel: the head {head} is not a linear layer and a softplus, as published")

@@ -103,7 +103,7 @@ def _readout(readout: str | Readout) -> Readout:
         return readout
     if readout not in ENFORMER_READOUTS:
         raise UnknownNameError(
-            f"EnformerPredictor: there is no readout {readout!r}; the named readouts are "
+            f"EnformerPredictor: unknown readout {readout!r}; the named readouts are "
             f"{', '.join(ENFORMER_READOUTS)}{near_names(readout, ENFORMER_READOUTS)}"
         )
     return ENFORMER_READOUTS[readout]

@@ -179,7 +179,7 @@ def _read_pickled(file: Path) -> dict[str, torch.Tensor]:
     import torch
 
     try:
-        with warnings.catch_warnings():  # of the pickle's protocol, which says nothing to the reader
+        with warnings.catch_warnings():  # about the pickle protocol, irrelevant here
             warnings.simplefilter("ignore")
             loaded = torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -157,7 +157,7 @@ class Pacer:
             passed = sum(1 for other in self._starts if other.start <= self._first_refused and not other.refused)
             if passed:
                 self._limit = passed if self._limit_before is None else min(self._limit_before, passed)
-            else:  # this says nothing about the quota: another user of it may be active
+            else:  # the quota remains unknown: another user of it may be active
                 self._limit = self._limit_before
                 self._streak += 1
                 self._not_before = now + self._backoff_s()

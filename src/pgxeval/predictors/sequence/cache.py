@@ -348,6 +348,8 @@ def _create_key(path: Path) -> None:
 
 def _read(path: Path, first: int) -> bytes:
     try:
+        if first and path.stat().st_size == first:
+            return b""
         with path.open("rb") as part:
             part.seek(first)
             return part.read()

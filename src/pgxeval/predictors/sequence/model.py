@@ -1,6 +1,6 @@
 """SequenceModel: the contract that the author of a deep model fulfils, without inheritance or registration.
 
-Optional abilities of a model are protocols of their own: `PredictsTargets`, `CountsCalls`, `HasQuota`,
+Optional abilities of a model are separate protocols: `PredictsTargets`, `CountsCalls`, `HasQuota`,
 `Interruptible`. The sequence engine finds them by `isinstance`, that is, by their members.
 """
 

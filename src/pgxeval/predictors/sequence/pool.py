@@ -18,7 +18,7 @@ Tag = TypeVar("Tag")
 
 
 class Pool(Generic[Tag]):
-    """Runs jobs in threads, each in a call of its own, and returns the outcomes to the calling thread.
+    """Runs jobs in threads, one call per job, and returns the outcomes to the calling thread.
 
     Parameters
     ----------

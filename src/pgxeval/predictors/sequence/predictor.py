@@ -54,8 +54,8 @@ class SequencePredictor:
     batch_size
         Maximum number of sequences per call. Default: what the model suggests. Halved when memory is short.
     score_cache
-        Folder in which scores are kept as soon as they are known; a second run computes only what is new. See
-        `ScoreCache`.
+        Folder in which scores are kept as soon as they are known; a second run computes only what is new, and runs at
+        the same time share the work. See `ScoreCache`.
     mode
         ``"haplotypes"``; or ``"additive"``: the score of the reference plus the sum of the effects of single variants,
         each weighted by the share of copies that carry it. The additive mode works for unphased cohorts.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -12,13 +13,14 @@ from pgxeval.errors import GenotypeError, PgxevalError, SettingError, UnknownNam
 from pgxeval.genome.intervals import Gene
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.predictors.protocol import Prediction
-from pgxeval.predictors.sequence.cache import ScoreCache, new_secret
+from pgxeval.predictors.sequence.cache import ScoreCache, name_of, new_secret
 from pgxeval.predictors.sequence.combine import combine_haplotypes, combine_single_variants
+from pgxeval.predictors.sequence.leases import Leases
 from pgxeval.predictors.sequence.model import CountsCalls, PredictsTargets, SequenceModel
 from pgxeval.predictors.sequence.passes import Outcome, Passes
 from pgxeval.predictors.sequence.pool import Pool
 from pgxeval.predictors.sequence.progress import PassProgress
-from pgxeval.predictors.sequence.scores import PlannedJob
+from pgxeval.predictors.sequence.scores import PlannedJob, model_key
 from pgxeval.predictors.sequence.settings import SequenceSettings
 from pgxeval.predictors.sequence.windows import Window
 
@@ -26,6 +28,8 @@ from pgxeval.predictors.sequence.windows import Window
 _ROUND_BATCHES = 8
 # Jobs that may wait per job under way, so that a window is planned while others pass.
 _AHEAD = 8
+# Wait before windows on which other runs work are looked at again.
+_AGAIN_S = 0.1
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -67,6 +71,7 @@ class SequenceRun:
         self._done: dict[int, Prediction] = {}
         self._pool: Pool[_Task] = Pool(self.passes, self.info.in_flight)
         self._waiting: dict[tuple[int, ...], deque[_Task]] = {}
+        self._leases = None if cache is None else Leases(cache.folder)
         self._first_error: PgxevalError | None = None
         self._has_values = False
 
@@ -91,6 +96,8 @@ class SequenceRun:
             self._progress.close()
             if self.cache is not None:
                 self.cache.flush()
+            if self._leases is not None:
+                self._leases.close()
         if not self._has_values:
             self.passes.check()
             if self._first_error is not None:
@@ -174,7 +181,10 @@ class SequenceRun:
 
     def _steps(self, positions: dict[tuple[str, int], list[int]]) -> Iterator[None]:
         """Plan and run; after each step genes may be done."""
-        for window in self.windows(positions):
+        for window in self._leased_windows(positions):
+            if window is None:
+                yield from self._work(everything=True)
+                continue
             self._progress.plan(len(window.scores.jobs), window.scores.n_cached)
             for planned in window.scores.jobs:
                 task = _Task(window=window, planned=planned)
@@ -187,6 +197,38 @@ class SequenceRun:
             yield from self._work(everything=False)
         yield from self._work(everything=True)
         yield
+
+    def _leased_windows(self, positions: dict[tuple[str, int], list[int]]) -> Iterator[Window | None]:
+        """Plan windows; those on which another run works come last, when its scores are in the cache.
+
+        None asks to finish what is under way: runs that wait for each other must not hold back work of their own.
+        """
+        waiting = dict(positions)
+        while waiting:
+            n_waiting = len(waiting)
+            for place, rows in list(waiting.items()):
+                if self._leases is not None and not self._leases.acquire(self._lease_name(place)):
+                    continue
+                del waiting[place]
+                if self.cache is not None:
+                    self.cache.refresh()
+                window = next(self.windows({place: rows}), None)
+                if window is None:
+                    self._release(place)
+                else:
+                    yield window
+            if len(waiting) == n_waiting:
+                yield None
+                time.sleep(_AGAIN_S)
+
+    def _lease_name(self, place: tuple[str, int]) -> bytes:
+        contig, position = place
+        model = model_key(self.info, self.settings.context_length)
+        return name_of(self.secret, b"lease", model, contig.encode(), str(position).encode())
+
+    def _release(self, place: tuple[str, int]) -> None:
+        if self._leases is not None:
+            self._leases.release(self._lease_name(place))
 
     def _work(self, *, everything: bool) -> Iterator[None]:
         for task, outcomes in self._pool.take(0 if everything else _AHEAD * self.info.in_flight):
@@ -219,6 +261,7 @@ class SequenceRun:
     def _finish(self, window: Window) -> None:
         if window.scores.open:
             return
+        self._release((window.contig, window.position))
         settings = self.settings
         for row, scores in zip(window.rows, window.scores.genes, strict=True):
             if window.single is None:

@@ -1,4 +1,4 @@
-"""WindowScores: the sequences of one window, which of them must pass, and their scores as they come in."""
+"""WindowScores: the sequences of one window, which of them must pass, and their scores."""
 
 from __future__ import annotations
 

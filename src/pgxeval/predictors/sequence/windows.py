@@ -44,7 +44,7 @@ class Window:
 
     Parameters
     ----------
-    position
+    contig, position
         What the window is centred on, 0-based.
     rows
         Rows of the genes in the list that was requested.
@@ -60,6 +60,7 @@ class Window:
         In additive mode, who carries which allele.
     """
 
+    contig: str
     position: int
     rows: list[int]
     scores: WindowScores
@@ -115,6 +116,7 @@ class Window:
         indices = tuple(view.haplotypes.index for view in views)
         copies = int((indices[0] >= 0).sum()) if single is None else int(np.sum(single.ploidy))
         return cls(
+            contig=contig,
             position=position,
             rows=rows,
             scores=scores,

@@ -1,4 +1,4 @@
-"""Answers: the messages that the local AlphaGenome server sends for a request, right or damaged."""
+"""Answers: the messages that the local AlphaGenome server sends for a request, correct or damaged."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ class Answers:
         self._protos = {output: self._upstream.track_protos(table) for output, table in tables.items()}
 
     def metadata(self, request: Any) -> Any:
-        """Return the list of all tracks, padding included; of another organism none."""
+        """Return the list of all tracks, with padding; empty for another organism."""
         return self._upstream.metadata(self._tracks.padded if self._human(request) else {})
 
     def messages(self, request: Any, fault: str | None) -> list[Any]:
-        """Return the messages for a sequence; output types and organisms that are not served are left out."""
+        """Return the messages for a sequence; output types and organisms that are not served are ignored."""
         terms = set(self._upstream.terms_of(request))
         messages: list[Any] = []
         for output in self._upstream.outputs_of(request):

@@ -1,4 +1,4 @@
-"""Faults of the local AlphaGenome server: what it can do wrong, scripted or at random."""
+"""Faults of the local AlphaGenome server, scripted or at random."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def fault_name(fault: Any) -> str | None:
     Raises
     ------
     SettingError
-        If there is no such fault.
+        If the fault does not exist.
 
     Examples
     --------
@@ -64,19 +64,19 @@ def fault_name(fault: Any) -> str | None:
         return None
     name = fault if isinstance(fault, str) else getattr(fault, "name", None)
     if name not in FAULTS:
-        raise SettingError(f"there is no fault {fault!r}; there are {', '.join(FAULTS)}, and None")
+        raise SettingError(f"unknown fault {fault!r}; the faults are {', '.join(FAULTS)}, and None")
     return str(name)
 
 
 class Script(deque[Any]):
-    """Faults for the next calls, one a call; None is a call that goes well."""
+    """Faults for the next calls, one per call; None is a call that succeeds."""
 
     def append(self, fault: Any, /) -> None:
         """Add a fault at the end."""
         super().append(fault_name(fault))
 
     def appendleft(self, fault: Any, /) -> None:
-        """Add a fault in front."""
+        """Add a fault at the front."""
         super().appendleft(fault_name(fault))
 
     def extend(self, faults: Iterable[Any], /) -> None:
@@ -87,19 +87,19 @@ class Script(deque[Any]):
 def random_faults(
     share: float = 0.1, permanent: float = 0.3, kinds: Sequence[Any] | None = None, seed: int = 0
 ) -> RandomFaults:
-    """Make faults that hang on the sequence alone, whatever the order of the calls.
+    """Return faults that depend only on the sequence, not on the order of the calls.
 
     Parameters
     ----------
     share
         Share of the sequences that fail, from 0 to 1.
     permanent
-        Share of these that always fail; the others do at their first attempt, or at their first two.
+        Share of these that always fail; the others fail in their first attempt, or in their first two.
     kinds
-        Faults to choose from. Default: those a client must survive; of these a sequence that once recovers meets
-        only such as trying again can mend.
+        Faults to choose from. Default: those that a client must survive; a sequence that recovers meets only faults for
+        which another attempt helps.
     seed
-        Another seed, other sequences.
+        Seed; another seed chooses other sequences.
 
     Returns
     -------
@@ -117,7 +117,7 @@ def random_faults(
 
 
 class RandomFaults:
-    """What `random_faults` returns."""
+    """Faults by sequence, as `random_faults` returns them."""
 
     def __init__(self, share: float, permanent: float, kinds: Sequence[Any] | None, seed: int) -> None:
         for name, value in (("share", share), ("permanent", permanent)):
@@ -133,13 +133,13 @@ class RandomFaults:
         return hash64("fault", what, self._seed, digest) / 2**64
 
     def kind(self, digest: str) -> str | None:
-        """Say whether a sequence fails: None, ``"transient"`` or ``"permanent"``."""
+        """Return whether a sequence fails: None, ``"transient"`` or ``"permanent"``."""
         if self._part("share", digest) >= self._share:
             return None
         return "permanent" if self._part("permanent", digest) < self._permanent else "transient"
 
     def fault(self, digest: str) -> str | None:
-        """Return the fault of a sequence, at whatever attempt."""
+        """Return the fault of a sequence, independent of the attempt."""
         kind = self.kind(digest)
         if kind is None:
             return None

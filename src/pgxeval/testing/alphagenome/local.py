@@ -1,4 +1,4 @@
-"""LocalAlphaGenome: an object that is called as the open weights are, and answers as the local server does."""
+"""LocalAlphaGenome: an object with the interface of the open weights and the numbers of the local server."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from pgxeval.testing.alphagenome.wire import Upstream
 
 
 class LocalAlphaGenome:
-    """A model with ``predict_sequence`` and ``output_metadata``, in the ways of the research version.
+    """A model with ``predict_sequence`` and ``output_metadata``, with the peculiarities of the research version.
 
-    No base class of theirs; any length and any letter; no ontology term means none, ``None`` means all; tables are
-    cut from a longer one, so that their index is no count.
+    It has no base class of the package, accepts any length and letter, and takes an empty list of ontology terms as no
+    track and ``None`` as all; its tables are cut from a longer one, so their index is not a count.
 
     Parameters
     ----------
     tracks
-        What it answers.
+        Tracks and values.
     bf16
         Whether values are rounded to bfloat16.
     """
@@ -36,7 +36,7 @@ class LocalAlphaGenome:
 
     @property
     def sequences(self) -> Counter[str]:
-        """SHA-256 of a sequence -> calls for it."""
+        """SHA-256 of a sequence -> number of calls with it."""
         return Counter(self._asked)
 
     def predict_sequence(
@@ -48,7 +48,7 @@ class LocalAlphaGenome:
         ontology_terms: Iterable[Any] | None,
         interval: Any = None,
     ) -> Any:
-        """Return the ``Output`` for one sequence; keywords as those of ``DnaClient.predict_sequence``."""
+        """Return the ``Output`` for one sequence; keywords as for ``DnaClient.predict_sequence``."""
         upstream = Upstream.load()
         self._asked.append(hashlib.sha256(sequence.encode()).hexdigest())
         wanted = None if ontology_terms is None else {upstream.curie(term) for term in ontology_terms}

@@ -1,4 +1,4 @@
-"""Quota: how many calls a period the local AlphaGenome server takes."""
+"""Quota: how many calls per period the local AlphaGenome server accepts."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ WORDS = (
 
 
 class Quota:
-    """Calls a period; what is refused does not count.
+    """Calls per period; rejected calls do not count.
 
     Parameters
     ----------
     calls
-        Calls that a period allows.
+        Number of calls per period.
     period_s
         Length of the period [s].
     kind
-        ``"fixed"``: periods follow each other from the start on; ``"sliding"``: no span of one period holds more;
-        ``"bucket"``: `calls` at once, refilled evenly.
+        ``"fixed"``: consecutive periods from the start; ``"sliding"``: no interval of one period contains more calls;
+        ``"bucket"``: `calls` at once, refilled at a constant rate.
     clock
-        Seconds, rising.
+        Returns seconds that never decrease.
 
     Raises
     ------
     SettingError
-        If a number is not positive or the kind unknown.
+        If a number is not positive or the kind does not exist.
 
     Examples
     --------
-    >>> times = iter([0.0, 50.0, 50.0, 50.0, 60.0])  # the start, then one a call
+    >>> times = iter([0.0, 50.0, 50.0, 50.0, 60.0])  # the start, then one per call
     >>> quota = Quota(2, 60.0, "fixed", clock=lambda: next(times))
     >>> [quota.take() for call in range(4)]
     [True, True, False, True]
@@ -47,7 +47,7 @@ class Quota:
         self, calls: int, period_s: float = 60.0, kind: str = "fixed", clock: Callable[[], float] = time.monotonic
     ) -> None:
         if calls < 1 or not period_s > 0:
-            raise SettingError(f"a quota is at least 1 call a positive period, got {calls!r} in {period_s!r} s")
+            raise SettingError(f"a quota must be at least 1 call in a positive period, got {calls!r} in {period_s!r} s")
         if kind not in KINDS:
             raise SettingError(f"quota_kind must be one of {', '.join(KINDS)}, got {kind!r}")
         self._calls, self._period_s, self._kind, self._clock = calls, period_s, kind, clock
@@ -57,7 +57,7 @@ class Quota:
         self._tokens, self._filled = float(calls), self._start
 
     def take(self) -> bool:
-        """Take one call, if the quota has one left. Not thread-safe."""
+        """Take one call if the quota allows it; not thread-safe."""
         now = self._clock()
         return {"fixed": self._fixed, "sliding": self._sliding, "bucket": self._bucket}[self._kind](now)
 

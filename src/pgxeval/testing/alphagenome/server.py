@@ -35,39 +35,38 @@ _KEY = "x-goog-api-key"
 
 
 class AlphaGenomeServer:
-    """A stand-in for the hosted AlphaGenome on 127.0.0.1, for tests of whatever calls it through the real client.
+    """A server on 127.0.0.1 in place of the hosted AlphaGenome, for tests of code that uses the real client.
 
-    It answers PredictSequence and GetMetadata with the tracks of `AlphaGenomeTracks`, counts what it was asked, and
-    fails as it is told to. It keeps digests of sequences, never sequences.
+    It answers PredictSequence and GetMetadata with the tracks of `AlphaGenomeTracks`, counts the calls, and produces the
+    requested faults. It keeps digests of sequences, never sequences.
 
     Parameters
     ----------
     seed
         Seed of the tracks' weights and of random delays.
     delay_s
-        How long the server takes over a call, its own computing included [s]: a number, or a callable of
-        `numpy.random.Generator`.
+        Time per call, including the computation [s]: a number, or a callable of `numpy.random.Generator`.
     quota, quota_period_s, quota_kind
-        Calls a period [s], refused beyond as the service does; ``"fixed"`` windows, a ``"sliding"`` one or a token
-        ``"bucket"``. None: no quota.
+        Calls per period [s]; further calls are rejected as by the service. ``"fixed"`` windows, a ``"sliding"`` window
+        or a token ``"bucket"``. None: no quota.
     faults
-        What goes wrong where the `script` is empty: a callable of (SHA-256 of the sequence, attempt from 0), as
-        `random_faults` makes them. A fault is None; a ``grpc.StatusCode`` or its name, whose text then gives away
-        the first 40 letters of the sequence and the key, as no client should; ``"hang"`` until the client gives
+        Fault of a call if the `script` is empty: a callable of (SHA-256 of the sequence, attempt from 0), such as
+        `random_faults` returns. A fault is None; a ``grpc.StatusCode`` or its name, with a message that reveals the
+        first 40 letters of the sequence and the key, which a client must not repeat; ``"hang"``, until the client gives
         up; ``"truncate"``, the stream ends early; ``"short"``, a chunk lacks bytes; ``"missing"``, the outputs are
-        absent; ``"empty"``, they have no track; ``"nan"``, one bin has no number; ``"shape"``, the last bin is
-        missing; ``"tracks"``, other tracks than asked for; ``"slow"``, right but slowly; ``"reordered"``, right but
-        with the tracks, and their metadata, in another order.
+        absent; ``"empty"``, they have no track; ``"nan"``, one bin is NaN; ``"shape"``, the last bin is missing;
+        ``"tracks"``, other tracks than requested; ``"slow"``, correct but slow; ``"reordered"``, correct but with the
+        tracks and their metadata in another order.
     api_key
-        The only key that is let in. None: any, or none.
+        The only key that is accepted. None: any key, or no key.
     workers
-        Calls that are served at the same time.
+        Maximum number of calls that are served at the same time.
     lengths
-        Sequence lengths taken [bp]. The real client has its own list and sends no others.
+        Accepted sequence lengths [bp]. The real client has its own list and sends no others.
     bf16
-        Whether values travel as bfloat16, as those of the service do.
+        Whether values are sent as bfloat16, as the service does.
     hang_s, slow_s
-        How long a hanging call lasts at most, and a slow stream [s].
+        Maximum duration of a hanging call, and duration of a slow stream [s].
     bytes_per_chunk
         Size of the chunks before compression.
 
@@ -80,7 +79,7 @@ class AlphaGenomeServer:
     --------
     ::
 
-        from alphagenome.models.dna_client import OutputType
+        from alphagenome.models.v1.dna_client import OutputType
 
         with AlphaGenomeServer(seed=1) as server:
             sequence = "ACGT" * 4096
@@ -141,7 +140,7 @@ class AlphaGenomeServer:
         self.stop()
 
     def stop(self) -> None:
-        """Stop at once; calls under way end as cancelled."""
+        """Stop at once; calls under way are cancelled."""
         for channel in self._channels:
             channel.close()
         self._channels.clear()
@@ -155,7 +154,7 @@ class AlphaGenomeServer:
 
     def channel(self) -> Any:
         """Return a new ``grpc.Channel`` to this server, for messages of any size; `stop` closes it."""
-        # a proxy of the environment must not be asked for the way to this very machine
+        # a proxy of the environment cannot reach this machine
         options = (*_UNLIMITED, ("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
         channel = self._upstream.grpc.insecure_channel(self.address, options=options)
         self._channels.append(channel)
@@ -170,7 +169,7 @@ class AlphaGenomeServer:
         return self._tracks.table(output)
 
     def values(self, sequence: str, output: str = "RNA_SEQ") -> npt.NDArray[np.float32]:
-        """Return what is right for a sequence: float32 ``(length // resolution, n_tracks)``, by the plain formula."""
+        """Return the correct values for a sequence: float32 ``(length // resolution, n_tracks)``, by the plain formula."""
         return self._tracks.values(sequence, output)
 
     def reset(self) -> None:
@@ -188,7 +187,7 @@ class AlphaGenomeServer:
             self.script.clear()
 
     def expire_key_after(self, answered: int) -> None:
-        """Let the key expire: once so many more calls are answered, each new one fails as UNAUTHENTICATED."""
+        """Let the key expire after this number of further answers; later calls fail as UNAUTHENTICATED."""
         with self._lock:
             self._expires_at = self._answered + answered
 
@@ -200,45 +199,45 @@ class AlphaGenomeServer:
 
     @property
     def answered(self) -> int:
-        """Calls of PredictSequence that were answered in full and right."""
+        """Number of PredictSequence calls that were answered completely and correctly."""
         return self._answered
 
     @property
     def refused(self) -> int:
-        """Calls that the quota refused."""
+        """Number of calls rejected because of the quota."""
         return self._refused
 
     @property
     def in_flight(self) -> int:
-        """Calls of PredictSequence now under way."""
+        """Number of PredictSequence calls under way."""
         return self._in_flight
 
     @property
     def most_in_flight(self) -> int:
-        """Most of them at any time."""
+        """Maximum number of PredictSequence calls under way at any time."""
         return self._most_in_flight
 
     @property
     def sequences(self) -> Counter[str]:
-        """SHA-256 of a sequence -> calls for it that neither key nor quota refused."""
+        """SHA-256 of a sequence -> number of calls with it that were not rejected for key or quota."""
         with self._lock:
             return Counter(self._sequences)
 
     @property
     def paid(self) -> Counter[str]:
-        """SHA-256 of a sequence -> calls for it that were answered in full and right."""
+        """SHA-256 of a sequence -> number of calls with it that were answered completely and correctly."""
         with self._lock:
             return Counter(self._paid)
 
     @property
     def seen_keys(self) -> list[str | None]:
-        """The key of each call of PredictSequence; None for none."""
+        """The key of each PredictSequence call; None without a key."""
         with self._lock:
             return list(self._seen_keys)
 
     @property
     def requests(self) -> list[tuple[int, tuple[str, ...], tuple[str, ...]]]:
-        """Length [bp], output types and sorted ontology terms of the calls that neither key nor quota refused."""
+        """Length [bp], output types and sorted ontology terms of the calls that were not rejected for key or quota."""
         with self._lock:
             return list(self._requests)
 

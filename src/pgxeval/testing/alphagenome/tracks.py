@@ -1,4 +1,4 @@
-"""AlphaGenomeTracks: the track tables of the local AlphaGenome server, and the numbers it answers with."""
+"""AlphaGenomeTracks: the track tables of the local AlphaGenome server, and its values."""
 
 from __future__ import annotations
 
@@ -69,13 +69,13 @@ Row = dict[str, Any]
 
 @attrs.frozen(kw_only=True)
 class AlphaGenomeTracks:
-    """Tracks in the likeness of AlphaGenome's: the table of each output type, and values that hang on the sequence.
+    """Tracks similar to those of AlphaGenome: the table of each output type, and values that depend on the sequence.
 
-    The value of a track at a base is ``s * s / 256``, where ``s`` adds five weights, one for each letter from two
-    bases before to two behind. Weights are whole numbers drawn from `seed`, output type, track name and strand;
-    those of A, C, G and T differ at each of the five places, that of N is 0. Off the ends is N. So a substitution
-    changes the values at five bases, an indel moves all that follows, and float32 holds every value exactly.
-    In bins of 128 bp it is the mean.
+    The value of a track at a base is ``s * s / 256``, where ``s`` is the sum of five weights, one per letter from two
+    bases upstream to two downstream. Weights are whole numbers drawn from `seed`, output type, track name and strand;
+    those of A, C, G and T differ at each of the five positions, that of N is 0, and N is assumed outside the sequence.
+    A substitution therefore changes the values at five bases, an indel shifts all that follow, and float32 represents
+    every value exactly. In bins of 128 bp the value is the mean.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ class AlphaGenomeTracks:
 
     Notes
     -----
-    The tables have the columns and the traps of the real ones, not their rows: all 54 GTEx tissues are there, 31 of
-    their terms have further tracks of ENCODE, before or behind the one of GTEx; names repeat over strands.
+    The tables have the columns and the pitfalls of the real ones, not their rows: all 54 GTEx tissues are present, 31 of
+    their terms have further tracks of ENCODE, before or after the one of GTEx; names repeat over strands.
 
     Examples
     --------
@@ -102,7 +102,7 @@ class AlphaGenomeTracks:
 
     @cached_property
     def padded(self) -> Mapping[str, pd.DataFrame]:
-        """Output type -> table as the service lists it, with rows that stand for no track, called ``Padding``."""
+        """Output type -> table as the service lists it, with rows that are not tracks, called ``Padding``."""
         return {output: pd.DataFrame(list(_pad(rows))) for output, rows in _rows().items()}
 
     def table(self, output: str) -> pd.DataFrame:
@@ -111,14 +111,16 @@ class AlphaGenomeTracks:
         Raises
         ------
         UnknownNameError
-            If there is no such output type.
+            If the output type does not exist.
         """
         return self.listed(output).reset_index(drop=True)
 
     def listed(self, output: str) -> pd.DataFrame:
-        """Return the same with the row numbers that tracks have beside the padding; a copy."""
+        """Return the same with the row numbers that tracks have among the padding; a copy."""
         if output not in RESOLUTION_BP:
-            raise UnknownNameError(f"output type {output!r} is not served; there are {', '.join(RESOLUTION_BP)}")
+            raise UnknownNameError(
+                f"output type {output!r} is not served; the output types are {', '.join(RESOLUTION_BP)}"
+            )
         padded = self.padded[output]
         return padded[padded["name"] != PADDING].dropna(axis=1, how="all")
 
@@ -134,7 +136,7 @@ class AlphaGenomeTracks:
         return made
 
     def values(self, sequence: str, output: str) -> npt.NDArray[np.float32]:
-        """Return what the formula gives, float32 ``(len(sequence) // resolution, n_tracks)``: plainly, for tests."""
+        """Return what the formula gives, float32 ``(len(sequence) // resolution, n_tracks)``: in a plain way, for tests."""
         weights = self.weights(output)
         codes = np.pad(_codes(sequence), _RADIUS_BP)
         sums = np.zeros((len(sequence), len(weights)), dtype=np.int64)

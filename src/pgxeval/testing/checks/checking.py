@@ -1,4 +1,4 @@
-"""Running named checks: what passed, what failed, what was excused and why."""
+"""Running named checks: which passed, which failed, and which failures were expected and why."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ PASSED, FAILED, EXCUSED, SURPRISE, SKIPPED = (
 
 
 class CheckFailedError(PgxevalError, AssertionError):
-    """A predictor or model broke a promise of its contract; the message says which and how."""
+    """A predictor or model broke a promise of its contract; the message names it."""
 
 
 class NotApplicableError(Exception):
-    """A check has nothing to look at, such as golden values where none were given."""
+    """A check has nothing to test, for instance because no golden values were given."""
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What came of one check.
+    """Result of one check.
 
     Parameters
     ----------
     check
-        Its name.
+        Name of the check.
     outcome
         ``"passed"``, ``"failed"``, ``"expected failure"``, ``"unexpected pass"`` or ``"not applicable"``.
     detail
-        What was wrong, or why it was excused or passed over.
+        What was wrong, or why the failure was expected or the check skipped.
     """
 
     check: str
@@ -51,23 +51,23 @@ class Outcome:
 
     @property
     def bad(self) -> bool:
-        """Whether somebody must do something: a failure nobody expected, or an excuse that is no longer needed."""
+        """Whether it needs attention: an unexpected failure, or an expected failure that no longer occurs."""
         return self.outcome in (FAILED, SURPRISE)
 
 
 def demand(condition: object, message: str) -> None:
-    """Fail the check that is running, unless `condition` holds."""
+    """Fail the running check unless `condition` holds."""
     if not condition:
         raise CheckFailedError(message)
 
 
 def check_excuses(checks: Mapping[str, Check], expected_failures: Mapping[str, str] | None) -> Mapping[str, str]:
-    """Return the excuses, each for a check that exists and with a reason.
+    """Return the expected failures, each for an existing check and with a reason.
 
     Raises
     ------
     UnknownNameError
-        If there is no such check.
+        If a check does not exist.
     SettingError
         If a reason is empty.
     """
@@ -75,7 +75,7 @@ def check_excuses(checks: Mapping[str, Check], expected_failures: Mapping[str, s
     for name, reason in excuses.items():
         if name not in checks:
             raise UnknownNameError(
-                f"expected_failures: there is no check {name!r}; there are {', '.join(checks)}"
+                f"expected_failures: unknown check {name!r}; the checks are {', '.join(checks)}"
                 f"{near_names(name, checks)}"
             )
         if not str(reason or "").strip():
@@ -84,18 +84,18 @@ def check_excuses(checks: Mapping[str, Check], expected_failures: Mapping[str, s
 
 
 def run_check(name: str, check: Check, subject: Any, excuse: str | None) -> Outcome:
-    """Run one check; any exception is a failure, and a failure that was expected is none."""
+    """Run one check; any exception is a failure, unless the failure was expected."""
     try:
         check(subject)
     except NotApplicableError as nothing:
         return Outcome(check=name, outcome=SKIPPED, detail=str(nothing))
-    except Exception as error:  # a third party's code may raise anything
+    except Exception as error:  # third-party code may raise anything
         words = str(error) if isinstance(error, CheckFailedError) else f"{type(error).__name__}: {error}"
         if excuse is not None:
             return Outcome(check=name, outcome=EXCUSED, detail=f"{excuse} ({words})")
         return Outcome(check=name, outcome=FAILED, detail=words)
     if excuse is not None:
-        return Outcome(check=name, outcome=SURPRISE, detail=f"it passes; the excuse is no longer needed: {excuse}")
+        return Outcome(check=name, outcome=SURPRISE, detail=f"it passes; the expected failure can be removed: {excuse}")
     return Outcome(check=name, outcome=PASSED)
 
 
@@ -110,7 +110,7 @@ def run_checks(
     Returns
     -------
     pandas.DataFrame
-        One row a check: check, outcome, detail.
+        One row per check: check, outcome, detail.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Global state of NumPy, Python and torch that a model must leave as it found it."""
+"""Global state of NumPy, Python and torch that a model must not change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def look() -> Mapping[str, object]:
-    """Return what a model might change for everybody, as comparable values; torch's only where it is loaded."""
+    """Return global state that a model might change, as comparable values; that of torch only if it is loaded."""
     legacy = np.random.get_state(legacy=False)  # noqa: NPY002 (the global generator is what is watched)
     state: dict[str, object] = {
         "numpy's global random generator": repr(legacy),

@@ -1,4 +1,4 @@
-"""Golden: answers of a model that were right once, and must be again."""
+"""Golden: known correct answers of a model, for later comparison."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _numbers(value: npt.ArrayLike) -> npt.NDArray[np.float32]:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Golden:
-    """Sequences and what a model answered, with how far a later answer may be off.
+    """Sequences, the values that a model returned for them, and the tolerance for later values.
 
     Parameters
     ----------
@@ -45,13 +45,13 @@ class Golden:
     values
         float32 ``(n_sequences, n_bins, n_tracks)``.
     relative, absolute
-        Tolerance, as ``rtol`` and ``atol`` of `numpy.allclose`. Batches, processors and libraries move float32
-        by some 1e-6; TF32 by 1e-3.
+        Tolerance, as ``rtol`` and ``atol`` of `numpy.allclose`. Batches, processors and libraries change float32 by
+        about 1e-6, TF32 by 1e-3.
 
     Raises
     ------
     TableError
-        If shapes do not fit.
+        If shapes do not match.
     """
 
     sequences: npt.NDArray[np.uint8] = attrs.field(converter=_letters, repr=False)
@@ -64,17 +64,17 @@ class Golden:
         n, t = len(self.sequences), len(self.tracks)
         if self.sequences.ndim != 2 or self.values.ndim != 3 or self.values.shape[::2] != (n, t):
             raise TableError(
-                f"golden values: {self.sequences.shape} sequences and {t} tracks do not go with values of shape "
+                f"golden values: {self.sequences.shape} sequences and {t} tracks do not match values of shape "
                 f"{self.values.shape}"
             )
 
     @classmethod
     def of(cls, model: SequenceModel, sequences: npt.NDArray[np.uint8], tracks: Sequence[int]) -> Golden:
-        """Ask a model that is known to be right."""
+        """Return the values of a model that is known to be correct."""
         return cls(sequences=sequences, tracks=tuple(tracks), values=model.predict_tracks(sequences, tracks))
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write an ``.npz`` file, to be kept beside a model's tests."""
+        """Write an ``.npz`` file, to be kept with the tests of a model."""
         np.savez_compressed(
             Path(path),
             sequences=self.sequences,
@@ -85,12 +85,12 @@ class Golden:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Golden:
-        """Read what `write` wrote; no pickle is ever loaded.
+        """Read a file that `write` wrote; no pickle is ever loaded.
 
         Raises
         ------
         InputFileError
-            If it is no such file.
+            If it is not such a file.
         """
         try:
             with Path(path).open("rb") as handle, np.load(handle, allow_pickle=False) as file:

@@ -1,4 +1,4 @@
-"""check_predictor: does a predictor keep its contract? One named check a promise."""
+"""check_predictor: does a predictor fulfil its contract? One named check per promise."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _SEED = 7
 
 @attrs.define(kw_only=True, eq=False)
 class PredictorUnderTest:
-    """A predictor and the world that it is asked about.
+    """A predictor and the small cohort it is tested on.
 
     Parameters
     ----------
     predictor
-        What is checked.
+        The predictor.
     world
         See `TinyWorld`.
     tolerance
-        Relative difference that answers to the same question may have.
+        Maximum relative difference between answers to the same question.
     golden
-        Individual -> value for ``world.gene``, right once; None where there are none.
+        Individual -> known correct value for ``world.gene``; None without.
     """
 
     predictor: Predictor | TrainablePredictor
@@ -48,13 +48,13 @@ class PredictorUnderTest:
 
     @property
     def trainable(self) -> TrainablePredictor:
-        """The predictor, where it must be fitted; else the check does not apply."""
+        """The predictor, if it must be fitted; else the check does not apply."""
         if not hasattr(self.predictor, "fit"):
             raise NotApplicableError("the predictor is not trainable")
         return cast("TrainablePredictor", self.predictor)
 
     def ready(self, gene: Gene | None = None) -> Predictor:
-        """Return what predicts a gene: the predictor itself, or its copy fitted to the training individuals."""
+        """Return a predictor for a gene: the predictor itself, or its copy fitted to the training individuals."""
         gene = self.world.gene if gene is None else gene
         if not hasattr(self.predictor, "fit"):
             return self.predictor
@@ -75,7 +75,7 @@ class PredictorUnderTest:
         )
 
     def ask(self, individuals: Sequence[str] | None = None, gene: Gene | None = None) -> Prediction:
-        """Ask for a gene, by default ``world.gene`` of everybody."""
+        """Return the prediction for a gene, by default ``world.gene`` in all individuals."""
         gene = self.world.gene if gene is None else gene
         asked = list(self.world.individuals) if individuals is None else individuals
         made = self.ready(gene).predict(gene, self.world.genome, asked)
@@ -87,7 +87,7 @@ class PredictorUnderTest:
         return self.ask(individuals).values
 
     def same(self, one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> bool:
-        """Tell whether two answers agree within the tolerance."""
+        """Return whether two answers agree within the tolerance."""
         return one.shape == other.shape and bool(
             np.allclose(one, other, rtol=self.tolerance, atol=1e-12, equal_nan=True)
         )
@@ -111,12 +111,12 @@ def _shape(subject: PredictorUnderTest) -> None:
 def _order(subject: PredictorUnderTest) -> None:
     names = list(subject.world.individuals)
     turned = subject.values(names[::-1])[::-1]
-    demand(subject.same(subject.values(), turned), "values must follow the order of individuals asked for")
+    demand(subject.same(subject.values(), turned), "values must be in the order of the individuals")
 
 
 def _nobody(subject: PredictorUnderTest) -> None:
     values = subject.values([])
-    demand(values.shape == (0,), f"nobody asked for must give shape (0,), got {values.shape}")
+    demand(values.shape == (0,), f"no individuals must give shape (0,), got {values.shape}")
 
 
 def _one_by_one(subject: PredictorUnderTest) -> None:
@@ -124,7 +124,10 @@ def _one_by_one(subject: PredictorUnderTest) -> None:
     whole = subject.values()
     for row in (0, 3, len(names) - 1):
         alone = subject.values([names[row]])
-        demand(subject.same(whole[row : row + 1], alone), "an individual must get the same value alone as in company")
+        demand(
+            subject.same(whole[row : row + 1], alone),
+            "an individual must get the same value alone as together with others",
+        )
 
 
 def _repeatable(subject: PredictorUnderTest) -> None:
@@ -138,7 +141,7 @@ def _reasons(subject: PredictorUnderTest) -> None:
     made = subject.ask()
     missing = [row for row in np.flatnonzero(np.isnan(made.values)).tolist() if not _reason_given(made, row)]
     demand(not missing, f"{len(missing)} values are NaN without a reason in Prediction.reasons")
-    demand(np.isfinite(made.values).any(), f"no individual got a number at all: {made.reason(0)}")
+    demand(np.isfinite(made.values).any(), f"no individual got a number: {made.reason(0)}")
 
 
 def _reason_given(made: Prediction, row: int) -> bool:
@@ -156,16 +159,16 @@ def _settings(subject: PredictorUnderTest) -> None:
 def _input_unchanged(subject: PredictorUnderTest) -> None:
     names = list(subject.world.individuals)
     subject.values(names)
-    demand(names == list(subject.world.individuals), "the list of individuals that was handed in was changed")
+    demand(names == list(subject.world.individuals), "the list of individuals that was passed in was changed")
     if hasattr(subject.predictor, "fit"):
         expression = subject.world.expression.loc[list(subject.world.training)].copy()
         before = expression.copy()
         subject.fit(expression=expression)
-        demand(expression.equals(before), "the expression that was handed in was changed")
+        demand(expression.equals(before), "the expression that was passed in was changed")
 
 
 def _global_state(subject: PredictorUnderTest) -> None:
-    subject.values()  # what is set once, when a library is loaded, is not held against it
+    subject.values()  # what is set once when a library is loaded is allowed
     before = global_state.look()
     subject.values()
     if hasattr(subject.predictor, "fit"):
@@ -176,17 +179,17 @@ def _global_state(subject: PredictorUnderTest) -> None:
 
 def _unknown_individual(subject: PredictorUnderTest) -> None:
     try:
-        subject.values([subject.world.individuals[0], "nobody of this name"])
+        subject.values([subject.world.individuals[0], "an unknown individual"])
     except (KeyError, ValueError):
         return
-    demand(False, "an individual who is not in the genome must be refused (UnknownNameError), and got a value")
+    demand(False, "an individual that is not in the genome must be refused with UnknownNameError, but got a value")
 
 
 def _genotype_alone(subject: PredictorUnderTest) -> None:
     one, other = subject.values(["twin_a", "twin_b"])
     demand(
         subject.same(np.array([one]), np.array([other])),
-        "two individuals with the same genome must get the same value: nothing but the genome may count",
+        "two individuals with the same genome must get the same value, because only the genome may matter",
     )
 
 
@@ -194,7 +197,7 @@ def _central_snv(subject: PredictorUnderTest) -> None:
     none, two = subject.values(["variant_0", "variant_2"])
     demand(
         not np.isnan([none, two]).any() and none != two,
-        "two individuals who differ in a variant 5 bp behind the TSS, none against two copies, get the same value",
+        "two individuals with no copy and two copies of a variant 5 bp downstream of the TSS get the same value",
     )
 
 
@@ -227,7 +230,7 @@ def _predict_genes(subject: PredictorUnderTest) -> None:
 def _fit_leaves_self(subject: PredictorUnderTest) -> None:
     before = pickle.dumps(subject.trainable)
     expression = subject.world.expression.loc[list(subject.world.training)]
-    fitted = subject.fit(expression=2 * expression + 1)  # what an earlier fit has left would not show again
+    fitted = subject.fit(expression=2 * expression + 1)  # a change left by an earlier fit would not show again
     demand(fitted is not subject.predictor, "fit must return a fitted copy, not the predictor itself")
     demand(callable(getattr(fitted, "predict", None)), "what fit returns must have predict")
     demand(pickle.dumps(subject.predictor) == before, "fit must leave the predictor as it was")
@@ -240,7 +243,7 @@ def _learns_from_training_only(subject: PredictorUnderTest) -> None:
     there = subject.fit(genome=world.strangers).predict(world.gene, world.strangers, asked).values
     demand(
         subject.same(here, there),
-        "genotypes of individuals who are not in the training expression change the fit: they may not",
+        "genotypes of individuals that are not in the training expression must not change the fit",
     )
 
 
@@ -248,7 +251,9 @@ def _order_of_training(subject: PredictorUnderTest) -> None:
     world = subject.world
     expression = world.expression.loc[list(world.training)]
     turned = subject.fit(expression=expression.iloc[::-1]).predict(world.gene, world.genome, list(world.individuals))
-    demand(subject.same(subject.values(), turned.values), "the order of the training individuals changes the fit")
+    demand(
+        subject.same(subject.values(), turned.values), "the order of the training individuals must not change the fit"
+    )
 
 
 def _golden(subject: PredictorUnderTest) -> None:
@@ -292,34 +297,34 @@ def check_predictor(
     golden: Mapping[str, float] | None = None,
     on_failure: OnFailure = "report",
 ) -> pd.DataFrame:
-    """Check that a predictor keeps the contract of `Predictor` or `TrainablePredictor`.
+    """Check that a predictor fulfils the contract of `Predictor` or `TrainablePredictor`.
 
     Parameters
     ----------
     predictor
-        What is checked; a trainable one is fitted some ten times.
+        The predictor; a trainable one is fitted about ten times.
     expected_failures
-        Name of a check -> why it may fail. One that passes all the same is reported.
+        Name of a check -> why it may fail. An expected failure that passes is reported.
     world
-        What it is asked about; default: a new `TinyWorld`.
+        Small cohort to test on. Default: a new `TinyWorld`.
     tolerance
-        Relative difference that answers to the same question may have.
+        Maximum relative difference between answers to the same question.
     golden
-        Individual -> value for ``world.gene``, right once.
+        Individual -> known correct value for ``world.gene``.
     on_failure
         ``"report"`` or ``"raise"``.
 
     Returns
     -------
     pandas.DataFrame
-        One row a check: check, outcome, detail; see `check_sequence_model`.
+        One row per check: check, outcome, detail; see `check_sequence_model`.
 
     Raises
     ------
     CheckFailedError
         With ``on_failure="raise"``, if a check failed or passed unexpectedly.
     UnknownNameError, SettingError
-        If an excuse names no check or has no reason.
+        If an expected failure names no check or has no reason.
     """
     if isinstance(predictor, type):
         raise SettingError(f"{predictor.__name__} is a class; give an instance")

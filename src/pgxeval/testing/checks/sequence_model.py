@@ -1,4 +1,4 @@
-"""check_sequence_model: does a model keep the contract of `SequenceModel`? One named check a promise."""
+"""check_sequence_model: does a model fulfil the contract of `SequenceModel`? One named check per promise."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def _locked(sequences: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 @attrs.define(kw_only=True, eq=False)
 class ModelUnderTest:
-    """A model, and what it is asked.
+    """A model and its test input.
 
     Parameters
     ----------
     model
-        What is checked.
+        The model.
     context_length
-        Bases of the sequences [bp]; default: the shortest that the model takes.
+        Length of the sequences [bp]. Default: the shortest that the model accepts.
     tracks
-        Rows of its track table; default: up to four that share the first one's bin width.
+        Rows of its track table. Default: up to four that share the bin width of the first.
     tolerance
-        Relative difference that answers to the same question may have: float32 moves with batches and
+        Maximum relative difference between answers to the same question: float32 varies with batches and
         processors.
     golden
-        Answers that were right once; None where there are none.
+        Known correct answers, or None.
     equivariant
-        Whether the model promises that the reverse complement gives the same, mirrored.
+        Whether the model promises the same, mirrored values for the reverse complement.
     """
 
     model: SequenceModel
@@ -60,19 +60,19 @@ class ModelUnderTest:
 
     @property
     def info(self) -> ModelInfo:
-        """What the model says of itself."""
+        """Description of the model."""
         info = self.model.info
         demand(isinstance(info, ModelInfo), f"info must be a ModelInfo, got {type(info).__name__}")
         return info
 
     @property
     def length(self) -> int:
-        """Bases of the sequences [bp]."""
+        """Length of the sequences [bp]."""
         return self.info.context_lengths[0] if self.context_length is None else self.context_length
 
     @property
     def asked(self) -> list[int]:
-        """Rows of the track table that are asked for."""
+        """Rows of the track table that are requested."""
         if self.tracks is not None:
             return list(self.tracks)
         widths = self.info.tracks["bin_width_bp"].to_numpy()
@@ -88,25 +88,25 @@ class ModelUnderTest:
         return _locked(np.random.default_rng(seed).choice(alphabet, size=(n, self.length)))
 
     def predict(self, sequences: npt.NDArray[np.uint8], tracks: Sequence[int] | None = None) -> npt.NDArray[Any]:
-        """Ask the model, as it is asked in a run: with read-only sequences."""
+        """Call the model as in a run, with read-only sequences."""
         return np.asarray(self.model.predict_tracks(sequences, self.asked if tracks is None else tracks))
 
     @property
     def answer(self) -> npt.NDArray[np.float32]:
-        """Its answer to `sequences`, asked once and copied."""
+        """Its answer to `sequences`, computed once and copied."""
         if self._answer is None:
             self._answer = self.predict(self.sequences()).copy()
         return self._answer
 
     def same(self, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
-        """Tell whether two answers agree within the tolerance."""
+        """Return whether two answers agree within the tolerance."""
         if one.shape != other.shape:
             return False
         scale = float(np.nanmax(np.abs(one), initial=0.0))
         return bool(np.allclose(one, other, rtol=self.tolerance, atol=1e-2 * self.tolerance * scale, equal_nan=True))
 
     def difference(self, one: npt.NDArray[Any], other: npt.NDArray[Any]) -> str:
-        """Say how far two answers are apart."""
+        """Return how far two answers are apart, in words."""
         if one.shape != other.shape:
             return f"shapes {one.shape} and {other.shape}"
         with np.errstate(all="ignore"):
@@ -114,7 +114,7 @@ class ModelUnderTest:
         return f"up to {np.nanmax(apart, initial=0.0):.1e} apart (relative), {self.tolerance:.0e} allowed"
 
     def refused(self, sequences: npt.NDArray[np.uint8], what: str) -> None:
-        """Demand that the model refuses sequences with a ValueError (SettingError is one)."""
+        """Require that the model refuses sequences with a ValueError, such as SettingError."""
         try:
             self.predict(sequences)
         except ValueError:
@@ -124,7 +124,7 @@ class ModelUnderTest:
                 False,
                 f"{what} must be refused with SettingError (or another ValueError), got {type(error).__name__}",
             )
-        demand(False, f"{what} must be refused with SettingError (or another ValueError), and were answered")
+        demand(False, f"{what} must be refused with SettingError (or another ValueError), but were answered")
 
 
 def _info(subject: ModelUnderTest) -> None:
@@ -133,7 +133,7 @@ def _info(subject: ModelUnderTest) -> None:
     differ = [name for name in names if getattr(first, name) != getattr(second, name)]
     if not first.tracks.equals(second.tracks):
         differ.append("tracks")
-    demand(not differ, f"info must be the same each time; {', '.join(differ)} changed from one look to the next")
+    demand(not differ, f"info must be the same each time; {', '.join(differ)} changed between two reads")
 
 
 def _shape(subject: ModelUnderTest) -> None:
@@ -193,7 +193,7 @@ def _repeatable(subject: ModelUnderTest) -> None:
     again = subject.predict(subject.sequences())
     demand(
         subject.same(subject.answer, again),
-        f"the same question must get the same answer: {subject.difference(subject.answer, again)}",
+        f"the same input must give the same answer: {subject.difference(subject.answer, again)}",
     )
 
 
@@ -201,19 +201,19 @@ def _answers_stay(subject: ModelUnderTest) -> None:
     kept = np.asarray(subject.model.predict_tracks(subject.sequences(), subject.asked))
     before = kept.copy()
     subject.predict(subject.sequences(seed=1))
-    demand(np.array_equal(kept, before, equal_nan=True), "an answer must not change when the model is asked again")
+    demand(np.array_equal(kept, before, equal_nan=True), "an answer must not change when the model is called again")
 
 
 def _input_unchanged(subject: ModelUnderTest) -> None:
     sequences, tracks = subject.sequences().copy(), list(subject.asked)
     letters, numbers = sequences.copy(), list(tracks)
     subject.predict(sequences, tracks)
-    demand(np.array_equal(sequences, letters), "the sequences that were handed in were written to")
-    demand(tracks == numbers, "the list of tracks that was handed in was changed")
+    demand(np.array_equal(sequences, letters), "the sequences that were passed in were changed")
+    demand(tracks == numbers, "the list of tracks that was passed in was changed")
 
 
 def _global_state(subject: ModelUnderTest) -> None:
-    subject.predict(subject.sequences(n=1))  # what is set once, when a library is loaded, is not held against it
+    subject.predict(subject.sequences(n=1))  # what is set once when a library is loaded is allowed
     before = global_state.look()
     subject.predict(subject.sequences())
     changed = global_state.changes(before, global_state.look())
@@ -224,7 +224,7 @@ def _wrong_length(subject: ModelUnderTest) -> None:
     for length in (subject.length + 1, subject.length - 1):
         if length > 0 and length not in subject.info.context_lengths:
             sequences = _locked(np.full((1, length), ord("A"), dtype=np.uint8))
-            subject.refused(sequences, f"sequences of {length} bp, which info does not name,")
+            subject.refused(sequences, f"sequences of {length} bp, which info does not list,")
 
 
 def _foreign_letters(subject: ModelUnderTest) -> None:
@@ -253,7 +253,9 @@ def _strand(subject: ModelUnderTest) -> None:
     for track, pair in zip(table.index.tolist(), table["pair"].tolist(), strict=True):
         if pair != track and pair in column:
             one, other = subject.answer[:, :, column[track]], subject.answer[:, :, column[pair]]
-            demand(not np.array_equal(one, other), f"tracks {track} and {pair}, of the two strands, answer the same")
+            demand(
+                not np.array_equal(one, other), f"tracks {track} and {pair}, of the two strands, have the same values"
+            )
     if subject.equivariant:
         pairs = [track if pair < 0 else pair for track, pair in zip(subject.asked, table["pair"].tolist(), strict=True)]
         mirrored = reverse_complement(subject.sequences())
@@ -269,7 +271,7 @@ def _pickling(subject: ModelUnderTest) -> None:
     made = np.asarray(again.predict_tracks(subject.sequences(), subject.asked))
     demand(
         subject.same(subject.answer, made),
-        f"a model that was pickled must answer the same: {subject.difference(subject.answer, made)}",
+        f"a pickled model must give the same answer: {subject.difference(subject.answer, made)}",
     )
 
 
@@ -279,7 +281,7 @@ def _central_snv(subject: ModelUnderTest) -> None:
     other = {ord("A"): ord("C"), ord("C"): ord("T"), ord("G"): ord("A"), ord("T"): ord("G")}
     sequences[:, middle] = [other[int(letter)] for letter in sequences[:, middle]]
     moved = np.abs(subject.predict(_locked(sequences)) - subject.answer).max(axis=(1, 2))
-    demand((moved > 0).any(), f"a single base changed in the middle (index {middle}) changes nothing")
+    demand((moved > 0).any(), f"changing a single base in the middle (index {middle}) changes nothing")
 
 
 def _targets(subject: ModelUnderTest) -> None:
@@ -375,14 +377,14 @@ def check_sequence_model(
     golden
         Answers that were right once.
     equivariant
-        Whether the model promises that the reverse complement gives the same, mirrored.
+        Whether the model promises the same, mirrored values for the reverse complement.
     on_failure
         ``"report"`` or ``"raise"``.
 
     Returns
     -------
     pandas.DataFrame
-        One row a check: check, outcome (``"passed"``, ``"failed"``, ``"expected failure"``, ``"unexpected pass"``,
+        One row per check: check, outcome (``"passed"``, ``"failed"``, ``"expected failure"``, ``"unexpected pass"``,
         ``"not applicable"``), detail.
 
     Raises

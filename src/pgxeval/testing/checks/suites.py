@@ -1,4 +1,4 @@
-"""The checks as pytest classes: inherit, override `model` or `predictor`, and each check is a test of its name."""
+"""The checks as pytest classes: inherit, override `model` or `predictor`, and each check becomes a test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _settle(checks: Mapping[str, Check], name: str, subject: object, excuses: Ma
 
 
 class SequenceModelTests:
-    """Tests of a `SequenceModel`. Override `model`; the other fixtures where their defaults do not fit.
+    """Tests of a `SequenceModel`. Override `model`, and other fixtures where their defaults do not fit.
 
     Examples
     --------
@@ -52,27 +52,27 @@ class SequenceModelTests:
 
     @pytest.fixture
     def context_length(self) -> int | None:
-        """Return the bases of the sequences [bp]; None for the shortest context."""
+        """Return the length of the sequences [bp]; None for the shortest context."""
         return None
 
     @pytest.fixture
     def tracks(self) -> Sequence[int] | None:
-        """Return the tracks to ask for; None for up to four and their pairs."""
+        """Return the tracks to request; None for up to four and their pairs."""
         return None
 
     @pytest.fixture
     def tolerance(self) -> float:
-        """Return the relative difference that answers to the same question may have."""
+        """Return the maximum relative difference between answers to the same input."""
         return 1e-4
 
     @pytest.fixture
     def golden(self) -> Golden | None:
-        """Return answers that were right once, or None."""
+        """Return known correct answers, or None."""
         return None
 
     @pytest.fixture
     def equivariant(self) -> bool:
-        """Return whether the reverse complement is promised to give the same, mirrored."""
+        """Return whether the reverse complement must give the same, mirrored values."""
         return False
 
     @pytest.fixture
@@ -85,7 +85,7 @@ class SequenceModelTests:
         golden: Golden | None,
         equivariant: bool,
     ) -> ModelUnderTest:
-        """Gather what the checks need; not to be overridden."""
+        """Collect what the checks need; do not override."""
         return ModelUnderTest(
             model=model,
             context_length=context_length,
@@ -102,7 +102,7 @@ class SequenceModelTests:
 
 
 class PredictorTests:
-    """Tests of a `Predictor` or `TrainablePredictor`. Override `predictor`; the others where they do not fit."""
+    """Tests of a `Predictor` or `TrainablePredictor`. Override `predictor`, and others where they do not fit."""
 
     @pytest.fixture
     def predictor(self) -> Predictor | TrainablePredictor:
@@ -116,7 +116,7 @@ class PredictorTests:
 
     @pytest.fixture
     def world(self, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
-        """Return what the predictor is asked about: one world for the whole run."""
+        """Return the small cohort to test on, the same one for the whole run."""
         stash = request.config.stash
         if _WORLD not in stash:
             stash[_WORLD] = TinyWorld.make(tmp_path_factory.mktemp("tiny_world"))
@@ -124,12 +124,12 @@ class PredictorTests:
 
     @pytest.fixture
     def tolerance(self) -> float:
-        """Return the relative difference that answers to the same question may have."""
+        """Return the maximum relative difference between answers to the same input."""
         return 1e-6
 
     @pytest.fixture
     def golden(self) -> Mapping[str, float] | None:
-        """Return individual -> value of ``world.gene``, right once; or None."""
+        """Return individual -> known correct value of ``world.gene``, or None."""
         return None
 
     @pytest.fixture
@@ -140,7 +140,7 @@ class PredictorTests:
         tolerance: float,
         golden: Mapping[str, float] | None,
     ) -> PredictorUnderTest:
-        """Gather what the checks need; not to be overridden."""
+        """Collect what the checks need; do not override."""
         return PredictorUnderTest(predictor=predictor, world=world, tolerance=tolerance, golden=golden)
 
     @pytest.mark.parametrize("check", list(PREDICTOR_CHECKS))
