@@ -1,8 +1,8 @@
 """Checks for authors of models and predictors; the library itself never imports them.
 
 In a notebook: `check_sequence_model` and `check_predictor` return a table of named checks. Under pytest:
-`SequenceModelTests` and `PredictorTests` are classes to inherit from, with one test per check. `AlphaGenomeServer` takes
-the place of the hosted AlphaGenome; it needs the extra ``alphagenome``.
+`SequenceModelTests` and `PredictorTests` are classes to inherit from, with one test per check. `AlphaGenomeServer` is
+a local server in place of the hosted AlphaGenome; it needs the extra ``alphagenome``.
 """
 
 from __future__ import annotations

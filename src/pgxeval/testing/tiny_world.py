@@ -28,8 +28,8 @@ class TinyWorld:
 
     40 individuals with 81 phased SNVs, 400 bp apart around a TSS at 600,000 (0-based) in 1.2 Mb of random DNA.
     Expression is the dosage of the central variant, 5 bp downstream of the TSS, plus a little noise. The individuals
-    ``twin_a`` and ``twin_b`` have the same genome; ``variant_0`` and ``variant_2`` differ only in the central variant, of
-    which they carry no copy and two copies.
+    ``twin_a`` and ``twin_b`` have the same genome; ``variant_0`` and ``variant_2`` differ only in the central variant,
+    of which they carry no copy and two copies.
 
     Parameters
     ----------

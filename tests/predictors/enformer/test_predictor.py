@@ -602,9 +602,7 @@ def test_predictor_by_name_with_published_defaults(make_enformer: Make) -> None:
     assert EnformerPredictor(module, tracks=3, readout="centre_10", use_tf_gamma=True).readout == TssBins(
         n=10, aggregate="mean"
     )
-    with pytest.raises(
-        UnknownNameError, match=r"unknown readout 'centre10'; the named readouts are tss_3.*near: centre_10"
-    ):
+    with pytest.raises(UnknownNameError, match=r"unknown readout 'centre10'; .* tss_3.*near: centre_10"):
         EnformerPredictor(module, tracks=3, readout="centre10")
 
 

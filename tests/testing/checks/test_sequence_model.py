@@ -381,7 +381,7 @@ def test_expected_failures_need_a_name_and_a_reason() -> None:
     row = excused.set_index("check").loc["dtype"]
     assert row["outcome"] == "expected failure"
     assert row["detail"] == "the library answers so (the answer must be float32, got float64)"
-    with pytest.raises(UnknownNameError, match=r"no check 'dtypes'.*near: dtype"):
+    with pytest.raises(UnknownNameError, match=r"unknown check 'dtypes'.*near: dtype"):
         check_sequence_model(Model(), expected_failures={"dtypes": "x"})
     with pytest.raises(SettingError, match="dtype needs a reason"):
         check_sequence_model(Model(), expected_failures={"dtype": " "})
@@ -424,7 +424,7 @@ def test_golden_values_are_kept_in_a_file_without_pickle(tmp_path: Path) -> None
     np.savez(tmp_path / "hostile.npz", sequences=np.array([object()], dtype=object), tolerance=np.zeros(2))
     with pytest.raises(InputFileError, match="cannot be read"):
         Golden.read(tmp_path / "hostile.npz")
-    with pytest.raises(TableError, match="do not go with values of shape"):
+    with pytest.raises(TableError, match="do not match values of shape"):
         attrs.evolve(golden, tracks=(1,))
 
 

@@ -37,8 +37,8 @@ _KEY = "x-goog-api-key"
 class AlphaGenomeServer:
     """A server on 127.0.0.1 in place of the hosted AlphaGenome, for tests of code that uses the real client.
 
-    It answers PredictSequence and GetMetadata with the tracks of `AlphaGenomeTracks`, counts the calls, and produces the
-    requested faults. It keeps digests of sequences, never sequences.
+    It answers PredictSequence and GetMetadata with the tracks of `AlphaGenomeTracks`, counts the calls, and produces
+    the requested faults. It keeps digests of sequences, never sequences.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ class AlphaGenomeServer:
         return self._tracks.table(output)
 
     def values(self, sequence: str, output: str = "RNA_SEQ") -> npt.NDArray[np.float32]:
-        """Return the correct values for a sequence: float32 ``(length // resolution, n_tracks)``, by the plain formula."""
+        """Return the correct values for a sequence, float32 ``(length // resolution, n_tracks)``, by the formula."""
         return self._tracks.values(sequence, output)
 
     def reset(self) -> None:

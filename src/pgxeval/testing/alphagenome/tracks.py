@@ -84,8 +84,8 @@ class AlphaGenomeTracks:
 
     Notes
     -----
-    The tables have the columns and the pitfalls of the real ones, not their rows: all 54 GTEx tissues are present, 31 of
-    their terms have further tracks of ENCODE, before or after the one of GTEx; names repeat over strands.
+    The tables have the columns and the pitfalls of the real ones, not their rows: all 54 GTEx tissues are present, 31
+    of their terms have further tracks of ENCODE, before or after the one of GTEx; names repeat over strands.
 
     Examples
     --------
@@ -118,9 +118,7 @@ class AlphaGenomeTracks:
     def listed(self, output: str) -> pd.DataFrame:
         """Return the same with the row numbers that tracks have among the padding; a copy."""
         if output not in RESOLUTION_BP:
-            raise UnknownNameError(
-                f"output type {output!r} is not served; the output types are {', '.join(RESOLUTION_BP)}"
-            )
+            raise UnknownNameError(f"output type {output!r} is not served; served are {', '.join(RESOLUTION_BP)}")
         padded = self.padded[output]
         return padded[padded["name"] != PADDING].dropna(axis=1, how="all")
 
@@ -136,7 +134,7 @@ class AlphaGenomeTracks:
         return made
 
     def values(self, sequence: str, output: str) -> npt.NDArray[np.float32]:
-        """Return what the formula gives, float32 ``(len(sequence) // resolution, n_tracks)``: in a plain way, for tests."""
+        """Return what the formula gives, for tests: float32 ``(len(sequence) // resolution, n_tracks)``."""
         weights = self.weights(output)
         codes = np.pad(_codes(sequence), _RADIUS_BP)
         sums = np.zeros((len(sequence), len(weights)), dtype=np.int64)

@@ -126,7 +126,7 @@ def _one_by_one(subject: PredictorUnderTest) -> None:
         alone = subject.values([names[row]])
         demand(
             subject.same(whole[row : row + 1], alone),
-            "an individual must get the same value alone as together with others",
+            "an individual must get the same value alone as in a group",
         )
 
 
@@ -251,9 +251,7 @@ def _order_of_training(subject: PredictorUnderTest) -> None:
     world = subject.world
     expression = world.expression.loc[list(world.training)]
     turned = subject.fit(expression=expression.iloc[::-1]).predict(world.gene, world.genome, list(world.individuals))
-    demand(
-        subject.same(subject.values(), turned.values), "the order of the training individuals must not change the fit"
-    )
+    demand(subject.same(subject.values(), turned.values), "the order of training individuals must not change the fit")
 
 
 def _golden(subject: PredictorUnderTest) -> None:

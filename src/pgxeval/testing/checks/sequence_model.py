@@ -253,9 +253,7 @@ def _strand(subject: ModelUnderTest) -> None:
     for track, pair in zip(table.index.tolist(), table["pair"].tolist(), strict=True):
         if pair != track and pair in column:
             one, other = subject.answer[:, :, column[track]], subject.answer[:, :, column[pair]]
-            demand(
-                not np.array_equal(one, other), f"tracks {track} and {pair}, of the two strands, have the same values"
-            )
+            demand(not np.array_equal(one, other), f"tracks {track} and {pair}, of the two strands, have equal values")
     if subject.equivariant:
         pairs = [track if pair < 0 else pair for track, pair in zip(subject.asked, table["pair"].tolist(), strict=True)]
         mirrored = reverse_complement(subject.sequences())
