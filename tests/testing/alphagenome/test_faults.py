@@ -15,9 +15,9 @@ from pgxeval.testing.alphagenome.faults import DAMAGES, FAULTS, STATUSES, Script
 def test_an_unknown_fault_is_refused_where_it_is_written() -> None:
     script = Script()
     for add in (script.append, script.appendleft, lambda fault: script.extend([fault])):
-        with pytest.raises(SettingError, match="no fault 'explode'"):
+        with pytest.raises(SettingError, match="unknown fault 'explode'"):
             add("explode")
-    with pytest.raises(SettingError, match="no fault"):
+    with pytest.raises(SettingError, match="unknown fault"):
         script.append("OK")
     assert set(DAMAGES) < set(FAULTS)
 
