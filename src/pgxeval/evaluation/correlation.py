@@ -63,8 +63,8 @@ class RowCorrelations:
     support
         float64 (n_rows,): n times the share of individuals whose prediction is not the commonest one (of their
         fold) times the share whose expression is not the commonest one.
-    kurtosis
-        float64 (n_rows,): fourth moment of residual expression over the square of the second, 3 for a normal one.
+    skewness
+        float64 (n_rows,): of residual expression, 0 for a symmetric distribution.
     reason
         int8 (n_rows,): index into `REASONS`, 0 where defined.
     null
@@ -80,7 +80,7 @@ class RowCorrelations:
     n: Ints
     df: Ints
     support: Floats
-    kurtosis: Floats
+    skewness: Floats
     reason: npt.NDArray[np.int8]
     null: Floats
     null_df: Ints
@@ -100,7 +100,7 @@ class RowCorrelations:
             n=np.zeros(n_rows, dtype=np.int64),
             df=np.zeros(n_rows, dtype=np.int64),
             support=nan(),
-            kurtosis=nan(),
+            skewness=nan(),
             reason=np.zeros(n_rows, dtype=np.int8),
             null=np.full((n_null, n_rows), np.nan),
             null_df=np.zeros((n_null, n_rows), dtype=np.int64),
@@ -108,7 +108,7 @@ class RowCorrelations:
 
     def put(self, part: slice | Indices, other: RowCorrelations) -> None:
         """Copy the rows of `other` to the places `part`; a null of another length is not copied."""
-        for name in ("spearman", "pearson", "n", "df", "support", "kurtosis", "reason"):
+        for name in ("spearman", "pearson", "n", "df", "support", "skewness", "reason"):
             getattr(self, name)[part] = getattr(other, name)
         for name in ("spearman_errors", "pearson_errors"):
             mine, theirs = getattr(self, name), getattr(other, name)
@@ -319,7 +319,7 @@ class RankedExpression:
         pearson, pearson_errors = influence_standard_errors(
             x_unit, y_value, n, parameters, factor=value_factor, groups=self.groups
         )
-        fourth = np.einsum("ij,ij,ij,ij->i", y_value, y_value, y_value, y_value)
+        third = np.einsum("ij,ij,ij->i", y_value, y_value, y_value)
         result = RowCorrelations(
             spearman=spearman,
             pearson=pearson,
@@ -328,7 +328,7 @@ class RankedExpression:
             n=n,
             df=n - 1 - parameters,
             support=varying * others,
-            kurtosis=n * fourth,
+            skewness=np.sqrt(n) * third,
             reason=np.zeros(len(rows), dtype=np.int8),
             null=np.empty((0, len(rows))),
             null_df=np.empty((0, len(rows)), dtype=np.int64),

@@ -38,13 +38,15 @@ SPARSE_SUPPORT = 5.0
 """Below this support (`RowCorrelations.support`) no formula holds, and genes are permuted one by one."""
 FEWEST_DF = 5.0
 """A standard error with fewer degrees of freedom rests on so few individuals that no interval is given."""
-LARGEST_KURTOSIS = 6.0
-"""Above this kurtosis of expression, intervals of Pearson's correlation covered as little as 0.85 at 0.95."""
+LARGEST_SKEWNESS = 1.5
+"""Above this skewness of expression, intervals of Pearson's correlation covered as little as 0.85 at 0.95."""
 NOISE_FACTOR = 6.0
 """See `NullDistribution.interval`."""
 
 WITHHELD_SUPPORT = "interval: too few individuals differ in prediction and expression"
-WITHHELD_PEARSON = "Pearson interval and p-value: expression has tails too heavy for its standard error"
+WITHHELD_PEARSON = (
+    "Pearson interval and p-value: expression is too skewed, or too few individuals decide, for a standard error"
+)
 WITHHELD_REPLICATES = "interval and p-value: cross-fitted without permuted replicates"
 
 

@@ -375,14 +375,16 @@ class Judge:
             return np.full(len(observed.n), inference.WITHHELD_REPLICATES, dtype=object)
         few = observed.support < inference.SPARSE_SUPPORT
         rank_few = few | (observed.spearman_errors.df < inference.FEWEST_DF)
-        heavy = (
-            few | (observed.pearson_errors.df < inference.FEWEST_DF) | (observed.kurtosis > inference.LARGEST_KURTOSIS)
+        unknown = (
+            few
+            | (observed.pearson_errors.df < inference.FEWEST_DF)
+            | (np.abs(observed.skewness) > inference.LARGEST_SKEWNESS)
         )
         rank.low[rank_few] = rank.high[rank_few] = np.nan
-        product.low[heavy] = product.high[heavy] = product.p_value[heavy] = np.nan
+        product.low[unknown] = product.high[unknown] = product.p_value[unknown] = np.nan
         both = f"{inference.WITHHELD_SUPPORT}; {inference.WITHHELD_PEARSON}"
         return np.select(
-            [rank_few & heavy, rank_few, heavy],
+            [rank_few & unknown, rank_few, unknown],
             [both, inference.WITHHELD_SUPPORT, inference.WITHHELD_PEARSON],
             default="",
         ).astype(object)
