@@ -209,7 +209,10 @@ def null_windows(n: int, genes: int, seed: int) -> list[dict[str, object]]:
             results.append(ranked.correlate(prediction[name][half], folds=folds, tie_noise=True))
             older.append(ranked.correlate(prediction[name][half], tie_noise=True).spearman)
         scores = [normal_score(one.spearman, one.spearman_errors) for one in results]
+        whole = [one.informative == 1 for one in results]
         p = tail_p(scores[0], scores[1])
+        if min((kind & ~np.isnan(scores[1])).sum() for kind in (whole[1], ~whole[1])) >= 100:
+            p = np.where(whole[0], tail_p(scores[0], scores[1][whole[1]]), tail_p(scores[0], scores[1][~whole[1]]))
         old = tail_p(np.abs(older[0]), np.abs(older[1]))
         wrong = older[0] < 0
         for kind, label in enumerate(WINDOWS):

@@ -63,6 +63,8 @@ class RowCorrelations:
     support
         float64 (n_rows,): n times the share of individuals whose prediction is not the commonest one (of their
         fold) times the share whose expression is not the commonest one.
+    informative
+        float64 (n_rows,): share of individuals (less one per fold) in folds with varying predictions; 1 without folds.
     skewness
         float64 (n_rows,): of residual expression, 0 for a symmetric distribution.
     reason
@@ -80,6 +82,7 @@ class RowCorrelations:
     n: Ints
     df: Ints
     support: Floats
+    informative: Floats
     skewness: Floats
     reason: npt.NDArray[np.int8]
     null: Floats
@@ -100,6 +103,7 @@ class RowCorrelations:
             n=np.zeros(n_rows, dtype=np.int64),
             df=np.zeros(n_rows, dtype=np.int64),
             support=nan(),
+            informative=nan(),
             skewness=nan(),
             reason=np.zeros(n_rows, dtype=np.int8),
             null=np.full((n_null, n_rows), np.nan),
@@ -108,7 +112,7 @@ class RowCorrelations:
 
     def put(self, part: slice | Indices, other: RowCorrelations) -> None:
         """Copy the rows of `other` to the places `part`; a null of another length is not copied."""
-        for name in ("spearman", "pearson", "n", "df", "support", "skewness", "reason"):
+        for name in ("spearman", "pearson", "n", "df", "support", "informative", "skewness", "reason"):
             getattr(self, name)[part] = getattr(other, name)
         for name in ("spearman_errors", "pearson_errors"):
             mine, theirs = getattr(self, name), getattr(other, name)
@@ -303,13 +307,14 @@ class RankedExpression:
             scores = ties.ranks - (n[:, None] + 1) / 2
             np.copyto(scores, 0.0, where=~mask)
             x_value, varying = values, n - ties.mode
-            rank_factor = value_factor = np.ones(len(rows))
+            informative = rank_factor = value_factor = np.ones(len(rows))
         else:
             tolerance = np.broadcast_to(tolerance, (len(rows),))
             within = score_within_folds(values, folds, tolerance)
             scores, x_value, varying = within.grades, within.values, within.others
-            rank_factor = np.sqrt(within.informative) / within.grade_shrinkage
-            value_factor = np.sqrt(within.informative) / within.value_shrinkage
+            informative = within.informative
+            rank_factor = np.sqrt(informative) / within.grade_shrinkage
+            value_factor = np.sqrt(informative) / within.value_shrinkage
         x_rank = basis.units(scores, mask)
         parameters = x_rank.rank + 1
         x_unit = basis.units(x_value, mask).units
@@ -328,6 +333,7 @@ class RankedExpression:
             n=n,
             df=n - 1 - parameters,
             support=varying * others,
+            informative=informative,
             skewness=np.sqrt(n) * third,
             reason=np.zeros(len(rows), dtype=np.int8),
             null=np.empty((0, len(rows))),

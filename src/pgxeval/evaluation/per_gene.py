@@ -301,14 +301,10 @@ class Judge:
     ) -> tuple[_Inferred, _Inferred, Texts]:
         """Return what is inferred from rank and from product-moment correlations, and how."""
         if kind == "crossfit":
-            rank = self._against_replicates(
-                (observed.spearman, observed.spearman_errors),
-                [(one.spearman, one.spearman_errors) for one in replicates],
-            )
-            product = self._against_replicates(
-                (observed.pearson, observed.pearson_errors), [(one.pearson, one.pearson_errors) for one in replicates]
-            )
-            text = inference.PERMUTED if replicates else inference.NO_REPLICATES
+            rank, classes = self._against_replicates(observed, replicates, "spearman")
+            product, _ = self._against_replicates(observed, replicates, "pearson")
+            text = inference.PERMUTED_CLASSES if classes else inference.PERMUTED
+            text = text if replicates else inference.NO_REPLICATES
             return rank, product, np.full(len(observed.n), text, dtype=object)
         rank = self._from_errors(observed.spearman, observed.spearman_errors)
         product = self._from_errors(observed.pearson, observed.pearson_errors)
@@ -337,15 +333,28 @@ class Judge:
         return _Inferred(p_value=p_value, greater=greater, low=low, high=high)
 
     def _against_replicates(
-        self, observed: tuple[Floats, StandardErrors], replicates: list[tuple[Floats, StandardErrors]]
-    ) -> _Inferred:
-        errors = StandardErrors(
-            se=np.array([one.se for _, one in replicates]), df=np.array([one.df for _, one in replicates])
-        )
-        null = inference.NullDistribution.of(np.array([r for r, _ in replicates]), errors)
-        greater = null.greater(inference.normal_score(*observed))
-        low, high = null.interval(*observed, self.confidence)
-        return _Inferred(p_value=greater, greater=greater, low=low, high=high)
+        self, observed: RowCorrelations, replicates: list[RowCorrelations], name: Literal["spearman", "pearson"]
+    ) -> tuple[_Inferred, bool]:
+        """Compare with permuted expression; also return whether genes were pooled by class.
+
+        A gene at which some folds predict the same value for everyone has another null distribution than one at which
+        all folds distinguish individuals.
+        """
+        scores = [inference.normal_score(*_named(one, name)) for one in replicates]
+        null = np.concatenate(scores) if scores else np.empty(0)
+        whole = np.concatenate([one.informative == 1 for one in replicates]) if scores else np.empty(0, dtype=bool)
+        defined = np.isfinite(null)
+        classes = min((whole & defined).sum(), (~whole & defined).sum()) >= inference.FEWEST_IN_CLASS
+        r, errors = _named(observed, name)
+        score = inference.normal_score(r, errors)
+        p_value, low, high = np.full((3, len(r)), np.nan)
+        for kind in (True, False):
+            genes = (observed.informative == 1) == kind
+            pool = inference.NullDistribution(scores=null[defined & (whole == kind)] if classes else null[defined])
+            part = StandardErrors(se=errors.se[genes], df=errors.df[genes])
+            p_value[genes] = pool.greater(score[genes])
+            low[genes], high[genes] = pool.interval(r[genes], part, self.confidence)
+        return _Inferred(p_value=p_value, greater=p_value, low=low, high=high), bool(classes)
 
     def _permute(self, matrices: PredictorMatrices, genes: npt.NDArray[np.intp], rank: _Inferred, how: Texts) -> None:
         """Permute genes one by one, and put their p-values in the place of those from standard errors."""
@@ -403,6 +412,10 @@ def _kind(matrices: PredictorMatrices, settings: Mapping[str, Any]) -> Kind:
 
 def _whole(value: object, otherwise: int) -> int:
     return value if isinstance(value, int) else otherwise
+
+
+def _named(one: RowCorrelations, name: Literal["spearman", "pearson"]) -> tuple[Floats, StandardErrors]:
+    return (one.spearman, one.spearman_errors) if name == "spearman" else (one.pearson, one.pearson_errors)
 
 
 def _texts(values: Texts) -> pd.api.extensions.ExtensionArray:
