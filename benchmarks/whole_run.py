@@ -2,7 +2,7 @@
 
 Writes the Markdown file of the same name next to this script. Elastic net and random forest, five folds, 953
 individuals, windows of 1 Mb on either side of the gene with about 5,300 variants of MAF >= 0.01. Every version runs
-in a separate process on one thread, on the same simulated genes; the compilation of kernels is not counted. Times of this
+in a separate process on one thread, on the same simulated genes, without the compilation of kernels. Times of this
 version are medians of three runs.
 The earlier version repeats all work for a replicate, so its observed run alone is measured and counted twice. Give its
 checkout (commit 70ef1e2) with ``--old``.
