@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
+import numba
 import pytest
+from numba.core.compiler_lock import global_compiler_lock
 
 import pgxeval
 
@@ -50,3 +56,38 @@ def test_numba_cache_dir_is_used(installed: Path, tmp_path: Path) -> None:
     assert first[0] == again[0]
     assert first[0].startswith(str(tmp_path / "cache"))
     assert (first[1], again[1]) == (0, 1)
+
+
+def _compile(queue: multiprocessing.Queue[int]) -> None:
+    @numba.njit
+    def twice(x: int) -> int:
+        return 2 * x
+
+    queue.put(twice(21))
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_fork_while_a_thread_compiles() -> None:
+    importlib.import_module("pgxeval.genome.compiled")
+    context = multiprocessing.get_context("fork")
+    queue: multiprocessing.Queue[int] = context.Queue()
+    held = threading.Event()
+
+    def hold() -> None:
+        with global_compiler_lock:
+            held.set()
+            time.sleep(0.5)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(30)
+    child = context.Process(target=_compile, args=(queue,))
+    child.start()
+    try:
+        assert queue.get(timeout=20) == 42
+    finally:
+        thread.join()
+        child.join(10)
+        child.kill()
+    with global_compiler_lock:  # the parent's lock is free again
+        pass
