@@ -5,8 +5,8 @@ Run it with the folder that holds ``genotypes.vcf.gz`` and ``expression.bed.gz``
     python examples/geuvadis.py ../shared/data/geuvadis
 
 The genotypes are unphased and some are missing: dosages need no phase, and missing ones are imputed from
-the training individuals. The expression table has no gene models beside it, so the cis windows are laid
-around the positions that it holds. Finished genes are kept in ``store``: a second run goes on from there.
+the training individuals. No gene models are given, so the cis windows are centred
+on the positions in the expression table. Finished genes are kept in ``store``: a second run continues there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Errors and warnings: one base class, whose children also inherit the built-in they resemble.
 
-A message says what failed, where, what was received, what is allowed and what to do next. It never
+A message states what failed, where, what was expected, what was received and what to do next. It never
 holds sequence, genotypes or keys.
 """
 
@@ -40,7 +40,7 @@ class UnknownNameError(PgxevalError, KeyError):
 
 
 class RemoteServiceError(PgxevalError, ConnectionError):
-    """A hosted service cannot be used: the key is refused, nothing answers, the quota is used up for long."""
+    """A hosted service cannot be used: the key is refused, nothing answers, the quota is exhausted for a long time."""
 
 
 class PgxevalWarning(UserWarning):

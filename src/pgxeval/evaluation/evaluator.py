@@ -369,7 +369,7 @@ def evaluate_tissues(
     Raises
     ------
     TableError
-        If there is no tissue, or the keys of the two mappings differ.
+        If tissues are missing, or the keys of the two mappings differ.
     """
     if not cohorts or set(cohorts) != set(predictions):
         raise TableError(

@@ -44,7 +44,7 @@ class PowerSettings:
     signal
         Share of genes with signal, in (0, 1]; at all others both true correlations are 0.
     agreement
-        Correlation of the sampling errors of the two predictors, in [0, 1): high where their predictions are alike.
+        Correlation of the sampling errors of the two predictors, in [0, 1): high where their predictions are similar.
     covariates
         Number of covariates.
     design_effect

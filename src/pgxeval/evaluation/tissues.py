@@ -53,7 +53,7 @@ def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:
     """Stack the genes of several tissues to gene-tissue pairs.
 
     A predictor that was not run in a tissue is undefined at its genes, with that reason. Null distributions are stacked
-    over the replicates that all tissues of the predictor have. q-values are computed anew over all pairs.
+    over the replicates that all tissues of the predictor have. q-values are recomputed over all pairs.
 
     Raises
     ------

@@ -51,7 +51,7 @@ def effect_tracks(
     Raises
     ------
     TableError
-        If there is no row of the gene.
+        If the table has no row of the gene.
     SettingError
         If the gene has no TSS.
     """
