@@ -121,6 +121,7 @@ class Altered:
     def __init__(self, genome: PersonalGenome, name: str) -> None:
         self.genome, self.name = genome, name
         self.individuals, self.contigs = genome.individuals, genome.contigs
+        self.source, self.notes = genome.source, genome.notes
 
     def dosages(self, interval: object, individuals: list[str]) -> Dosages:
         given = self.genome.dosages(interval, individuals)
