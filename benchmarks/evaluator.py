@@ -112,7 +112,7 @@ def main() -> None:
         "",
         f"{asked.threads} threads on {os.cpu_count()} cores ({platform.processor() or platform.machine()}), Python "
         f"{platform.python_version()}, numpy {np.__version__}, pandas {pd.__version__}, scipy {scipy.__version__}.",
-        "From a checked table to the four tables, analytic intervals, 2,000 block-bootstrap draws, 20 label",
+        "From a checked table to the evaluation tables, analytic intervals, block jackknife, 20 label",
         f"permutations; the loop over `scipy.stats.spearmanr` was timed on {asked.loop_genes} genes and scaled.",
         "Peak memory is that of the whole process, the tables included.",
         "",

@@ -2,7 +2,7 @@
 
 Writes `blocks.md` next to this file. Variants are standard normal and independent every 100 kb. Expression is driven by
 5 % of them within the window of a gene (15 % heritability, 60 individuals). Two predictors weigh every variant by a
-random effect of their own, which neighbouring genes share, so the directions of neighbouring genes agree. The null
+random effect, which neighbouring genes share, so the directions of neighbouring genes agree. The null
 predictors have nothing to do with expression: both shares are 50 % and every odds ratio is 1. In the scenario with
 signal the effects of both are correlated with the true ones. Genes are clustered as on real chromosomes
 (gamma-distributed density per megabase).

@@ -49,7 +49,7 @@ def compare_genes(evaluation: Evaluation, a: str, b: str) -> pd.DataFrame:
     """Compare two predictors gene by gene.
 
     The interval of a difference is made from the intervals of the two correlations and the correlation of the two
-    predictions (the method of variance estimates recovery). It therefore carries whatever the two intervals carry:
+    predictions (the method of variance estimates recovery). It therefore includes what the two intervals include:
     robust standard errors, and for cross-fitted predictors the inflation seen on permuted expression. It describes
     these fitted models, not the procedures retrained on other individuals.
 
