@@ -181,8 +181,8 @@ def _about(simulated: SimulatedCohort, replicates: int) -> str:
         f"real studies are 20 times as wide. Genes: {kinds}. To finish in minutes, the whole procedure was "
         f"run again on permuted expression {counted(replicates, 'time')} only, where the library's default would be "
         f"{counted(default_replicates(len(truth)), 'time')}: the smallest p-values rest on the tail of few null "
-        "correlations. Genes are independent here, so that each is one block in the "
-        "bootstrap."
+        "correlations. Genes are independent here, so each is one block of the "
+        "jackknife."
     )
 
 

@@ -10,8 +10,10 @@ from scipy import special
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.matrices import LongTable, PredictorMatrices
+from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.ranks import rank_rows
 from pgxeval.evaluation.resampling import benjamini_hochberg
+from pgxeval.tables.predictions import Predictions
 
 Floats = npt.NDArray[np.float64]
 
@@ -72,19 +74,20 @@ def compare_genes(evaluation: Evaluation, a: str, b: str) -> pd.DataFrame:
     UnknownNameError
         If a predictor is not in the evaluation.
     SettingError
-        If the evaluation has no predictions.
+        If the evaluation does not hold its predictions in memory.
 
     Notes
     -----
     Source: Zou 2007, Psychol Methods 12:399. p is the level at which the interval just excludes 0.
     """
-    if evaluation.predictions is None or evaluation.target is None:
+    if not isinstance(evaluation.predictions, Predictions) or evaluation.target is None:
         raise SettingError(
-            "comparing genes needs the predictions, which an evaluation read from a folder does not have"
+            "comparing genes needs the predictions in memory, which an evaluation read from a folder or made from a "
+            "store does not have; evaluate a Predictions table of these two predictors"
         )
     sides = [_rows_of(evaluation, name) for name in (a, b)]
     gene_ids = sides[0]["gene_id"].astype(str).to_numpy()
-    between = _between(evaluation, a, b, gene_ids)
+    between = _between(evaluation.predictions, evaluation.target, (a, b), gene_ids)
     r_a, r_b = (side["spearman"].to_numpy(dtype=np.float64) for side in sides)
     (low_a, high_a), (low_b, high_b) = (
         (side["ci_low"].to_numpy(dtype=np.float64), side["ci_high"].to_numpy(dtype=np.float64)) for side in sides
@@ -193,13 +196,13 @@ def _rows_of(evaluation: Evaluation, predictor: str) -> pd.DataFrame:
     return rows.reset_index(drop=True)
 
 
-def _between(evaluation: Evaluation, a: str, b: str, gene_ids: npt.NDArray[np.object_]) -> Floats:
+def _between(
+    predictions: Predictions, target: MeasuredExpression, pair: tuple[str, str], gene_ids: npt.NDArray[np.object_]
+) -> Floats:
     """Return the Spearman correlation of the predictions of two predictors, over individuals that both cover."""
-    assert evaluation.predictions is not None
-    assert evaluation.target is not None
-    long = LongTable(evaluation.predictions.table, evaluation.target.gene_ids, evaluation.target.individuals, 1)
-    place = {evaluation.target.gene_ids[row]: k for k, row in enumerate(long.present("gene_id"))}
-    values = [_values(long.matrices(name), long.present("gene_id")) for name in (a, b)]
+    long = LongTable(predictions.table, target.gene_ids, target.individuals, 1)
+    place = {target.gene_ids[row]: k for k, row in enumerate(long.present("gene_id"))}
+    values = [_values(long.matrices(name), long.present("gene_id")) for name in pair]
     both = np.isfinite(values[0]) & np.isfinite(values[1])
     middle = (both.sum(axis=1, keepdims=True) + 1) / 2
     x, y = (np.where(both, rank_rows(np.where(both, one, np.nan)) - middle, 0.0) for one in values)
