@@ -20,8 +20,8 @@ from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.prediction.crossfit import residualise
 from pgxeval.predictors.protocol import GroupedTrainablePredictor, Predictor, TrainablePredictor
-from pgxeval.predictors.trained.elastic_net import FittedElasticNet
 from pgxeval.predictors.trained.forest import Forest
+from pgxeval.predictors.trained.linear import FittedLinear
 from pgxeval.predictors.trained.random_forest import FittedRandomForest
 from pgxeval.seeding import assign_folds, model_seed
 
@@ -173,8 +173,8 @@ def _add(total: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
 
 def _of_fitted(fitted: Predictor, gene: Gene, cohort: Cohort, settings: AttributionSettings) -> pd.DataFrame:
     method = settings.method
-    if isinstance(fitted, FittedElasticNet) and method in ("auto", "coefficients", "marginal"):
-        return _of_elastic_net(fitted, cohort)
+    if isinstance(fitted, FittedLinear) and method in ("auto", "coefficients", "marginal"):
+        return _of_linear(fitted, cohort)
     if isinstance(fitted, FittedRandomForest) and method in ("auto", "marginal", "shap"):
         return _of_forest(fitted, cohort, method)
     if method in ("reference", "carriers", "auto"):
@@ -183,7 +183,7 @@ def _of_fitted(fitted: Predictor, gene: Gene, cohort: Cohort, settings: Attribut
     raise SettingError(f'method "{method}" does not apply to {type(fitted).__name__}; use "reference" or "carriers"')
 
 
-def _of_elastic_net(fitted: FittedElasticNet, cohort: Cohort) -> pd.DataFrame:
+def _of_linear(fitted: FittedLinear, cohort: Cohort) -> pd.DataFrame:
     columns = fitted.selected.columns
     weights = np.zeros(columns.size)
     weights[fitted.active] = fitted.weights

@@ -5,6 +5,7 @@ from pgxeval.evaluation.concordance import OddsRatio, PairedTable, Share
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.evaluator import Evaluator, evaluate_tissues
 from pgxeval.evaluation.gene_comparison import compare_genes, flips
+from pgxeval.evaluation.heritability import heritability, share_of_ceiling, spearman_ceiling
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.mechanism import Agreement, MechanismSettings, compare_effects
 from pgxeval.evaluation.nonadditivity import Nonadditivity, NonadditivitySettings, nonadditivity
@@ -31,8 +32,11 @@ __all__ = [
     "flips",
     "gain_of",
     "gain_test",
+    "heritability",
     "nonadditivity",
     "power",
+    "share_of_ceiling",
+    "spearman_ceiling",
     "tissue_sharing",
 ]
 

@@ -1,0 +1,128 @@
+"""The share of variance that follows a relationship matrix, by restricted maximum likelihood (REML).
+
+Expression of one gene is y = Q a + g + e with var(g) = s2 h K and var(e) = s2 (1 - h) I, where Q spans the intercept
+and covariates and K = Z Z' is the relationship at the variants of the cis window, scaled to a mean of 1 on the
+diagonal after projection on the complement of Q. One eigendecomposition serves all traits of a gene.
+"""
+
+from __future__ import annotations
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+_NULL = 1e-9  # eigenvalues below this, relative to the largest, are zero
+_CLOSEST_TO_1 = 0.999
+_GRID = np.concatenate([[0.0], np.geomspace(1e-3, 0.1, 16), np.linspace(0.12, _CLOSEST_TO_1, 34)])
+_REFINEMENTS = 5
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Relationship:
+    """Relationship of individuals at some variants, given covariates, decomposed.
+
+    Parameters
+    ----------
+    basis
+        float64 (n_individuals, 1 + c), orthonormal basis of intercept and covariates.
+    eigenvalues
+        float64 (n_components,), positive; their sum is the number of individuals less the columns of `basis`.
+    eigenvectors
+        float64 (n_individuals, n_components), orthogonal to `basis`.
+    scale
+        What the projected Z Z' was divided by.
+    """
+
+    basis: Floats = attrs.field(repr=False)
+    eigenvalues: Floats = attrs.field(repr=False)
+    eigenvectors: Floats = attrs.field(repr=False)
+    scale: float
+
+    @classmethod
+    def of(cls, dosages: Floats, basis: Floats) -> Relationship:
+        """Decompose the relationship at variants that are scaled to unit variance.
+
+        Parameters
+        ----------
+        dosages
+            float64 (n_individuals, n_variants), without missing values, every variant with variance.
+        basis
+            float64 (n_individuals, 1 + c), orthonormal, with the intercept.
+        """
+        Z = (dosages - dosages.mean(axis=0)) / dosages.std(axis=0)
+        Z -= basis @ (basis.T @ Z)
+        freedom = Z.shape[0] - basis.shape[1]
+        if Z.shape[1] < Z.shape[0]:
+            vectors, singular, _ = np.linalg.svd(Z, full_matrices=False)
+            values = singular**2
+        else:
+            values, vectors = np.linalg.eigh(Z @ Z.T)
+        kept = values > _NULL * values.max(initial=0.0)
+        scale = float(values[kept].sum()) / freedom
+        return cls(basis=basis, eigenvalues=values[kept] / scale, eigenvectors=vectors[:, kept], scale=scale)
+
+    @property
+    def freedom(self) -> int:
+        """Individuals less the columns of the basis."""
+        return int(self.basis.shape[0] - self.basis.shape[1])
+
+    def energies(self, traits: Floats) -> tuple[Floats, Floats]:
+        """Return the squared components, (n_traits, n_components), and the remaining sum of squares, (n_traits,)."""
+        residual = traits - (traits @ self.basis) @ self.basis.T
+        squared = (residual @ self.eigenvectors) ** 2
+        return squared, np.maximum((residual**2).sum(axis=1) - squared.sum(axis=1), 0.0)
+
+    def deviance(self, h: Floats, squared: Floats, rest: Floats) -> Floats:
+        """Return -2 log restricted likelihood, up to a constant, (n_traits, n_values).
+
+        Parameters
+        ----------
+        h
+            float64 (n_values,) for all traits, or (n_traits, n_values), in [0, 1).
+        squared, rest
+            As from `energies`.
+        """
+        null = self.freedom - self.eigenvalues.size
+        variance = h[..., None] * self.eigenvalues + (1 - h[..., None])
+        quadratic = squared @ (1 / variance).T if h.ndim == 1 else np.einsum("tk,tvk->tv", squared, 1 / variance)
+        quadratic = quadratic + rest[:, None] / (1 - h)
+        determinant = np.log(variance).sum(axis=-1) + null * np.log(1 - h)
+        deviance: Floats = self.freedom * np.log(quadratic) + determinant
+        return deviance
+
+    def maximise(self, squared: Floats, rest: Floats) -> Floats:
+        """Return the REML estimate of h of each trait, in [0, 0.999]."""
+        best = np.argmin(self.deviance(_GRID, squared, rest), axis=1)
+        low, high = _GRID[np.maximum(best - 1, 0)], _GRID[np.minimum(best + 1, _GRID.size - 1)]
+        h: Floats = _GRID[best]
+        for _ in range(_REFINEMENTS):
+            values = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 9)
+            found = np.argmin(self.deviance(values, squared, rest), axis=1)
+            rows = np.arange(found.size)
+            h = values[rows, found]
+            low, high = values[rows, np.maximum(found - 1, 0)], values[rows, np.minimum(found + 1, 8)]
+        return h
+
+    def likelihood_ratio(self, squared: Floats, rest: Floats) -> Floats:
+        """Return the restricted likelihood ratio of each trait against h = 0, the maximum taken over a fixed grid."""
+        deviance = self.deviance(_GRID, squared, rest)
+        ratio: Floats = deviance[:, 0] - deviance.min(axis=1)
+        return ratio
+
+    def standard_error(self, h: Floats) -> Floats:
+        """Return the standard error of each estimate, from the expected information."""
+        d = (self.eigenvalues - 1) / (h[:, None] * self.eigenvalues + (1 - h[:, None]))
+        null = self.freedom - self.eigenvalues.size
+        total = d.sum(axis=1) - null / (1 - h)
+        square = (d**2).sum(axis=1) + null / (1 - h) ** 2
+        error: Floats = np.sqrt(2 / (square - total**2 / self.freedom))
+        return error
+
+    def moment_estimate(self, squared: Floats, rest: Floats) -> Floats:
+        """Return Haseman and Elston's estimate of each trait, which is not bounded and nearly unbiased."""
+        total = squared.sum(axis=1) + rest
+        excess = (self.eigenvalues**2).sum() - self.freedom
+        estimate: Floats = (squared @ self.eigenvalues / total - 1) * self.freedom / excess
+        return estimate
