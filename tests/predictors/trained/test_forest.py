@@ -117,6 +117,19 @@ def test_thresholds_lie_halfway_between_the_dosages_of_the_node(wide: bool) -> N
     )
 
 
+def test_a_dosage_that_is_absent_from_a_node_does_not_move_its_threshold() -> None:
+    first = np.repeat([0, 0, 2], 10)
+    second = np.repeat([0, 2, 1], 10)  # the heterozygotes leave with the first split
+    stored = np.stack([first, second], axis=1).astype(np.int8)
+    y = np.repeat([0.0, 1.0, 50.0], 10) + np.arange(30) / 1e3
+    settings = ForestSettings(n_estimators=1, bootstrap=False, min_samples_leaf=5, max_depth=2)
+    tree = grow_forest(ForestCodes.make(stored, np.ones(2)), y, settings, 0).tree(0)
+    theirs = DecisionTreeRegressor(min_samples_leaf=5, max_depth=2, random_state=0).fit(stored, y).tree_
+    split = {int(f): t for f, t in zip(tree["feature"], tree["threshold"], strict=True) if f >= 0}
+    assert split == {int(f): t for f, t in zip(theirs.feature, theirs.threshold, strict=True) if f >= 0}
+    assert split[1] == 1.0
+
+
 def test_an_outlier_does_not_hide_the_rest() -> None:
     rng = np.random.default_rng(2)
     stored, X = draw_dosages(rng, "calls", 80, 10)
