@@ -185,7 +185,7 @@ def test_weights_of_another_architecture(tmp_path: Path, make_enformer: Make, wr
     torch.save([1, 2], folder / "pytorch_model.bin")
     folder = write_enformer(tmp_path / "v", made)
     torch.save([torch.zeros(1)], folder / "pytorch_model.bin")
-    with pytest.raises(InputFileError, match="expected a mapping of names to tensors .*, got list"):
+    with pytest.raises(InputFileError, match=r"expected a mapping of names to tensors .*, got list"):
         load_enformer(folder)
 
 
