@@ -259,7 +259,7 @@ def main() -> None:
                 n, h2, max(10, int(options.scale * genes)), ["elastic net", "random forest"], options.seed + 1
             )
             print(pd.DataFrame(trained[-4:]).round(3).to_string(), flush=True)
-    windows = null_windows(90, max(50, int(options.scale * 400)), options.seed)
+    windows = null_windows(90, max(50, int(options.scale * 1000)), options.seed)
     every = pd.DataFrame(rows)
     every["weight"] = every["its error"] ** 2
     means = every.groupby(["n", "predictor"]).agg(
