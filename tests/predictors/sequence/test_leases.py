@@ -50,6 +50,18 @@ def test_a_lease_that_is_not_touched_expires(tmp_path: Path, monkeypatch: pytest
     heir.close()
 
 
+def test_the_lease_of_a_process_that_has_ended_is_taken_over_at_once(tmp_path: Path) -> None:
+    child = os.fork()
+    if child == 0:
+        Leases(tmp_path).acquire(NAME)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (tmp_path / f"lease-{NAME.hex()}").exists()
+    heir = Leases(tmp_path)
+    assert heir.acquire(NAME)
+    heir.close()
+
+
 def test_a_lease_that_is_touched_does_not_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases_module, "EXPIRY_S", 0.8)
     owner, other = Leases(tmp_path), Leases(tmp_path)

@@ -1,15 +1,16 @@
 """Leases: which run works on which window, so that runs on one score cache do not compute or pay for the same twice.
 
-A lease is an empty file in the folder of the cache, named by a keyed digest and created only if it does not exist. Its
-owner touches it regularly; a lease that has not been touched for a while belongs to a run that was killed and is taken
-over. Clocks of different machines are never compared: a waiting run measures with its own clock how long the time stamp
-has not changed. If two runs take over one lease at the same moment, both do the work, and nothing else happens.
+A lease is a file in the folder of the cache, named by a keyed digest and created only if it does not exist. It names the
+process of its owner, who touches it regularly. A lease whose process is gone, or that has not been touched for a while,
+belongs to a run that was killed and is taken over. Clocks of different machines are never compared: a waiting run
+measures with its own clock how long the time stamp has not changed. If two runs take over one lease at the same moment, both do the work, and nothing else happens.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import threading
 import time
 import uuid
@@ -72,11 +73,13 @@ class Leases:
     @staticmethod
     def _create(path: Path) -> bool:
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             return False
         except OSError:  # the cache itself reports a folder that cannot be written
             return True
+        with contextlib.suppress(OSError), os.fdopen(handle, "w") as lease:
+            lease.write(f"{_machine()} {os.getpid()}")
         return True
 
     def _expired(self, path: Path) -> bool:
@@ -84,6 +87,8 @@ class Leases:
             stamp = path.stat().st_mtime_ns
         except OSError:  # it was given back in the meantime
             return False
+        if _is_gone(path):
+            return True
         now = time.monotonic()
         last, since = self._seen.get(path, (-1, now))
         if stamp != last:
@@ -96,3 +101,26 @@ class Leases:
             for path in list(self._held):
                 with contextlib.suppress(OSError):
                     os.utime(path)
+
+
+def _machine() -> str:
+    """Return a text that identifies this machine and, in a container, its own numbering of processes."""
+    try:
+        processes = Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        processes = 0
+    return f"{socket.gethostname()}/{processes}"
+
+
+def _is_gone(path: Path) -> bool:
+    """Return whether the owner of a lease was a process of this machine that has ended."""
+    try:
+        machine, _, process = path.read_text().rpartition(" ")
+        if machine != _machine():
+            return False
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError):  # given back in the meantime, of another user, or not yet written
+        return False
+    return False
