@@ -1,9 +1,10 @@
 """Leases: which run works on which window, so that runs on one score cache do not compute or pay for the same twice.
 
-A lease is a file in the folder of the cache, named by a keyed digest and created only if it does not exist. It names the
-process of its owner, who touches it regularly. A lease whose process is gone, or that has not been touched for a while,
-belongs to a run that was killed and is taken over. Clocks of different machines are never compared: a waiting run
-measures with its own clock how long the time stamp has not changed. If two runs take over one lease at the same moment, both do the work, and nothing else happens.
+A lease is a file in the folder of the cache, named by a keyed digest and created only if it does not exist. It names
+the process of its owner, who touches it regularly. A lease whose process is gone, or that has not been touched for a
+while, belongs to a run that was killed and is taken over. Clocks of different machines are never compared: a waiting
+run measures with its own clock how long the time stamp has not changed. If two runs take over one lease at the same
+moment, both do the work, and nothing else happens.
 """
 
 from __future__ import annotations
