@@ -23,7 +23,8 @@ from cohort import BenchmarkCohort, make_cohort
 from pgxeval import Interval
 from pgxeval.genome.formats.bgzf import read_blocks
 from pgxeval.genome.formats.index import VariantIndex, open_index
-from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.opening import open_genotypes
+from pgxeval.genome.formats.source import GenotypeSource
 
 _BARS = {("GT", "VCF.gz"): 3.0, ("GT:AD:DP:GQ:PL", "VCF.gz"): 1.0, ("GT", "BCF"): 1.0, ("GT:AD:DP:GQ:PL", "BCF"): 1.0}
 _PYSAM_RECORDS = 100

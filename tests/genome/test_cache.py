@@ -14,7 +14,7 @@ import pytest
 
 from pgxeval import Interval, PersonalGenome
 from pgxeval.genome.formats.calls import Calls
-from pgxeval.genome.formats.source import open_genotypes
+from pgxeval.genome.formats.opening import open_genotypes
 
 N_WINDOWS = 5_000
 

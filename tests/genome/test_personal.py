@@ -24,7 +24,8 @@ from pgxeval import (
     UnknownNameError,
 )
 from pgxeval.genome.formats.calls import Calls, Field
-from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.opening import open_genotypes
+from pgxeval.genome.formats.source import GenotypeSource
 
 NAMES = ["NA1", "NA2", "NA3", "NA4"]
 

@@ -48,7 +48,8 @@ from pgxeval.cohort.sharing import (
 from pgxeval.errors import PgxevalWarning, SettingError, TableError, UnknownNameError
 from pgxeval.genome.annotation import read_gtf
 from pgxeval.genome.formats.calls import Field
-from pgxeval.genome.formats.source import GenotypePaths, GenotypeSource
+from pgxeval.genome.formats.opening import GenotypePaths
+from pgxeval.genome.formats.source import GenotypeSource
 from pgxeval.genome.intervals import Gene
 from pgxeval.names import first_duplicate, known_names, near_names
 from pgxeval.seeding import hash64

@@ -6,7 +6,8 @@ from pgxeval.genome.coordinates import CoordinateMap
 from pgxeval.genome.dosages import Dosages
 from pgxeval.genome.encoding import one_hot, reverse_complement
 from pgxeval.genome.formats.memory import InMemoryGenotypes
-from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.opening import open_genotypes
+from pgxeval.genome.formats.source import GenotypeSource
 from pgxeval.genome.haplotypes import Haplotype, HaplotypeBatch, Haplotypes
 from pgxeval.genome.intervals import DEFAULT_FLANK_BP, Gene, Interval
 from pgxeval.genome.personal import PersonalGenome

@@ -14,9 +14,9 @@ from itertools import pairwise
 import attrs
 
 from pgxeval.errors import TableError
-from pgxeval.genome.gtf import Feature, read_features, without_version
+from pgxeval.genome.gtf import Feature, read_features
 from pgxeval.genome.intervals import Gene
-from pgxeval.names import known_names
+from pgxeval.names import known_names, without_version
 
 # The longest human intron has 1.2 Mb: exons farther apart than this belong to copies of a gene.
 _LONGEST_INTRON_BP = 2_000_000

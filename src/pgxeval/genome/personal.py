@@ -20,14 +20,8 @@ from pgxeval.genome.assembly import Flanks, Window, assemble
 from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.dosages import Dosages, make_dosages
 from pgxeval.genome.formats.calls import Calls, Field
-from pgxeval.genome.formats.source import (
-    ChoosesField,
-    GenotypePaths,
-    GenotypeSource,
-    HasIdentity,
-    NamesContigs,
-    open_genotypes,
-)
+from pgxeval.genome.formats.opening import GenotypePaths, open_genotypes
+from pgxeval.genome.formats.source import ChoosesField, GenotypeSource, HasIdentity, NamesContigs
 from pgxeval.genome.haplotypes import HaplotypeBatch, Haplotypes
 from pgxeval.genome.identity import Identity
 from pgxeval.genome.intervals import Interval, as_interval

@@ -11,7 +11,8 @@ import pytest
 
 from pgxeval.errors import InputFileError
 from pgxeval.genome.formats.memory import InMemoryGenotypes
-from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.opening import open_genotypes
+from pgxeval.genome.formats.source import GenotypeSource
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.simulation.files import write_genotypes

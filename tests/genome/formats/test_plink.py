@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from pgxeval import InputFileError, InputFileNotFoundError, Interval, PersonalGenome, UnknownNameError
-from pgxeval.genome.formats.source import open_genotypes
+from pgxeval.genome.formats.opening import open_genotypes
 
 pgenlib = pytest.importorskip("pgenlib", reason="pgenlib is not installed (extra plink)")
 

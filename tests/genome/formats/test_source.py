@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pgxeval import InputFileError, InputFileNotFoundError, PgxevalWarning
 from pgxeval.genome.formats import decoding
 from pgxeval.genome.formats.calls import Calls
-from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.opening import open_genotypes
+from pgxeval.genome.formats.source import GenotypeSource
 
 NAMES = ["a", "b", "c"]
 

@@ -18,7 +18,7 @@ import pytest
 
 from pgxeval import InputFileError, Interval, PersonalGenome, PgxevalWarning
 from pgxeval.genome.formats.bgzf import END_OF_FILE
-from pgxeval.genome.formats.source import open_genotypes
+from pgxeval.genome.formats.opening import open_genotypes
 
 
 def bgzf_block(data: bytes) -> bytes:

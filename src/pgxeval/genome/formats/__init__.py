@@ -3,8 +3,9 @@
 from pgxeval.genome.formats.bcf import BcfSource
 from pgxeval.genome.formats.calls import Calls, Records
 from pgxeval.genome.formats.memory import InMemoryGenotypes
+from pgxeval.genome.formats.opening import open_genotypes
 from pgxeval.genome.formats.plink import PlinkSource
-from pgxeval.genome.formats.source import GenotypeSource, open_genotypes
+from pgxeval.genome.formats.source import GenotypeSource
 from pgxeval.genome.formats.vcf import VcfSource
 
 __all__ = [

@@ -6,19 +6,11 @@ dosages and haplotypes are made in one place.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError
 from pgxeval.genome.contigs import ContigNames
-from pgxeval.genome.formats.bgzf import check_complete, is_remote, read_blocks
 from pgxeval.genome.formats.calls import Calls, Field
 from pgxeval.genome.identity import Identity
-
-GenotypePaths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
-"""One file, several files of one cohort, a pattern with ``{chrom}``, or a folder."""
 
 
 @runtime_checkable
@@ -92,99 +84,3 @@ class ChoosesField(Protocol):
     def default_field(self) -> Field:
         """``"GT"``, or ``"DS"`` or ``"GP"`` where the genotypes are not there or derived from these."""
         ...
-
-
-def open_genotypes(path: GenotypePaths) -> GenotypeSource:
-    """Open genotypes by their kind.
-
-    Parameters
-    ----------
-    path
-        VCF compressed by ``bgzip`` with a tabix or CSI index next to it, or BCF with a CSI index, here or at
-        an address that htslib opens (``https://``, ``s3://``); or PLINK 2 ``.pgen`` with its ``.pvar`` and
-        ``.psam`` (needs the extra ``plink``). Where there is one file per chromosome: a list of files, a pattern such
-        as ``"chr{chrom}.vcf.gz"``, or the folder that holds them. ``~`` is the home folder.
-
-    Returns
-    -------
-    GenotypeSource
-        A source that reads the file or files.
-
-    Raises
-    ------
-    InputFileNotFoundError
-        If a file does not exist.
-    InputFileError
-        If the kind of a file is not known, it is truncated, or its index is missing; or if several files contradict
-        each other.
-    SettingError
-        If `path` is neither a path nor a list of paths.
-    """
-    from pgxeval.genome.formats.several import SeveralFiles, expand_paths
-
-    if isinstance(path, bytes) or not isinstance(path, str | os.PathLike | Sequence):
-        raise SettingError(
-            "genotypes must be a path, a list of paths, a pattern with {chrom}, a folder or a GenotypeSource, got "
-            f"{type(path).__name__}"
-        )
-    if isinstance(path, str | os.PathLike):
-        text = str(Path(path).expanduser() if not is_remote(os.fspath(path)) else path).removeprefix("file://")
-        if is_remote(text) or not ("{chrom}" in text or Path(text).is_dir()):
-            return _open_file(text)
-    paths = expand_paths(path)
-    sources = [_open_file(one) for one in paths]
-    return sources[0] if len(sources) == 1 else SeveralFiles(sources)
-
-
-def _open_file(path: str) -> GenotypeSource:
-    from pgxeval.genome.formats.bcf import BcfSource
-    from pgxeval.genome.formats.plink import PlinkSource
-    from pgxeval.genome.formats.vcf import VcfSource
-
-    text = path
-    stem, _, suffix = text.rpartition(".")
-    if not is_remote(text):
-        if suffix in ("pvar", "psam", "zst") and Path(f"{stem.removesuffix('.pvar')}.pgen").is_file():
-            text = f"{stem.removesuffix('.pvar')}.pgen"
-        elif not Path(text).exists() and Path(f"{text}.pgen").is_file():
-            text = f"{text}.pgen"
-        elif not Path(text).is_file():
-            what = "is a folder" if Path(text).is_dir() else "does not exist"
-            raise InputFileNotFoundError(f"genotypes: {text} {what}")
-        _refuse_other_formats(text)
-    if text.endswith(".pgen"):
-        return PlinkSource(text)
-    if not is_remote(text):
-        check_complete(Path(text))
-    first = next(read_blocks(text, 0), b"")
-    return BcfSource(text) if first.startswith(b"BCF") else VcfSource(text)
-
-
-def _refuse_other_formats(path: str) -> None:
-    """Answer formats that are not read with the command that converts them."""
-    stem, _, suffix = path.rpartition(".")
-    try:
-        with Path(path).open("rb") as handle:
-            head = handle.read(32)
-    except OSError as error:
-        raise InputFileError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if suffix in ("bed", "bim", "fam") or head[:3] == b"\x6c\x1b\x01":
-        raise InputFileError(
-            f"{path}: PLINK 1 files are not read: they hold no phase, and their REF is the major allele. Convert them "
-            f"with `plink2 --bfile {stem} --fa reference.fa --ref-from-fa force --make-pgen --out {stem}` and give "
-            f"{stem}.pgen (dosages only, as long as it is not phased)"
-        )
-    if suffix == "bgen" or head[16:20] == b"bgen":
-        raise InputFileError(
-            f"{path}: BGEN is not read. Convert it with `plink2 --bgen {path} ref-first --sample {stem}.sample "
-            f"--make-pgen --out {stem}` and give {stem}.pgen"
-        )
-    if suffix in ("ped", "map"):
-        raise InputFileError(
-            f"{path}: PLINK 1 text files are not read. Convert them with `plink2 --pedmap {stem} --make-pgen "
-            f"--out {stem}`"
-        )
-    if suffix == "vcf" or head.startswith(b"##fileformat=VCF"):
-        raise InputFileError(
-            f"{path}: plain VCF cannot be read by interval; run `bgzip {path} && tabix -p vcf {path}.gz`"
-        )
