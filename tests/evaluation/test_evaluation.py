@@ -42,7 +42,7 @@ def test_observed_and_predicted_are_what_was_judged(made, evaluation) -> None:
 def test_unknown_names_are_errors(evaluation) -> None:
     with pytest.raises(UnknownNameError, match="predictor other is not in the table; it has top"):
         evaluation.observed_predicted("G0003", "other")
-    with pytest.raises(UnknownNameError, match="gene G9 has no measured expression"):
+    with pytest.raises(UnknownNameError, match="gene G9 is not in the predictions table"):
         evaluation.observed_predicted("G9", "top")
 
 
