@@ -199,7 +199,7 @@ def test_metadata_that_cannot_be_used_are_refused(metadata: Any, words: str) -> 
 
 def test_outputs_that_are_no_tracks_along_the_sequence_are_refused() -> None:
     for name in ("CONTACT_MAPS", "SPLICE_JUNCTIONS", "rna_seq", "RNA"):
-        with pytest.raises(UnknownNameError, match=f"no output '{name}'"):
+        with pytest.raises(UnknownNameError, match=f"unknown output '{name}'"):
             check_output(name)
     assert [check_output(name) for name in BIN_WIDTHS_BP] == list(BIN_WIDTHS_BP)
 
