@@ -82,6 +82,9 @@ def answer(evaluation: Evaluation, options: Options) -> str:
     return bullets(findings(evaluation)) + "".join(warning(words) for words in cautions(evaluation))
 
 
+_MOST_FAILURES = 20
+
+
 def cohort(evaluation: Evaluation, options: Options) -> str:
     """Show which individuals were judged, how they were predicted, and what was excluded."""
     settings = evaluation.settings
@@ -90,9 +93,42 @@ def cohort(evaluation: Evaluation, options: Options) -> str:
     sizes = f"{counted(settings['n_genes'], 'gene')} in {counted(settings['n_individuals'], 'individual')}"
     parts = [paragraph(f"The evaluation covers {sizes}, with {given}.")]
     parts += [paragraph(_how_predicted(name, dict(one))) for name, one in settings["predictors"].items()]
+    parts += [_notes(evaluation, options), _failures(evaluation)]
     if evaluation.exclusions.empty:
         return "".join([*parts, paragraph("Nothing was excluded and nothing is undefined.")])
     return "".join([*parts, _exclusions(evaluation.exclusions, options)])
+
+
+def _notes(evaluation: Evaluation, options: Options) -> str:
+    """Show how the inputs were read; a note that names an individual only where individuals may be shown."""
+    if evaluation.target is None or not evaluation.target.notes:
+        return ""
+    names = evaluation.target.individuals
+    shown = [
+        note
+        for note in evaluation.target.notes
+        if options.show_individuals_of or not any(name in note for name in names)
+    ]
+    hidden = len(evaluation.target.notes) - len(shown)
+    if hidden:
+        shown.append(f"{counted(hidden, 'note')} naming individuals: see `cohort.notes`")
+    return paragraph("Notes on how the inputs were read:") + bullets(shown)
+
+
+def _failures(evaluation: Evaluation) -> str:
+    """List the genes at which a predictor failed, with the reason."""
+    failures = None if evaluation.predictions is None else evaluation.predictions.failures
+    if failures is None or failures.empty:
+        return ""
+    first = failures.head(_MOST_FAILURES)
+    columns = [
+        Column(title=title, cells=[str(cell) for cell in first[name]], numeric=False)
+        for title, name in (("Predictor", "predictor"), ("Gene", "gene_id"), ("Reason", "reason"))
+    ]
+    caption = f"{counted(len(failures), 'failure')} of predictors at single genes; these genes are undefined."
+    if len(failures) > len(first):
+        caption += f" The first {len(first)} are shown; `predictions.failures` has all."
+    return table(columns, caption)
 
 
 def _how_predicted(name: str, settings: dict[str, Any]) -> str:
