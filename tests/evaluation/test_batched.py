@@ -48,6 +48,7 @@ class Batched:
         self._whole = predictions
         self.predictors, self.replicates = predictions.predictors, predictions.replicates
         self.settings: Mapping[str, Mapping[str, Any]] = predictions.settings
+        self.failures = predictions.failures
 
     def batches(self, predictor: str) -> Iterator[pd.DataFrame]:
         genes = [*self._whole.table["gene_id"].unique()][::-1]

@@ -27,6 +27,11 @@ class BatchedPredictions(Protocol):
         """Predictor -> settings, as `Predictions.settings`."""
         ...
 
+    @property
+    def failures(self) -> pd.DataFrame:
+        """Genes at which a predictor failed, as `Predictions.failures`."""
+        ...
+
     def batches(self, predictor: str) -> Iterator[pd.DataFrame]:
         """Yield tables as `check_predictions` returns them, each with all rows of some genes of a predictor."""
         ...
