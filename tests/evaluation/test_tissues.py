@@ -83,6 +83,9 @@ def test_a_predictor_of_one_tissue_only_is_undefined_in_the_other(two) -> None:
     assert (bad.loc["brain", "reason"] == NOT_IN_TABLE).all()
     assert bad.loc["brain", "spearman"].isna().all()
     assert bad.loc["blood", "spearman"].notna().all()
+    swapped = {"brain": only["brain"], "blood": only["blood"]}
+    evaluation = evaluate_tissues({tissue: cohorts[tissue] for tissue in swapped}, swapped)
+    assert set(evaluation.settings["predictors"]) == {"good", "bad"}
 
 
 def test_the_same_model_cannot_be_trained_here_and_zero_shot_there(two) -> None:

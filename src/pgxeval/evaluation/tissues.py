@@ -75,7 +75,18 @@ def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:
             for tissue, result in by_tissue.items()
             for row in result.excluded
         ),
-        settings={**first.settings, "tissues": {tissue: dict(result.settings) for tissue, result in by_tissue.items()}},
+        settings={
+            **first.settings,
+            "predictors": {name: _settings_of(name, by_tissue) for name in names},
+            "tissues": {tissue: dict(result.settings) for tissue, result in by_tissue.items()},
+        },
+    )
+
+
+def _settings_of(name: str, by_tissue: Mapping[str, JudgedGenes]) -> Mapping[str, Any]:
+    """Return the settings of a predictor in the first tissue in which it was run."""
+    return next(
+        result.settings["predictors"][name] for result in by_tissue.values() if name in result.settings["predictors"]
     )
 
 
