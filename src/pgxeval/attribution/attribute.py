@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import attrs
@@ -254,13 +253,17 @@ def _by_substitution(predictor: Predictor, gene: Gene, cohort: Cohort, settings:
         )
     alleles = dosages.variants.iloc[chosen][["contig", "position", "ref", "alt"]].reset_index(drop=True)
     background = "carriers" if settings.method == "carriers" else "reference"
-    rows: list[Sequence[int]] = []
+    carriers: list[npt.NDArray[np.intp]] = []
     if background == "carriers":
-        of_cohort = genome.rows(cohort.individuals)
-        rows = [of_cohort[np.flatnonzero(dosages.values[:, c] > 0)[: settings.carriers]].tolist() for c in chosen]
+        carriers = [np.flatnonzero(dosages.values[:, column] > 0)[: settings.carriers] for column in chosen]
+    rows = genome.rows(cohort.individuals)
     contig = genome.contig_name(gene.contig)
     substituted = SubstitutedGenotypes(
-        source=genome.source, contig=contig, alleles=alleles, background=background, carriers=rows
+        source=genome.source,
+        contig=contig,
+        alleles=alleles,
+        background=background,
+        carriers=[rows[some].tolist() for some in carriers],
     )
     imaginary = PersonalGenome(genotypes=substituted, reference=genome.reference, **attrs.asdict(genome.policies))
     values = np.asarray(predictor.predict(gene, imaginary, substituted.individuals).values, dtype=np.float64)
@@ -270,16 +273,10 @@ def _by_substitution(predictor: Predictor, gene: Gene, cohort: Cohort, settings:
         table["at_0"], table["at_2"] = values[0], values[1:]
         table["effect"] = (values[1:] - values[0]) / 2
     else:
-        of_allele = np.repeat(np.arange(len(rows)), [len(one) for one in rows])
-        copies = np.array(
-            [
-                dosages.values[np.flatnonzero(of_cohort == row)[0], c]
-                for one, c in zip(rows, chosen, strict=True)
-                for row in one
-            ]
-        )
+        of_allele = np.repeat(np.arange(len(carriers)), [len(some) for some in carriers])
+        copies = dosages.values[np.concatenate(carriers), chosen[of_allele]]
         per_copy = (values[0::2] - values[1::2]) / copies
-        table["effect"] = pd.Series(per_copy).groupby(of_allele).mean().reindex(range(len(rows))).to_numpy()
+        table["effect"] = pd.Series(per_copy).groupby(of_allele).mean().reindex(range(len(carriers))).to_numpy()
     return _finish(
         table.assign(folds=pd.array([pd.NA] * len(table), dtype="Int16"), method=background), predictor.name, gene
     )
