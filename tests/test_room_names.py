@@ -115,6 +115,7 @@ NAMES = {
         "PredictionStore",
         "StoredPredictions",
         "StoredRun",
+        "begin_worker",
         "default_replicates",
         "predict_cohort",
     ],

@@ -27,7 +27,7 @@ import logging
 import cheap
 
 from pgxeval.errors import PgxevalError
-from pgxeval.prediction import PredictionStore, predict_cohort
+from pgxeval.prediction import PredictionStore, begin_worker, predict_cohort
 
 GENES = 24
 COHORT = cheap.cheap_cohort(GENES)
@@ -41,7 +41,13 @@ def write(folder: Path, genes: slice, calls: Path, workers: int) -> None:
     if workers == 1:
         predict_cohort(COHORT, [predictor], store=folder, genes=genes, workers=1, **SETTINGS)
     else:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("fork")) as executor:
+        # without the initializer, a worker that waits for its first gene would outlive a parent that is killed
+        with ProcessPoolExecutor(
+            workers,
+            mp_context=multiprocessing.get_context("fork"),
+            initializer=begin_worker,
+            initargs=(os.getpid(),),
+        ) as executor:
             predict_cohort(
                 COHORT, [predictor], store=folder, genes=genes, executor=executor, workers=workers, **SETTINGS
             )

@@ -5,6 +5,7 @@ from pgxeval.prediction.run import default_replicates, predict_cohort
 from pgxeval.prediction.store import PredictionStore
 from pgxeval.prediction.stored import StoredPredictions
 from pgxeval.prediction.stored_run import StoredRun
+from pgxeval.prediction.workers import begin_worker
 
 __all__ = [
     "CrossFit",
@@ -12,6 +13,7 @@ __all__ = [
     "PredictionStore",
     "StoredPredictions",
     "StoredRun",
+    "begin_worker",
     "default_replicates",
     "predict_cohort",
 ]

@@ -155,7 +155,17 @@ def watch_parent(parent: int) -> None:
 
 
 def begin_worker(parent: int) -> None:
-    """Start the watch in a worker process of this library, or end if the parent ended while the worker started."""
+    """End a worker process when its parent ends, even if the parent is killed and the worker never got a gene.
+
+    The worker processes of `predict_cohort` call it as they start. Give it to an executor of your own:
+    ``ProcessPoolExecutor(8, initializer=begin_worker, initargs=(os.getpid(),))``. A worker without it begins to watch
+    its parent with its first gene.
+
+    Parameters
+    ----------
+    parent
+        Process number of the process that starts the workers.
+    """
     if os.getppid() != parent:
         os._exit(1)
     watch_parent(parent)
