@@ -20,7 +20,7 @@ import pandas as pd
 import scipy
 from scipy import stats
 
-from pgxeval.evaluation.evaluator import Evaluator
+from pgxeval.evaluation import Evaluator
 from pgxeval.seeding import assign_folds
 from pgxeval.tables.predictions import Predictions
 

@@ -130,7 +130,9 @@ def evaluate(arguments: argparse.Namespace, cohort: pgxeval.Cohort, alphagenome:
     predictions.write(arguments.out / "predictions.parquet")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", pgxeval.PgxevalWarning)
-        evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, seed=arguments.seed, block_bp=2 * flank_bp)
+        evaluation = pgxeval.Evaluator(cohort).evaluate(
+            predictions, settings=pgxeval.EvaluationSettings(seed=arguments.seed, block_bp=2 * flank_bp)
+        )
     evaluation.per_gene.to_csv(arguments.out / "per_gene.tsv", sep="\t", index=False)
     print("\n" + evaluation.summary[SHOWN].to_string(index=False, float_format="{:.3f}".format))
     for warning in caught:

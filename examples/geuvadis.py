@@ -50,7 +50,9 @@ def main() -> int:
             store=arguments.folder / "store",
         )
         predictions.write(arguments.folder / "predictions.parquet")
-        evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, seed=arguments.seed)
+        evaluation = pgxeval.Evaluator(cohort).evaluate(
+            predictions, settings=pgxeval.EvaluationSettings(seed=arguments.seed)
+        )
         evaluation.per_gene.to_csv(arguments.folder / "per_gene.tsv", sep="\t", index=False)
         report = evaluation.to_html(
             arguments.folder / "report.html",

@@ -218,8 +218,7 @@ def evaluate(
         evaluation = pgxeval.Evaluator(cohort).evaluate(
             predictions,
             strata=truth[["gene_id", "kind"]].rename(columns={"kind": "stratum"}),
-            seed=arguments.seed,
-            block_bp=2 * FLANK_BP,
+            settings=pgxeval.EvaluationSettings(seed=arguments.seed, block_bp=2 * FLANK_BP),
         )
     recovered = recovery(evaluation, truth, genetic)
     recovered.to_csv(folder / "recovery.tsv", sep="\t", index=False)

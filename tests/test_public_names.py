@@ -15,6 +15,7 @@ PUBLIC = [
     "ElasticNetPredictor",
     "EnformerPredictor",
     "Evaluation",
+    "EvaluationSettings",
     "Evaluator",
     "ExonMask",
     "Gene",

@@ -40,6 +40,7 @@ NAMES = {
     "evaluation": [
         "Agreement",
         "Evaluation",
+        "EvaluationSettings",
         "Evaluator",
         "MeasuredExpression",
         "MechanismSettings",

@@ -94,7 +94,9 @@ def judge(y: np.ndarray, tables: list[pd.DataFrame], settings: dict[str, dict[st
     place.insert(2, "end", place["start"] + 1)
     expression = pd.concat([place, pd.DataFrame(y, columns=[f"S{i:03d}" for i in range(n)])], axis=1)
     predictions = Predictions.from_table(pd.concat(tables, ignore_index=True), settings)
-    evaluation = pgxeval.Evaluator(expression).evaluate(predictions, permutations=0)
+    evaluation = pgxeval.Evaluator(expression).evaluate(
+        predictions, settings=pgxeval.EvaluationSettings(permutations=0)
+    )
     return compare_genes(evaluation, "a", "b")
 
 

@@ -46,8 +46,10 @@ def study(n: int, genes: int, seed: int, store: Path | None, workers: int | None
     predictors = [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor()]
     predictions = pgxeval.predict_cohort(cohort, predictors, seed=seed, store=store, workers=workers)
     evaluator = pgxeval.Evaluator(cohort)
-    evaluation = evaluator.evaluate(predictions, seed=seed)
-    together = evaluator.evaluate(predictions, seed=seed, confidence=1 - 0.05 / STUDIES).summary
+    evaluation = evaluator.evaluate(predictions, settings=pgxeval.EvaluationSettings(seed=seed))
+    together = evaluator.evaluate(
+        predictions, settings=pgxeval.EvaluationSettings(seed=seed, confidence=1 - 0.05 / STUDIES)
+    ).summary
     expression = pd.DataFrame(cohort.expression, index=list(cohort.gene_ids), columns=list(cohort.individuals))
     rows = []
     for name in predictions.predictors:

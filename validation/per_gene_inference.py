@@ -21,8 +21,8 @@ import pandas as pd
 from scipy import stats
 
 from pgxeval.errors import PgxevalWarning
+from pgxeval.evaluation import EvaluationSettings, Evaluator
 from pgxeval.evaluation.correlation import RankedExpression
-from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.inference import student_p, studentised, textbook_p
 
 warnings.simplefilter("ignore", PgxevalWarning)
@@ -95,7 +95,7 @@ def evaluate(x: np.ndarray, y: np.ndarray) -> pd.DataFrame:
             "prediction": x.ravel(),
         }
     )
-    return Evaluator(expression, threads=1).evaluate(table, permutations=0).per_gene
+    return Evaluator(expression, threads=1).evaluate(table, settings=EvaluationSettings(permutations=0)).per_gene
 
 
 def level(sample: Sample, n: int, sets: int, seed: list[int]) -> dict[str, object]:

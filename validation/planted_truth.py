@@ -48,7 +48,7 @@ def study(
     cohort, truth = simulate_cohort_in_memory(individuals=n, kinds=kinds, heritability=0.2, seed=seed)
     predictors = [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor()]
     predictions = pgxeval.predict_cohort(cohort, predictors, seed=seed, store=store, workers=workers)
-    evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, seed=seed)
+    evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, settings=pgxeval.EvaluationSettings(seed=seed))
     truth = truth.set_index("gene_id")
     strata = evaluation.strata.set_index("gene_id")["stratum"].reindex(truth.index)
     r = evaluation.per_gene.pivot(index="gene_id", columns="predictor", values="spearman").reindex(truth.index)

@@ -24,7 +24,7 @@ def study(n: int, genes: int, seed: int, store: Path | None, workers: int | None
     predictions = pgxeval.predict_cohort(
         cohort, predictors, method="prequential", seed=seed, store=store, workers=workers
     )
-    evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, seed=seed)
+    evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, settings=pgxeval.EvaluationSettings(seed=seed))
     rows = []
     for name in predictions.predictors:
         p = evaluation.per_gene.query("predictor == @name")["p_value"].dropna()

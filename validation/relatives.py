@@ -122,7 +122,7 @@ def study(design: str, predictors: list[object], genes: int, replicates: int, se
         predictions = pgxeval.predict_cohort(
             cohort, predictors, seed=seed, replicates=replicates, workers=1, progress=False
         )
-        evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, seed=seed)
+        evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, settings=pgxeval.EvaluationSettings(seed=seed))
         for predictor in predictions.predictors:
             summary = evaluation.summary.query("predictor == @predictor and stratum == 'all'").iloc[0]
             judged = evaluation.per_gene.query("predictor == @predictor")

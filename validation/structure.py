@@ -74,7 +74,7 @@ def study(n: int, seed: int, *, trained: bool) -> list[dict[str, object]]:
         cohort = pgxeval.Cohort.from_parts(genome=genome, expression=expression, **arguments)
         structure = cohort.structure()
         assert structure is not None
-        found = pgxeval.Evaluator(cohort).evaluate(predictions, seed=seed)
+        found = pgxeval.Evaluator(cohort).evaluate(predictions, settings=pgxeval.EvaluationSettings(seed=seed))
         row: dict[str, object] = {
             "n": n,
             "covariates": analysis,
@@ -85,7 +85,7 @@ def study(n: int, seed: int, *, trained: bool) -> list[dict[str, object]]:
         }
         if trained and analysis != "population label":
             fitted = pgxeval.predict_cohort(cohort, [Ridge()], seed=seed, replicates=4, workers=1, progress=False)
-            judged = pgxeval.Evaluator(cohort).evaluate(fitted, seed=seed)
+            judged = pgxeval.Evaluator(cohort).evaluate(fitted, settings=pgxeval.EvaluationSettings(seed=seed))
             summary = judged.summary.query("stratum == 'all'").iloc[0]
             row |= {"share": summary["share_right"], "reference": summary["reference_share"]}
         rows.append(row)

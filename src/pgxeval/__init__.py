@@ -18,7 +18,7 @@ from pgxeval.errors import (
     TableError,
     UnknownNameError,
 )
-from pgxeval.evaluation import Evaluation, Evaluator, PowerSettings, power
+from pgxeval.evaluation import Evaluation, EvaluationSettings, Evaluator, PowerSettings, power
 from pgxeval.genome import Gene, Interval, PersonalGenome, ReferenceGenome, VariantFilter
 from pgxeval.prediction import predict_cohort
 from pgxeval.predictors import (
@@ -53,6 +53,7 @@ __all__ = [
     "ElasticNetPredictor",
     "EnformerPredictor",
     "Evaluation",
+    "EvaluationSettings",
     "Evaluator",
     "ExonMask",
     "Gene",

@@ -10,7 +10,7 @@ from pathlib import Path
 from pgxeval import demo
 from pgxeval.cohort import Cohort
 from pgxeval.errors import InputFileError, PgxevalError
-from pgxeval.evaluation import Evaluation, Evaluator
+from pgxeval.evaluation import Evaluation, EvaluationSettings, Evaluator
 from pgxeval.prediction import predict_cohort
 from pgxeval.predictors import CisVariants, ElasticNetPredictor, RandomForestPredictor
 from pgxeval.provenance import __version__
@@ -63,13 +63,15 @@ def _run(arguments: argparse.Namespace) -> Sequence[str]:
         store=folder / "store",
     )
     table = predictions.write(folder / "predictions.parquet")
-    evaluation = Evaluator(cohort).evaluate(table, seed=arguments.seed)
+    evaluation = Evaluator(cohort).evaluate(table, settings=EvaluationSettings(seed=arguments.seed))
     return [repr(cohort), *_written(evaluation, folder)]
 
 
 def _evaluate(arguments: argparse.Namespace) -> Sequence[str]:
     folder = _folder(arguments.out)
-    evaluation = Evaluator(arguments.expression).evaluate(arguments.predictions, seed=arguments.seed)
+    evaluation = Evaluator(arguments.expression).evaluate(
+        arguments.predictions, settings=EvaluationSettings(seed=arguments.seed)
+    )
     return _written(evaluation, folder)
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import PgxevalError, PgxevalWarning, TableError
-from pgxeval.evaluation.evaluator import Evaluator
+from pgxeval.evaluation import EvaluationSettings, Evaluator
 from pgxeval.evaluation.strata import STRATA
 from pgxeval.prediction.run import default_replicates, predict_cohort
 from pgxeval.predictors.trained.cis_variants import CisVariants
@@ -149,7 +149,9 @@ def _run(arguments: argparse.Namespace) -> Path:
     predictions.write(folder / "predictions.parquet")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PgxevalWarning)
-        evaluation = Evaluator(cohort).evaluate(predictions, seed=arguments.seed, block_bp=_BLOCK_BP)
+        evaluation = Evaluator(cohort).evaluate(
+            predictions, settings=EvaluationSettings(seed=arguments.seed, block_bp=_BLOCK_BP)
+        )
     for warning in caught:
         _say(f"Note: {warning.message}.")
     recovered = recovery(evaluation, truth)

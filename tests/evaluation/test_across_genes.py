@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from pgxeval.evaluation import Evaluator
 from pgxeval.evaluation.across_genes import FEW, across_genes
-from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.tables import Predictions
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pgxeval.errors import PgxevalWarning
-from pgxeval.evaluation.evaluator import Evaluator
+from pgxeval.evaluation import Evaluator
 from pgxeval.tables import Predictions
 
 GENES, PEOPLE = [f"ENSG{i:011d}.3" for i in range(12)], [f"P{i:02d}" for i in range(40)]

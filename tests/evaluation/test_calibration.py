@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from pgxeval.evaluation.evaluator import Evaluator
+from pgxeval.evaluation import EvaluationSettings, Evaluator
 from pgxeval.tables.predictions import Predictions
 
 GENES, PEOPLE = 1000, 90
@@ -91,7 +91,9 @@ def test_zero_shot_noise_stays_noise(bed, long, how: str) -> None:
     random = np.random.default_rng(13)
     people = [f"S{k:03d}" for k in range(60)]
     x, y = random.normal(size=(2, 1500, 60))
-    found = Evaluator(bed(y, people)).evaluate(long("m", x[None].round(1), people, None, None), zero_shot_inference=how)
+    found = Evaluator(bed(y, people)).evaluate(
+        long("m", x[None].round(1), people, None, None), settings=EvaluationSettings(zero_shot_inference=how)
+    )
     p = found.per_gene["p_value"]
     assert 0.035 < np.mean(p < 0.05) < 0.06
     assert stats.kstest(p, "uniform").pvalue > 1e-3

@@ -12,8 +12,8 @@ import pytest
 
 from pgxeval.cohort.expression import Expression
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
+from pgxeval.evaluation import Evaluator
 from pgxeval.evaluation.evaluation import Evaluation
-from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.tables import TABLES
 from pgxeval.genome.intervals import Gene
 

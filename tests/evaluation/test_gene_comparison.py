@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from pgxeval.errors import SettingError, UnknownNameError
+from pgxeval.evaluation import EvaluationSettings, Evaluator
 from pgxeval.evaluation.evaluation import Evaluation
-from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.gene_comparison import compare_genes, correlation_of_correlations, flips
 
 GENES, N = 1500, 90
@@ -24,7 +24,7 @@ def _study(bed, long, rho: tuple[float, float], between: float, seed: int, genes
     covariance = np.array([[1, *rho], [rho[0], 1, between], [rho[1], between, 1]])
     y, a, b = np.moveaxis(rng.multivariate_normal(np.zeros(3), covariance, size=(genes, N)), 2, 0)
     table = pd.concat([long("a", a[None], PEOPLE, None, None), long("b", b[None], PEOPLE, None, None)])
-    return Evaluator(bed(y, PEOPLE)).evaluate(table, permutations=0), y, a, b
+    return Evaluator(bed(y, PEOPLE)).evaluate(table, settings=EvaluationSettings(permutations=0)), y, a, b
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +112,9 @@ def test_undefined_genes_have_a_reason(bed, long) -> None:
     y, a, b = rng.normal(size=(3, 20, N))
     a[3] = 1.0
     table = pd.concat([long("a", a[None], PEOPLE, None, None), long("b", b[None], PEOPLE, None, None)])
-    evaluation = Evaluator(bed(y, PEOPLE)).evaluate(table, permutations=0, block_bp=1_000_000)
+    evaluation = Evaluator(bed(y, PEOPLE)).evaluate(
+        table, settings=EvaluationSettings(permutations=0, block_bp=1_000_000)
+    )
     row = compare_genes(evaluation, "a", "b").iloc[3]
     assert np.isnan([row["difference"], row["p_value"], row["difference_low"]]).all()
     assert row["reason"] == "correlation undefined for at least one of the two"

@@ -9,9 +9,8 @@ import pytest
 from scipy import stats
 
 from pgxeval.errors import SettingError, TableError
-from pgxeval.evaluation import inference
+from pgxeval.evaluation import EvaluationSettings, Evaluator, inference
 from pgxeval.evaluation.correlation import RankedExpression
-from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.inference import NullDistribution, normal_score, tail_p
 from pgxeval.evaluation.standard_errors import StandardErrors
 from pgxeval.seeding import permute_individuals
@@ -64,7 +63,9 @@ def test_zero_shot_is_judged_by_its_own_standard_error(bed, long) -> None:
 def test_textbook_inference_is_that_of_scipy(bed, long) -> None:
     y, x = np.random.default_rng(5).normal(size=(2, 10, 40))
     table = long("m", x[None], PEOPLE, None, None)
-    found = Evaluator(bed(y, PEOPLE)).evaluate(table, zero_shot_inference="textbook").per_gene
+    found = (
+        Evaluator(bed(y, PEOPLE)).evaluate(table, settings=EvaluationSettings(zero_shot_inference="textbook")).per_gene
+    )
     for row in found.itertuples():
         result = stats.spearmanr(x[row.Index], y[row.Index])
         assert row.p_value == pytest.approx(result.pvalue)
@@ -137,7 +138,9 @@ def test_label_permutation_is_joint_over_genes(bed, long) -> None:
     random = np.random.default_rng(1)
     y, x = random.normal(size=(2, 30, 40))
     table = Predictions.from_table(long("m", x[None], PEOPLE, None, None))
-    found = Evaluator(bed(y, PEOPLE)).evaluate(table, zero_shot_inference="permutation", permutations=50, seed=9)
+    found = Evaluator(bed(y, PEOPLE)).evaluate(
+        table, settings=EvaluationSettings(zero_shot_inference="permutation", permutations=50, seed=9)
+    )
     null = np.array(
         [
             [stats.spearmanr(x[g, permute_individuals(PEOPLE, b, 9)], y[g]).statistic for g in range(30)]

@@ -12,7 +12,7 @@ import statsmodels.api as sm
 
 from pgxeval.cohort import Cohort, Expression
 from pgxeval.errors import TableError
-from pgxeval.evaluation import Evaluator
+from pgxeval.evaluation import EvaluationSettings, Evaluator
 from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.prediction import predict_cohort
@@ -77,7 +77,7 @@ def test_repeated_samples_leak_without_groups_and_not_with_them(twice: tuple[Coh
     for unit, labels in (("sample", None), ("donor", tuple(donors.values()))):
         grouped = attrs.evolve(cohort, groups=labels)
         predictions = predict_cohort(grouped, [Nearest()], seed=1, replicates=3, workers=1, progress=False)
-        evaluation = Evaluator(grouped).evaluate(predictions, seed=1)
+        evaluation = Evaluator(grouped).evaluate(predictions, settings=EvaluationSettings(seed=1))
         summary = evaluation.summary.query("stratum == 'all'").iloc[0]
         shares[unit] = (summary["share_right"], summary["reference_share"])
         rejected = (evaluation.per_gene["p_value"] < 0.05).mean()

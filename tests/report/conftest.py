@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pgxeval.errors import PgxevalWarning
-from pgxeval.evaluation.evaluator import Evaluation, Evaluator
+from pgxeval.evaluation import Evaluation, Evaluator
 from pgxeval.seeding import assign_folds, permute_individuals
 from pgxeval.tables.predictions import Predictions
 

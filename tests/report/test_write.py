@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
-from pgxeval.evaluation.evaluator import Evaluation
+from pgxeval.evaluation import Evaluation
 from pgxeval.report import SECTIONS, write_report
 from pgxeval.report.wording import probability
 

@@ -3,19 +3,21 @@
 from pgxeval.evaluation.across_genes import across_genes
 from pgxeval.evaluation.concordance import OddsRatio, PairedTable, Share
 from pgxeval.evaluation.evaluation import Evaluation
-from pgxeval.evaluation.evaluator import Evaluator, evaluate_tissues
+from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.gene_comparison import compare_genes, flips
 from pgxeval.evaluation.heritability import heritability, share_of_ceiling, spearman_ceiling
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.mechanism import Agreement, MechanismSettings, compare_effects
 from pgxeval.evaluation.nonadditivity import Nonadditivity, NonadditivitySettings, nonadditivity
 from pgxeval.evaluation.power import PowerSettings, power
+from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.strata import gain_of, gain_test
-from pgxeval.evaluation.tissues import tissue_sharing
+from pgxeval.evaluation.tissues import evaluate_tissues, tissue_sharing
 
 __all__ = [
     "Agreement",
     "Evaluation",
+    "EvaluationSettings",
     "Evaluator",
     "MeasuredExpression",
     "MechanismSettings",

@@ -23,12 +23,13 @@ from pgxeval.evaluation.correlation import (
 from pgxeval.evaluation.gene_permutation import permute_genes
 from pgxeval.evaluation.matrices import PredictorMatrices, fold_patterns
 from pgxeval.evaluation.resampling import benjamini_hochberg, label_permutations
+from pgxeval.evaluation.settings import ZeroShotInference
 from pgxeval.evaluation.standard_errors import StandardErrors
 
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
 Kind = Literal["zero-shot", "crossfit", "prequential"]
-ZeroShotInference = Literal["automatic", "textbook", "permutation"]
+
 
 NOT_IN_TABLE = "not in the predictions table"
 ZERO = "correlation is exactly 0"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,43 +11,69 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pgxeval.cohort.cohort import Cohort
+from pgxeval.cohort.expression import Expression
 from pgxeval.errors import TableError
+from pgxeval.evaluation.conclude import conclude
+from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.evaluator import PredictionsSource, as_predictions
+from pgxeval.evaluation.exclusions import SHOWN_NAMES
+from pgxeval.evaluation.judged_genes import JudgedGenes, judge_genes
+from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.per_gene import NOT_IN_TABLE, Judged
 from pgxeval.evaluation.resampling import benjamini_hochberg
+from pgxeval.evaluation.settings import EvaluationSettings
+from pgxeval.names import known_names
 from pgxeval.seeding import hash64
 
 _TEXTS = {"inference": "none", "reason": NOT_IN_TABLE, "withheld": ""}
 NO_TISSUE = "none: not predicted in any tissue with permuted replicates"
+_DEFAULTS = EvaluationSettings()
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class JudgedGenes:
-    """Judged predictors at the genes of one tissue, or at the gene-tissue pairs of several.
+def evaluate_tissues(
+    cohorts: Mapping[str, Cohort | Expression | pd.DataFrame | str | os.PathLike[str]],
+    predictions: Mapping[str, PredictionsSource],
+    *,
+    settings: EvaluationSettings = _DEFAULTS,
+    threads: int | None = None,
+) -> Evaluation:
+    """Evaluate predictions in several tissues, gene-tissue pair by gene-tissue pair.
 
     Parameters
     ----------
-    judged
-        The predictors.
-    gene_ids, gene_names, contigs
-        str (n_genes,): identifier, symbol and contig of each gene.
-    starts
-        int64 (n_genes,): start of each gene, 0-based.
-    tissues
-        str (n_genes,): tissue of each gene, or None in an evaluation of one tissue.
-    excluded
-        Rows of the exclusions table.
+    cohorts
+        Tissue -> what `Evaluator` takes. Individuals and genes may differ between tissues.
+    predictions
+        Tissue -> what `Evaluator.evaluate` takes, with the same keys.
     settings
-        Settings of each predictor, and what the evaluation used.
-    """
+        As in `Evaluator.evaluate`.
+    threads
+        As in `Evaluator`.
 
-    judged: tuple[Judged, ...]
-    gene_ids: tuple[str, ...]
-    gene_names: tuple[str, ...]
-    contigs: tuple[str, ...]
-    starts: npt.NDArray[np.int64]
-    tissues: tuple[str, ...] | None = None
-    excluded: tuple[Mapping[str, Any], ...] = ()
-    settings: Mapping[str, Any] = attrs.field(factory=dict)
+    Returns
+    -------
+    Evaluation
+        The tables `per_gene` and `strata` have a column ``tissue``; shares, odds ratios and comparisons are over
+        pairs, and all tissues of a gene are in one block of the jackknife.
+
+    Raises
+    ------
+    TableError
+        If tissues are missing, or the keys of the two mappings differ.
+    """
+    if not cohorts or set(cohorts) != set(predictions):
+        raise TableError(
+            "cohorts and predictions must have the same tissues, at least one, got "
+            f"{known_names(sorted(cohorts), SHOWN_NAMES)} and {known_names(sorted(predictions), SHOWN_NAMES)}"
+        )
+    results = {
+        tissue: judge_genes(
+            MeasuredExpression.of(cohort), as_predictions(predictions[tissue]), settings, threads=threads
+        )
+        for tissue, cohort in cohorts.items()
+    }
+    return conclude(stack_tissues(results), settings)
 
 
 def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:

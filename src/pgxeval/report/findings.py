@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from pgxeval.evaluation.conclude import FEW_BLOCKS
 from pgxeval.evaluation.evaluation import Evaluation
-from pgxeval.evaluation.evaluator import FEW_BLOCKS
 from pgxeval.evaluation.strata import ALL, LINEAR, NONLINEAR, UNPREDICTABLE, UNTESTED
 from pgxeval.plots.drawing import of_stratum
 from pgxeval.prediction.run import default_replicates

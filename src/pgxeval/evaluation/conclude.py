@@ -1,0 +1,99 @@
+"""Make the tables of an evaluation from judged predictors."""
+
+from __future__ import annotations
+
+import warnings
+
+import attrs
+import numpy as np
+import pandas as pd
+
+from pgxeval.errors import PgxevalWarning
+from pgxeval.evaluation.blocks import assign_blocks, default_block_bp
+from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.judged_genes import JudgedGenes
+from pgxeval.evaluation.measured import MeasuredExpression
+from pgxeval.evaluation.settings import EvaluationSettings
+from pgxeval.evaluation.strata import strata_of, strata_table
+from pgxeval.evaluation.summary import Summariser
+from pgxeval.evaluation.tables import EXCLUSIONS
+from pgxeval.tables.batches import BatchedPredictions
+from pgxeval.tables.predictions import Predictions
+
+FEW_BLOCKS = 5
+"""Effective number of genomic blocks below which a warning is issued."""
+
+
+def conclude(
+    result: JudgedGenes,
+    settings: EvaluationSettings,
+    *,
+    strata: pd.DataFrame | None = None,
+    target: MeasuredExpression | None = None,
+    predictions: Predictions | BatchedPredictions | None = None,
+) -> Evaluation:
+    """Make the tables over genes, or gene-tissue pairs, from judged predictors.
+
+    Parameters
+    ----------
+    result
+        The judged predictors.
+    settings
+        How they were judged.
+    strata
+        Columns gene_id and stratum, from other individuals; None defines strata by elastic net and random forest.
+    target, predictions
+        What was judged against what, for `Evaluation.observed_predicted`.
+    """
+    names = {"elastic_net": settings.elastic_net, "random_forest": settings.random_forest}
+    by_stratum = strata_table(result.judged, result.gene_ids, strata, **names, level=settings.level)
+    block_bp = settings.block_bp
+    if block_bp is None:
+        block_bp = default_block_bp(result.settings["predictors"].get(one.predictor, {}) for one in result.judged)
+    blocks = assign_blocks(result.contigs, result.starts, block_bp)
+    summariser = Summariser(
+        judged=result.judged,
+        blocks=blocks,
+        confidence=settings.confidence,
+        level=settings.level,
+        margin=settings.margin,
+    )
+    definers = frozenset(names.values()) if strata is None else frozenset()
+    summary, concordance, comparison = summariser.tables(strata_of(by_stratum, definers))
+    _warn_of_few_blocks(summary)
+    per_gene = pd.concat([one.per_gene(result.gene_ids) for one in result.judged], ignore_index=True)
+    per_gene.insert(2, "gene_name", pd.Series(result.gene_names * len(result.judged), dtype="str"))
+    if result.tissues is not None:
+        per_gene.insert(1, "tissue", pd.Series(result.tissues * len(result.judged), dtype="str"))
+        by_stratum.insert(0, "tissue", pd.Series(result.tissues, dtype="str"))
+    return Evaluation(
+        summary=summary,
+        per_gene=per_gene,
+        concordance=concordance,
+        comparison=comparison,
+        strata=by_stratum,
+        exclusions=pd.DataFrame(list(result.excluded), columns=list(EXCLUSIONS)),
+        settings={
+            **attrs.asdict(settings),
+            **result.settings,
+            "n_genes": len(result.gene_ids),
+            "block_bp": block_bp,
+            "n_blocks": len(np.unique(blocks)),
+            "strata": "given" if strata is not None else "elastic net and random forest of this table",
+        },
+        target=target,
+        predictions=predictions,
+    )
+
+
+def _warn_of_few_blocks(summary: pd.DataFrame) -> None:
+    enough = summary["effective_blocks"] >= FEW_BLOCKS
+    few = summary[~enough & (summary["n_directed"] > 0)].drop_duplicates("stratum")
+    if len(few):
+        strata = ", ".join(f"{row.stratum} ({row.n_blocks})" for row in few.itertuples())
+        warnings.warn(
+            f"fewer than {FEW_BLOCKS} effective genomic blocks in {strata} (number of blocks in brackets): "
+            "block-jackknife intervals are very wide there, and missing below 2 effective blocks",
+            PgxevalWarning,
+            stacklevel=4,
+        )
