@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pgxeval.errors import GenotypeError, SettingError
+from pgxeval.genome import assembly
 from pgxeval.genome import single_variants as room
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.personal import PersonalGenome
@@ -81,7 +82,7 @@ def test_individuals_in_the_order_asked_and_alleles_that_they_carry(genome: Pers
     carried = whole.dosages[[2, 1]].any(axis=0)
     assert two.dosages.tolist() == whole.dosages[[2, 1]][:, carried].tolist()
     assert not carried.all()
-    snvs = single_variants(genome, window, PEOPLE, 525, variants=VariantFilter(snvs_only=True))
+    snvs = single_variants(genome, window, PEOPLE, 525, variant_filter=VariantFilter(snvs_only=True))
     assert snvs.dosages.shape == (3, 2)
 
 
@@ -90,8 +91,14 @@ def test_policies_and_bounds(
 ) -> None:
     window = [Interval("chr1", 450, 650)]
     strict = PersonalGenome(genome.source, genome.reference, missing="refuse")
-    with pytest.raises(GenotypeError, match="2 missing alleles at chr1:450-650"):
-        single_variants(strict, window, PEOPLE, 525)
+    single, lenient = (single_variants(one, window, PEOPLE, 525) for one in (strict, genome))
+    assert single.refused == {"two": "missing genotype at chr1:481"}
+    assert single.dosages[1].sum() == 0
+    others = lenient.dosages[[0, 2]].any(axis=0)
+    assert single.dosages[[0, 2]].tolist() == lenient.dosages[[0, 2]][:, others].tolist()
+    assert lenient.refused == {}
+    with pytest.raises(GenotypeError, match=r"2 missing genotypes over chr1:450-650.*the first at chr1:481 of two"):
+        single_variants(strict, window, ["two"], 525)
     with pytest.raises(SettingError, match="need the reference genome"):
         single_variants(PersonalGenome(genome.source), window, PEOPLE, 525)
     with pytest.raises(SettingError, match="lies off chr1, which has 1200 bases"):
@@ -104,7 +111,7 @@ def test_policies_and_bounds(
 def test_deletion_that_asks_for_more_flank_than_was_read(
     tmp_path: Path, oracles: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(room, "_FLANK_BP", 4)
+    monkeypatch.setattr(assembly, "_FLANK_BP", 4)
     records = [(560, BASES[560:640], BASES[560], ["0/1", "0/0", "0/0"])]
     genome = write(tmp_path, oracles, records)
     interval = Interval("chr1", 450, 650)
@@ -140,7 +147,10 @@ def test_mixed_ploidy_is_refused_or_read_as_two_copies(tmp_path: Path, oracles: 
         (530, BASES[530], OTHER[BASES[530]], ["1", "1", "1|1"]),
     ]
     genome = write(tmp_path, oracles, records)
+    single = single_variants(genome, [Interval("chr1", 450, 650)], PEOPLE, 525)
+    assert single.refused == {"one": "haploid and diploid calls over chr1:450-650"}
+    assert single.dosages.tolist() == [[0, 0], [1, 1], [0, 2]]
     with pytest.raises(GenotypeError, match=r"1 individuals have haploid and diploid calls over chr1:450-650"):
-        single_variants(genome, [Interval("chr1", 450, 650)], PEOPLE, 525)
+        single_variants(genome, [Interval("chr1", 450, 650)], ["one"], 525)
     lenient = PersonalGenome(genome.source.path, genome.reference.path, mixed_ploidy="reference")
     assert single_variants(lenient, [Interval("chr1", 450, 650)], PEOPLE, 525).ploidy.tolist() == [2, 1, 2]

@@ -77,7 +77,7 @@ def test_list_of_variants(genome: PersonalGenome) -> None:
 
 def test_haplotypes_record_their_filter(genome: PersonalGenome) -> None:
     window = Interval("c", 5, 65)
-    whole, few = genome.haplotypes(window), genome.haplotypes(window, variants=VariantFilter(min_maf=0.25))
+    whole, few = genome.haplotypes(window), genome.haplotypes(window, variant_filter=VariantFilter(min_maf=0.25))
     assert whole.variant_filter == VariantFilter()
     assert few.variant_filter.min_maf == 0.25
     assert few.counts["filtered"] == 3
@@ -90,7 +90,7 @@ def test_haplotypes_record_their_filter(genome: PersonalGenome) -> None:
 def test_frequencies_are_those_of_the_whole_cohort(genome: PersonalGenome) -> None:
     window = Interval("c", 5, 65)
     variants = VariantFilter(min_minor_alleles=3)
-    everyone, one = (genome.haplotypes(window, who, variants=variants) for who in (None, ["p0"]))
+    everyone, one = (genome.haplotypes(window, who, variant_filter=variants) for who in (None, ["p0"]))
     assert one["p0", 1].sequence == everyone["p0", 1].sequence
     assert one["p0", 1].variants["position"].tolist() == [11, 31]
 

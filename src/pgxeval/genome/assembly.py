@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import attrs
 import numpy as np
 import numpy.typing as npt
@@ -49,6 +52,9 @@ def _base_codes() -> npt.NDArray[np.uint8]:
 
 _CODES = _base_codes()
 _FEW_RECORDS = 5
+_FLANK_BP = 2_048  # net deletions of most windows are shorter; more is read where they are not
+
+Made = TypeVar("Made")
 
 
 @attrs.frozen(kw_only=True)
@@ -89,6 +95,22 @@ class Window:
     policies: Policies
     max_bytes: int
     path: str
+
+
+def read_enough(interval: Interval, make: Callable[[Flanks], Made | Flanks]) -> Made:
+    """Make something of the calls in a window and its flanks; read more until the flanks suffice.
+
+    Parameters
+    ----------
+    interval
+        The window, 0-based half-open.
+    make
+        Takes how far to read, and returns what it made, or how far it must be read instead.
+    """
+    read = Flanks(low=interval.start - _FLANK_BP, high=interval.end + _FLANK_BP)
+    while isinstance(made := make(read), Flanks):
+        read = Flanks(low=min(read.low, made.low), high=max(read.high, made.high))
+    return made
 
 
 def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceBases) -> Haplotypes | Flanks:

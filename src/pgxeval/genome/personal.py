@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.genome.assembly import Flanks, Window, assemble
+from pgxeval.genome.assembly import Flanks, Window, assemble, read_enough
 from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.dosages import Dosages, make_dosages
 from pgxeval.genome.formats.calls import Calls, Field
@@ -36,7 +36,6 @@ _Cached = TypeVar("_Cached", Dosages, Calls)
 _FIELDS = get_args(Field)
 _DEFAULT_CACHE_BYTES = 256 * 2**20
 _DEFAULT_MAX_BYTES = 2**31
-_FLANK_BP = 2_048  # net deletions of most windows are shorter; more is read where they are not
 
 
 class PersonalGenome:
@@ -291,7 +290,7 @@ class PersonalGenome:
         individuals: Sequence[str] | None = None,
         anchor: int | None = None,
         *,
-        variants: VariantFilter | None = None,
+        variant_filter: VariantFilter | None = None,
         max_bytes: int = _DEFAULT_MAX_BYTES,
     ) -> Haplotypes:
         """Return the two haplotypes of each individual over a window.
@@ -306,7 +305,7 @@ class PersonalGenome:
         anchor
             Reference position (0-based, in `interval`) that has index ``anchor - interval.start`` on every
             haplotype, such as the TSS. None for the first of `interval`.
-        variants
+        variant_filter
             Which ALT alleles may enter; None for all.
         max_bytes
             `Haplotypes.sequences` refuses to use more memory than this [bytes].
@@ -330,18 +329,17 @@ class PersonalGenome:
         """
         interval = as_interval(interval)
         rows = self.rows(individuals)
-        window, reference = self._window(interval, individuals, rows, anchor, variants, max_bytes)
+        window, reference = self._window(interval, individuals, rows, anchor, variant_filter, max_bytes)
         contig = self.contig_name(interval.contig)
-        read = Flanks(low=interval.start - _FLANK_BP, high=interval.end + _FLANK_BP)
-        while True:
+
+        def make(read: Flanks) -> Haplotypes | Flanks:
             calls = self._cached(
                 ("calls", contig, read.low, read.high),
                 partial(self.source.read, contig, max(0, read.low), max(0, read.high)),
             )
-            made = assemble(window, calls, read, reference)
-            if isinstance(made, Haplotypes):
-                return made
-            read = made
+            return assemble(window, calls, read, reference)
+
+        return read_enough(interval, make)
 
     def iter_haplotypes(
         self,
@@ -349,7 +347,7 @@ class PersonalGenome:
         individuals: Sequence[str] | None = None,
         anchor: int | None = None,
         *,
-        variants: VariantFilter | None = None,
+        variant_filter: VariantFilter | None = None,
         batch_size: int = 8,
     ) -> Iterator[HaplotypeBatch]:
         """Go through the distinct haplotypes of a window, a few at a time.
@@ -358,7 +356,7 @@ class PersonalGenome:
 
         Parameters
         ----------
-        interval, individuals, anchor, variants
+        interval, individuals, anchor, variant_filter
             As for `haplotypes`.
         batch_size
             Sequences per batch.
@@ -368,7 +366,7 @@ class PersonalGenome:
         HaplotypeBatch
             Its `haplotypes.index` holds the row of each copy of each individual.
         """
-        made = self.haplotypes(interval, individuals, anchor, variants=variants)
+        made = self.haplotypes(interval, individuals, anchor, variant_filter=variant_filter)
         yield from made.batches(batch_size)
 
     def _window(  # noqa: PLR0917 (the arguments of haplotypes)
@@ -377,7 +375,7 @@ class PersonalGenome:
         individuals: Sequence[str] | None,
         rows: npt.NDArray[np.int64],
         anchor: int | None,
-        variants: VariantFilter | None,
+        variant_filter: VariantFilter | None,
         max_bytes: int,
     ) -> tuple[Window, ReferenceBases]:
         if self.reference is None:
@@ -398,7 +396,7 @@ class PersonalGenome:
             anchor=anchor,
             individuals=self.individuals if individuals is None else tuple(individuals),
             rows=None if individuals is None else rows,
-            variant_filter=VariantFilter() if variants is None else variants,
+            variant_filter=VariantFilter() if variant_filter is None else variant_filter,
             policies=self.policies,
             max_bytes=max_bytes,
             path=self.source.path,

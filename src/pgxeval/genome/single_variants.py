@@ -5,26 +5,26 @@ It needs no phase: a single allele lies on one haplotype.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.errors import GenotypeError, SettingError
-from pgxeval.genome.assembly import Flanks, Window, assemble
+from pgxeval.errors import SettingError
+from pgxeval.genome.assembly import Flanks, Window, assemble, read_enough
 from pgxeval.genome.edits import describe
 from pgxeval.genome.formats.calls import Calls
 from pgxeval.genome.haplotypes import Haplotypes
 from pgxeval.genome.intervals import Interval, as_interval
 from pgxeval.genome.layout import ABSENT, MISSING, PLAIN
+from pgxeval.genome.policies import Doubts, by_name, refuse
 from pgxeval.genome.variant_filter import VariantFilter
 
 if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
 
-_FLANK_BP = 2_048
 _MAX_BYTES = 2**30
 
 
@@ -42,11 +42,14 @@ class SingleVariants:
         int8 ``(n_individuals, n_alleles)``: copies of each allele; a missing call counts as the reference.
     ploidy
         int8 ``(n_individuals,)``: 2, or 1 on haploid contigs.
+    refused
+        Individual -> reason, for those whose genotypes a policy of the genome refuses; their dosages are 0.
     """
 
     haplotypes: tuple[Haplotypes, ...] = attrs.field(repr=False)
     dosages: npt.NDArray[np.int8] = attrs.field(repr=False)
     ploidy: npt.NDArray[np.int8] = attrs.field(repr=False)
+    refused: Mapping[str, str] = attrs.field(factory=dict)
 
 
 def single_variants(
@@ -55,7 +58,7 @@ def single_variants(
     individuals: Sequence[str],
     anchor: int,
     *,
-    variants: VariantFilter | None = None,
+    variant_filter: VariantFilter | None = None,
 ) -> SingleVariants:
     """Make the sequences of single variants over one window or several that overlap.
 
@@ -69,7 +72,7 @@ def single_variants(
         Names, in the order of the result.
     anchor
         As for `PersonalGenome.haplotypes`; the same for all windows.
-    variants
+    variant_filter
         Which ALT alleles may enter; None for all.
 
     Raises
@@ -77,22 +80,25 @@ def single_variants(
     SettingError
         If the genome has no reference, the anchor is not on the contig, or alleles are too many for memory.
     GenotypeError
-        If a policy of the genome refuses: REF that disagrees with the FASTA, missing genotypes, mixed ploidy.
+        If REF disagrees with the FASTA, or a policy of the genome refuses all individuals: for missing genotypes or
+        mixed ploidy. If it refuses some, only these have no dosages: `SingleVariants.refused`.
     """
     windows = [as_interval(interval) for interval in intervals]
     if genome.reference is None:
         raise SettingError('sequences need the reference genome: PersonalGenome(..., reference="genome.fa")')
-    contig = genome.reference.contig_name(windows[0].contig)
-    if not 0 <= anchor < genome.reference.contigs[contig]:
-        raise SettingError(f"anchor {anchor} lies off {contig}, which has {genome.reference.contigs[contig]} bases")
+    reference = genome.reference
+    contig = reference.contig_name(windows[0].contig)
+    if not 0 <= anchor < reference.contigs[contig]:
+        raise SettingError(f"anchor {anchor} lies off {contig}, which has {reference.contigs[contig]} bases")
     start, end = min(window.start for window in windows), max(window.end for window in windows)
-    allowed = VariantFilter() if variants is None else variants
+    allowed = VariantFilter() if variant_filter is None else variant_filter
     rows = genome.rows(individuals)
     file_contig = genome.contig_name(windows[0].contig)
-    read = Flanks(low=start - _FLANK_BP, high=end + _FLANK_BP)
-    while True:
+    span = Interval(contig, start, end)
+
+    def make(read: Flanks) -> SingleVariants | Flanks:
         calls = genome.source.read(file_contig, max(0, read.low), max(0, read.high))
-        alone, dosages, ploidy = _stand_alone(genome, calls, rows, allowed, (start, end))
+        alone, dosages, ploidy, refused = _stand_alone(genome, calls, tuple(individuals), rows, allowed, span)
         made: list[Haplotypes] = []
         for interval in windows:
             window = Window(
@@ -105,37 +111,37 @@ def single_variants(
                 max_bytes=_MAX_BYTES,
                 path=genome.source.path,
             )
-            found = assemble(window, alone, read, genome.reference)
+            found = assemble(window, alone, read, reference)
             if isinstance(found, Flanks):
-                read = Flanks(low=min(read.low, found.low), high=max(read.high, found.high))
-                break
+                return found
             made.append(found)
-        else:
-            return SingleVariants(haplotypes=tuple(made), dosages=dosages, ploidy=ploidy)
+        return SingleVariants(haplotypes=tuple(made), dosages=dosages, ploidy=ploidy, refused=refused)
+
+    return read_enough(span, make)
 
 
-def _stand_alone(
+def _stand_alone(  # noqa: PLR0917 (one step of single_variants, called once)
     genome: PersonalGenome,
     calls: Calls,
+    individuals: tuple[str, ...],
     rows: npt.NDArray[np.int64],
     allowed: VariantFilter,
-    span: tuple[int, int],
-) -> tuple[Calls, npt.NDArray[np.int8], npt.NDArray[np.int8]]:
-    """Return calls of one made-up individual an allele, the dosages of the real ones, and their ploidy."""
+    span: Interval,
+) -> tuple[Calls, npt.NDArray[np.int8], npt.NDArray[np.int8], dict[str, str]]:
+    """Return calls of one made-up individual an allele; dosages and ploidy of the real ones, and who is refused."""
     records = calls.records
     alleles = np.take(calls.alleles, rows, axis=1)
-    inside = (records.starts < span[1]) & (records.ends > span[0])
-    n_missing = int((alleles[inside] == MISSING).sum())
-    if n_missing and genome.policies.missing == "refuse":
-        raise GenotypeError(
-            f"{genome.source.path}: {n_missing} missing alleles at {records.contig}:{span[0]}-{span[1]} (0-based); "
-            'impute them, or read them as the reference with missing="reference"'
-        )
-    plain = describe(records)[1] == PLAIN
-    passing = allowed.passing(calls) & plain
+    inside = (records.starts < span.end) & (records.ends > span.start)
+    usable = allowed.passing(calls) & (describe(records)[1] == PLAIN)
     record_of = records.record_of
     number = np.arange(record_of.size) - records.first_allele[record_of]
-    wanted = np.flatnonzero(passing & (number > 0) & inside[record_of])
+    wanted = np.flatnonzero(usable & (number > 0) & inside[record_of])
+    touched = np.zeros(records.n_records, dtype=bool)
+    touched[record_of[wanted]] = True
+    ploidy, mixed = _ploidy(alleles[inside])
+    doubts = _doubts(alleles, touched, mixed)
+    refused = refuse(genome.policies, doubts, records, individuals, span, genome.source.path)
+    alleles[:, list(refused)] = 0
     counts = [(alleles[record_of[row]] == number[row]).sum(axis=1, dtype=np.int8) for row in wanted.tolist()]
     carried = np.array([bool(count.any()) for count in counts], dtype=bool)
     dosages = np.array(counts, dtype=np.int8).reshape(len(wanted), len(rows))[carried].T
@@ -143,30 +149,41 @@ def _stand_alone(
     needed = 3 * records.n_records * (wanted.size + 1)
     if needed > _MAX_BYTES:
         raise SettingError(
-            f"{wanted.size} alleles in {records.contig}:{span[0]}-{span[1]} (0-based) are too many to be tried one by "
-            "one in memory; allow fewer, as with variants=VariantFilter(min_maf=0.01)"
+            f"{wanted.size} alleles in {span} (0-based half-open) are too many to be tried one by one in memory; allow "
+            "fewer, as with variant_filter=VariantFilter(min_maf=0.01)"
         )
     lone = np.zeros((records.n_records, wanted.size + 1, 2), np.int8)
     lone[record_of[wanted], np.arange(1, wanted.size + 1), 0] = number[wanted]
     phased = np.ones(lone.shape[:2], np.bool_)
-    ploidy = _ploidy(genome, alleles[inside], f"{records.contig}:{span[0]}-{span[1]} (0-based)")
-    return Calls(records=records, alleles=lone, phased=phased), np.ascontiguousarray(dosages), ploidy
+    alone = Calls(records=records, alleles=lone, phased=phased)
+    return alone, np.ascontiguousarray(dosages), ploidy, by_name(refused, individuals)
 
 
-def _ploidy(genome: PersonalGenome, alleles: npt.NDArray[np.int8], where: str) -> npt.NDArray[np.int8]:
-    """Return the copies of each individual, as haplotypes have them: a missing call does not tell how many."""
+def _doubts(alleles: npt.NDArray[np.int8], touched: npt.NDArray[np.bool_], mixed: npt.NDArray[np.bool_]) -> Doubts:
+    """Return what the policies may refuse; phase does not matter here."""
+    missing = (alleles == MISSING).any(axis=2) & touched[:, None]
+    none = np.zeros(alleles.shape[1], dtype=bool)
+    return Doubts(
+        unphased=np.full(none.size, -1),
+        missing=np.where(missing.any(axis=0), missing.argmax(axis=0) if len(missing) else 0, -1),
+        several_sets=none,
+        mixed_ploidy=mixed,
+        n_phased=0,
+        n_unphased=0,
+        n_missing=int((alleles[touched] == MISSING).sum()),
+    )
+
+
+def _ploidy(alleles: npt.NDArray[np.int8]) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
+    """Return the copies of each individual, as haplotypes have them, and who has calls of one copy and of two.
+
+    A missing call does not tell how many copies there are.
+    """
     first, second = alleles[..., 0], alleles[..., 1]
     missing = (first == MISSING) & (second <= MISSING)  # "." and "./."
     one = ((second == ABSENT) & ~missing).any(axis=0)
     two = ((second != ABSENT) & ~missing).any(axis=0)
-    mixed = one & two
-    if mixed.any() and genome.policies.mixed_ploidy == "refuse":
-        raise GenotypeError(
-            f"{genome.source.path}: {int(mixed.sum())} individuals have haploid and diploid calls over {where}; at the "
-            "edge of a pseudo-autosomal region choose a window on one side, elsewhere the file is at fault. "
-            'mixed_ploidy="reference" reads the absent copy as the reference'
-        )
     lone = ((first == MISSING) & (second == ABSENT)).any(axis=0)
     unknown_two = ((first == MISSING) & (second == MISSING)).any(axis=0)
     haploid = ~two & (one | (lone & ~unknown_two))
-    return np.where(haploid, 1, 2).astype(np.int8)
+    return np.where(haploid, 1, 2).astype(np.int8), one & two

@@ -360,6 +360,26 @@ def test_additive_mode_equals_a_slow_sum_of_single_variants(
     assert np.ptp(wanted) > 1e-3
 
 
+@pytest.mark.parametrize("mode", ["haplotypes", "additive"])
+def test_individual_with_a_refused_genotype_is_the_only_one_without_a_value(
+    mode: Any, toys: ModuleType, tmp_path: Path
+) -> None:
+    bases = "".join(np.random.default_rng(3).choice(list("ACGT"), 3_000))
+    other = "A" if bases[1_005] != "A" else "C"
+    records = [("chr1", 1_005, bases[1_005], other, ["0|1", "0|0", ".|1"])]
+    small = toys.write_genome(tmp_path, {"chr1": bases}, ["one", "two", "three"], records)
+    strict = PersonalGenome(small.genome.source, small.genome.reference, missing="refuse")
+    predictor = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b", mode=mode)
+    lenient = predictor.predict(toys.gene_at(1_000), small.genome, small.individuals)
+    prediction = predictor.predict(toys.gene_at(1_000), strict, small.individuals)
+    assert prediction.values[:2].tolist() == lenient.values[:2].tolist()
+    assert np.isnan(prediction.values[2])
+    assert prediction.reason(2) == "missing genotype at chr1:1006"
+    assert prediction.used["genotypes_refused"] == 1
+    with pytest.raises(GenotypeError, match="missing genotype"):
+        predictor.predict(toys.gene_at(1_000), strict, ["three"])
+
+
 def test_unphased_cohort_is_refused_and_the_way_named(toys: ModuleType, tmp_path: Path) -> None:
     bases = "".join(np.random.default_rng(3).choice(list("ACGT"), 3_000))
     other = "A" if bases[1_005] != "A" else "C"

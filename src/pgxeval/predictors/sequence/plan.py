@@ -159,7 +159,7 @@ def _count(window: Window, settings: SequenceSettings, cohort: Cohort) -> dict[i
     if window.single is not None:
         try:
             distinct = cohort.genome.haplotypes(
-                first.interval, cohort.individuals, window.position, variants=settings.variant_filter
+                first.interval, cohort.individuals, window.position, variant_filter=settings.variant_filter
             ).n_distinct
         except GenotypeError:
             distinct = 0

@@ -266,18 +266,18 @@ class SequenceRun:
         for row, scores in zip(window.rows, window.scores.genes, strict=True):
             if window.single is None:
                 values, reasons = combine_haplotypes(scores, window.indices, settings.readout, settings.combine)
-                refused: dict[str, str] = {}
-                for view in window.scores.views:
-                    refused |= view.haplotypes.refused
-                reasons |= {
-                    individual: self._with_advice(refused[name])
-                    for individual, name in enumerate(self.individuals)
-                    if name in refused
-                }
-                if refused and self._first_error is None:  # raised only if no individual gets a value for any gene
-                    self._first_error = GenotypeError(self._with_advice(next(iter(refused.values()))))
             else:
                 values, reasons = combine_single_variants(scores, window.indices, settings.readout, window.single)
+            if window.refused:
+                rows_refused = {
+                    individual: self._with_advice(window.refused[name])
+                    for individual, name in enumerate(self.individuals)
+                    if name in window.refused
+                }
+                values[list(rows_refused)] = np.nan
+                reasons |= rows_refused
+                if self._first_error is None:  # raised only if no individual gets a value for any gene
+                    self._first_error = GenotypeError(next(iter(rows_refused.values())))
             self._has_values |= bool(np.isfinite(values).any())
             used = {**self._record, **window.counts, "strand": scores.gene.strand}
             read = set(scores.tracks[0])

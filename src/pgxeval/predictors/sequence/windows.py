@@ -30,10 +30,11 @@ def make_sequences(
     """Make the sequences around a position (0-based): haplotypes per shift, and in additive mode the alleles."""
     intervals = shifted_intervals(settings, contig, position)
     if settings.mode == "additive":
-        single = single_variants(genome, intervals, individuals, position, variants=settings.variant_filter)
+        single = single_variants(genome, intervals, individuals, position, variant_filter=settings.variant_filter)
         return single.haplotypes, single
     haplotypes = tuple(
-        genome.haplotypes(interval, individuals, position, variants=settings.variant_filter) for interval in intervals
+        genome.haplotypes(interval, individuals, position, variant_filter=settings.variant_filter)
+        for interval in intervals
     )
     return haplotypes, None
 
@@ -58,6 +59,8 @@ class Window:
         Number of copies of the window that the individuals carry.
     single
         In additive mode, who carries which allele.
+    refused
+        Individual -> reason, for those whose genotypes a policy of the genome refuses in any view.
     """
 
     contig: str
@@ -68,6 +71,7 @@ class Window:
     counts: dict[str, int]
     copies: int
     single: SingleVariants | None
+    refused: dict[str, str]
 
     @classmethod
     def plan(
@@ -114,7 +118,16 @@ class Window:
             **{f"genotypes_{name}": number for name, number in first.counts.items()},
         }
         indices = tuple(view.haplotypes.index for view in views)
-        copies = int((indices[0] >= 0).sum()) if single is None else int(np.sum(single.ploidy))
+        refused = dict(single.refused) if single is not None else {}
+        for view in views if single is None else ():
+            refused |= view.haplotypes.refused
+        if single is None:
+            copies = int((indices[0] >= 0).sum())
+        else:
+            counts["genotypes_refused"] = len(single.refused)
+            copies = int(single.ploidy.sum()) - sum(
+                int(ploidy) for name, ploidy in zip(individuals, single.ploidy, strict=True) if name in single.refused
+            )
         return cls(
             contig=contig,
             position=position,
@@ -124,4 +137,5 @@ class Window:
             counts=counts,
             copies=copies,
             single=single,
+            refused=refused,
         )
