@@ -50,6 +50,7 @@ NAMES = {
         "PairedTable",
         "PowerSettings",
         "Share",
+        "TableView",
         "across_genes",
         "compare_effects",
         "compare_genes",

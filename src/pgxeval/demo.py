@@ -21,9 +21,9 @@ from pgxeval.prediction.run import default_replicates, predict_cohort
 from pgxeval.predictors.trained.cis_variants import CisVariants
 from pgxeval.predictors.trained.elastic_net import ElasticNetPredictor
 from pgxeval.predictors.trained.random_forest import RandomForestPredictor
-from pgxeval.report.wording import correlation, counted, percent
 from pgxeval.simulation.planting import KINDS
 from pgxeval.simulation.simulate import SimulatedCohort, simulate_cohort
+from pgxeval.wording import correlation, counted, percent
 
 if TYPE_CHECKING:
     from pgxeval.evaluation.evaluator import Evaluation

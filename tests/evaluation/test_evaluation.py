@@ -50,7 +50,7 @@ def test_settings_are_json_and_the_page_is_short(evaluation) -> None:
     settings = json.loads(json.dumps(evaluation.settings))
     assert settings["n_genes"] == 20
     assert settings["predictors"]["top"]["kind"] == "crossfit"
-    assert repr(evaluation) == "Evaluation(20 genes, 50 individuals: top)"
+    assert repr(evaluation).startswith("Evaluation(20 genes, 50 individuals: top)\n\n")
     assert "<table" in evaluation._repr_html_()
 
 

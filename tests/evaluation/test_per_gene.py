@@ -263,10 +263,11 @@ def test_missing_predictions_say_the_predictors_reason(bed, long) -> None:
     assert per_gene.loc["G0001", "n"] == 0
     assert per_gene.loc["G0000", "n"] == 35
     assert not np.isnan(per_gene.loc["G0000", "spearman"])
-    exclusions = found.exclusions.set_index("reason")["count"]
-    assert exclusions["missing: no variant in the window"] == 40
-    assert exclusions["missing: sequence too short"] == 5
-    assert exclusions["undefined: fewer than 10 individuals: no variant in the window"] == 1
+    exclusions = found.exclusions.set_index("reason")
+    assert exclusions.loc["missing: no variant in the window", "count"] == 40
+    assert exclusions.loc["missing: sequence too short", "count"] == 5
+    assert exclusions.loc["undefined: fewer than 10 individuals", "count"] == 1
+    assert exclusions.loc["undefined: fewer than 10 individuals", "detail"] == "no variant in the window"
 
 
 def test_an_exact_zero_has_no_direction(bed, long) -> None:

@@ -17,7 +17,7 @@ import pytest
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
 from pgxeval.evaluation import Evaluation
 from pgxeval.report import SECTIONS, write_report
-from pgxeval.report.wording import probability
+from pgxeval.wording import probability
 
 NASTY = "<script>alert('gene')</script>"
 VOID = {"meta", "img", "br"}

@@ -13,6 +13,7 @@ from pgxeval.evaluation.power import PowerSettings, power
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.strata import gain_of, gain_test
 from pgxeval.evaluation.tissues import evaluate_tissues, tissue_sharing
+from pgxeval.view import TableView
 
 __all__ = [
     "Agreement",
@@ -27,6 +28,7 @@ __all__ = [
     "PairedTable",
     "PowerSettings",
     "Share",
+    "TableView",
     "across_genes",
     "compare_effects",
     "compare_genes",

@@ -11,12 +11,12 @@ import pandas as pd
 from pgxeval.errors import PgxevalWarning
 from pgxeval.evaluation.blocks import assign_blocks, default_block_bp
 from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.exclusions import exclusions_table
 from pgxeval.evaluation.judged_genes import JudgedGenes
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.strata import strata_of, strata_table
 from pgxeval.evaluation.summary import Summariser
-from pgxeval.evaluation.tables import EXCLUSIONS
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
 
@@ -72,7 +72,7 @@ def conclude(
         concordance=concordance,
         comparison=comparison,
         strata=by_stratum,
-        exclusions=pd.DataFrame(list(result.excluded), columns=list(EXCLUSIONS)),
+        exclusions=exclusions_table(result.excluded),
         settings={
             **attrs.asdict(settings),
             **result.settings,

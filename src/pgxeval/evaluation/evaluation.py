@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +13,16 @@ import numpy as np
 import pandas as pd
 
 from pgxeval.errors import SettingError, UnknownNameError
+from pgxeval.evaluation.concordance import OddsRatioKind
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.tables import TABLES, read_folder, write_folder
+from pgxeval.evaluation.views import view_of
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
+from pgxeval.view import TableView
 
 if TYPE_CHECKING:
     from pgxeval.report import Content
-
-UNDEFINED = "–"
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -71,7 +72,7 @@ class Evaluation:
         untested, or a name given by the user), assignment (how it was assigned), reason.
     exclusions
         What was excluded or is undefined: kind (individual, gene, prediction, covariate), predictor ("" for
-        all), reason, count, name (the first five).
+        all), reason, detail (such as errors at single genes, the first two), count, name (the first five).
     settings
         JSON-able: arguments, sizes, and the settings of each predictor.
     target, predictions
@@ -204,33 +205,55 @@ class Evaluation:
             max_genes=max_genes,
         )
 
+    def show(
+        self,
+        table: str = "summary",
+        *,
+        rows: int = 20,
+        genes: Sequence[str] | None = None,
+        kind: OddsRatioKind = "mcnemar",
+    ) -> TableView:
+        """Return a table for reading: at most ten columns, intervals in one cell, codes with a legend below.
+
+        Parameters
+        ----------
+        table
+            Name of a table: summary, per_gene, concordance, comparison, strata or exclusions.
+        rows
+            Largest number of rows shown.
+        genes
+            Identifiers or symbols of the genes to show, in per_gene and strata; None shows those with the smallest q
+            or with the largest gain.
+        kind
+            Which odds ratio the concordance shows. Pairs are turned so that it is above 1.
+
+        Returns
+        -------
+        TableView
+            Displays itself in notebooks and in a terminal. Its ``table`` is the full table.
+
+        Raises
+        ------
+        SettingError
+            If there is no such table, or an argument does not fit it.
+        UnknownNameError
+            If a gene is not in the evaluation.
+        """
+        return view_of(self, table, rows=rows, genes=genes, kind=kind)
+
     def __repr__(self) -> str:
-        predictors = ", ".join(self.summary["predictor"].drop_duplicates())
+        return f"{self._headline()}\n\n{self.show()}"
+
+    def _repr_html_(self) -> str:
+        others = ", ".join(f"<code>{name}</code>" for name in TABLES[1:])
+        return (
+            f"<p>{escape(self._headline())}</p>{self.show().to_html()}"
+            f"<p>Further tables: <code>evaluation.show(name)</code> with {others}.</p>"
+        )
+
+    def _headline(self) -> str:
+        predictors = ", ".join(self.summary["predictor"].astype(str).drop_duplicates())
         return (
             f"Evaluation({self.settings['n_genes']:,} genes, {self.settings['n_individuals']:,} individuals: "
             f"{predictors})"
         )
-
-    def _repr_html_(self) -> str:
-        rows = self.summary
-        significant = rows["n_significant"].astype("object").where(rows["n_significant"].notna(), UNDEFINED)
-        shown = pd.DataFrame(
-            {
-                "predictor": rows["predictor"],
-                "stratum": rows["stratum"],
-                "genes": rows["n_genes"],
-                "mean ρ": _limits(rows, ("mean_spearman", "mean_low", "mean_high"), "{:.3f}"),
-                "significant": significant,
-                "right": _limits(rows, ("share_right", "share_low", "share_high"), "{:.1%}"),
-                "permuted": _limits(rows, ("reference_share",), "{:.1%}"),
-                "difference": _limits(rows, ("difference", "difference_low", "difference_high"), "{:+.1%}"),
-                "read as": rows["assignment"],
-            }
-        )
-        return f"<p><b>{html.escape(repr(self))}</b></p>{shown.to_html(index=False, escape=True)}"
-
-
-def _limits(rows: pd.DataFrame, columns: Sequence[str], form: str) -> list[str]:
-    """Write a value and its limits in one cell each."""
-    cells = [[UNDEFINED if np.isnan(value) else form.format(value) for value in rows[column]] for column in columns]
-    return [f"{value} ({' to '.join(limits)})" if limits else value for value, *limits in zip(*cells, strict=True)]

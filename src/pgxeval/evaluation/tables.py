@@ -148,6 +148,7 @@ EXCLUSIONS: Mapping[str, str] = {
     "kind": "individual, gene, prediction or covariate",
     "predictor": 'the predictor concerned; "" for all',
     "reason": "why",
+    "detail": "the first two details, such as errors at single genes, and how many more",
     "count": "how many",
     "name": "the first five identifiers, and how many more",
 }

@@ -97,11 +97,7 @@ def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:
         contigs=tuple(contig for result in by_tissue.values() for contig in result.contigs),
         starts=np.concatenate([result.starts for result in by_tissue.values()]),
         tissues=tuple(tissue for tissue, result in by_tissue.items() for _ in result.gene_ids),
-        excluded=tuple(
-            {**row, "reason": f"{tissue}: {row['reason']}"}
-            for tissue, result in by_tissue.items()
-            for row in result.excluded
-        ),
+        excluded=tuple({**row, "tissue": tissue} for tissue, result in by_tissue.items() for row in result.excluded),
         settings={
             **first.settings,
             "predictors": {name: _settings_of(name, by_tissue) for name in names},

@@ -13,7 +13,7 @@ from pgxeval.evaluation.strata import ALL
 from pgxeval.plots.drawing import gene_label, numbers, of_stratum
 from pgxeval.report.markup import figure, paragraph
 from pgxeval.report.sections import Options
-from pgxeval.report.wording import correlation, counted, listed, number, percent
+from pgxeval.wording import correlation, counted, listed, number, percent
 
 MOST_PAIRS = 6
 """More pairs of predictors than this are not drawn against each other."""

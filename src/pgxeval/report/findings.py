@@ -12,7 +12,7 @@ from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.strata import ALL, LINEAR, NONLINEAR, UNPREDICTABLE, UNTESTED
 from pgxeval.plots.drawing import of_stratum
 from pgxeval.prediction.run import default_replicates
-from pgxeval.report.wording import (
+from pgxeval.wording import (
     UNDEFINED,
     correlation,
     correlation_interval,

@@ -16,7 +16,7 @@ from pgxeval.plots.drawing import gene_label, in_order, of_stratum
 from pgxeval.report import texts
 from pgxeval.report.findings import attenuation, cautions, findings, interval_words, level_words
 from pgxeval.report.markup import Column, bullets, paragraph, table, terms, warning
-from pgxeval.report.wording import (
+from pgxeval.wording import (
     UNDEFINED,
     correlation,
     correlation_interval,

@@ -17,7 +17,7 @@ from pgxeval.provenance import __version__
 from pgxeval.report import sections as section
 from pgxeval.report.figures import figures
 from pgxeval.report.markup import page
-from pgxeval.report.wording import counted, listed
+from pgxeval.wording import counted, listed
 
 Content = str | pd.DataFrame | Sequence[str | pd.DataFrame]
 

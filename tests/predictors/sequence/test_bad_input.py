@@ -129,7 +129,7 @@ def test_gene_without_phase_is_nan_with_the_reason_and_the_others_are_judged(
     assert np.isnan(judged.loc[first.gene_id, "spearman"])
     assert "unphased" in judged.loc[first.gene_id, "reason"]
     assert judged.drop(index=first.gene_id)["spearman"].notna().all()
-    assert evaluation.exclusions["reason"].str.contains("unphased").any()
+    assert evaluation.exclusions["detail"].str.contains("unphased").any()
 
 
 def test_one_unphased_heterozygote_takes_one_prediction(files: Files, made: SimulatedCohort) -> None:

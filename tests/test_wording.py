@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pgxeval.report import wording
+from pgxeval import wording
 
 
 @given(st.floats(min_value=-1e12, max_value=1e12, allow_nan=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -118,6 +119,17 @@ def percent(value: Any, digits: int = 1) -> str:
     return UNDEFINED if is_undefined(value) else f"{100 * float(value):.{digits}f} %"
 
 
+def points(value: Any) -> str:
+    """Write a difference of two shares in percentage points, with its sign.
+
+    Examples
+    --------
+    >>> points(0.123), points(-0.05), points(float("nan"))
+    ('+12.3', '-5.0', '–')
+    """
+    return UNDEFINED if is_undefined(value) else f"{100 * float(value):+.1f}"
+
+
 def interval(low: Any, high: Any, digits: int = 3) -> str:
     """Write an interval; an end that is undefined is a dash.
 
@@ -142,6 +154,24 @@ def percent_interval(low: Any, high: Any) -> str:
     if is_undefined(low) and is_undefined(high):
         return UNDEFINED
     return f"{percent(low).removesuffix(' %')} to {percent(high)}"
+
+
+def bracketed(value: Any, low: Any, high: Any, write: Callable[[Any], str] = number) -> str:
+    """Write a number with its interval in one cell; a unit is written once.
+
+    Examples
+    --------
+    >>> bracketed(0.123, 0.1, 0.146, correlation)
+    '0.123 [0.100, 0.146]'
+    >>> bracketed(0.54, 0.5, 0.583, percent), bracketed(2.0, float("nan"), float("nan"))
+    ('54.0 % [50.0, 58.3]', '2.00')
+    >>> bracketed(0.12, float("nan"), 0.3)
+    '0.120 [–, 0.300]'
+    """
+    if is_undefined(value) or (is_undefined(low) and is_undefined(high)):
+        return write(value)
+    ends = (write(end).removesuffix(" %") for end in (low, high))
+    return f"{write(value)} [{', '.join(ends)}]"
 
 
 def listed(items: list[str] | tuple[str, ...], word: str = "and") -> str:
