@@ -54,7 +54,7 @@ def simulate_window(
     window_bp: int = 100_000,
     *,
     seed: int = 0,
-    names: Sequence[object] = (),
+    names: Sequence[str | int] = (),
     mutation_rate: float = MUTATION_RATE,
     recombination_rate: float = RECOMBINATION_RATE,
 ) -> SimulatedWindow:
@@ -139,7 +139,7 @@ def _import_msprime() -> Any:
     return msprime
 
 
-def _msprime_seed(seed: int, *names: object) -> int:
+def _msprime_seed(seed: int, *names: str | int) -> int:
     return model_seed(seed, "msprime", *names) % (2**32 - 1) + 1  # msprime wants 1..2**32-1
 
 

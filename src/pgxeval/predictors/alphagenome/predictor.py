@@ -234,16 +234,14 @@ class AlphaGenomePredictor(SequencePredictor):
         return cls(model, output=output, **options)
 
     @classmethod
-    @show_options(options_of(__init__))
+    @show_options({**options_of(__init__), "batch_size": 1})
     def from_torch(
         cls,
         model: PredictsNamedOutputs,
         *,
         output: str = "RNA_SEQ",
-        version: str | None = None,
         metadata: pd.DataFrame | None = None,
-        batch_size: int = 1,
-        **options: Any,
+        **options: Unpack[AlphaGenomeOptions],
     ) -> AlphaGenomePredictor:
         """Use the PyTorch port of genomicsxai on this machine; no sequence leaves it.
 
@@ -252,12 +250,18 @@ class AlphaGenomePredictor(SequencePredictor):
         model
             ``alphagenome_pytorch.AlphaGenome``, version 0.3 or later (Python 3.12 or later), or any module with its
             ``predict``.
-        output, version, metadata, batch_size
+        output, metadata
             As for `AlphaGenomeTorchModel`.
         **options
-            As for `AlphaGenomePredictor`.
+            As for `AlphaGenomePredictor`; `version` and `batch_size` as for `AlphaGenomeTorchModel`.
         """
-        wrapped = AlphaGenomeTorchModel(model, output=output, version=version, metadata=metadata, batch_size=batch_size)
+        wrapped = AlphaGenomeTorchModel(
+            model,
+            output=output,
+            version=options.pop("version", None),
+            metadata=metadata,
+            batch_size=options.pop("batch_size", None) or 1,
+        )
         return cls(wrapped, **options)
 
 

@@ -80,8 +80,8 @@ class HostedCalls:
         *,
         in_flight: int,
         pacer: Pacer,
-        probe: Callable[[], object] | None = None,
-        key_refused: Callable[[], object] | None = None,
+        probe: Callable[[], None] | None = None,
+        key_refused: Callable[[], None] | None = None,
         wait_scale: float = 1.0,
     ) -> None:
         self.service, self.pacer = service, pacer

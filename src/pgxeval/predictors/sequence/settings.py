@@ -47,6 +47,7 @@ class SequenceOptions(TypedDict, total=False):
     progress: bool
 
 
+_Item = TypeVar("_Item")
 _TEXT: Validator = text  # typed so that attrs uses the type of the field
 
 
@@ -76,8 +77,17 @@ def _is_readout(value: Any) -> bool:
     return isinstance(value, Readout) and not isinstance(value, type)
 
 
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list | tuple | range) else value
+def _shifts(value: Sequence[int]) -> tuple[int, ...]:
+    return _tuple(value)
+
+
+def _readouts(value: Sequence[Readout]) -> tuple[Readout, ...]:
+    return _tuple(value)
+
+
+def _tuple(value: Sequence[_Item]) -> tuple[_Item, ...]:
+    # anything else stays as it is for the validator, which says what was expected
+    return tuple(value) if isinstance(value, list | tuple | range) else cast("tuple[_Item, ...]", value)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -119,7 +129,7 @@ class SequenceSettings:
     remote: bool = attrs.field(validator=kind(bool))
     combine: Combine = attrs.field(default="mean", validator=one_of("mean", "log_sum", "max"))
     reverse_complement: bool = attrs.field(default=False, validator=kind(bool))
-    shifts: tuple[int, ...] = attrs.field(default=(0,), converter=_tuple, validator=_check_shifts)
+    shifts: tuple[int, ...] = attrs.field(default=(0,), converter=_shifts, validator=_check_shifts)
     score_cache: Path | None = attrs.field(default=None, converter=_path)
     mode: Mode = attrs.field(default="haplotypes", validator=one_of("haplotypes", "additive"))
     around: Around = attrs.field(default="tss", validator=one_of("tss", "body"))
@@ -127,7 +137,7 @@ class SequenceSettings:
         default=None, validator=attrs.validators.optional(kind(VariantFilter))
     )
     allow_remote: bool = False
-    extra_readouts: tuple[Readout, ...] = attrs.field(default=(), converter=_tuple, validator=_check_extra_readouts)
+    extra_readouts: tuple[Readout, ...] = attrs.field(default=(), converter=_readouts, validator=_check_extra_readouts)
     extra_tracks: tuple[TrackChoice, ...] = ()
     retry_failed: bool = attrs.field(default=False, validator=kind(bool))
     progress: bool = attrs.field(default=False, validator=kind(bool))

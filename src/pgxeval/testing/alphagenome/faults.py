@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Protocol, TypeAlias
 
 from pgxeval.errors import SettingError
 from pgxeval.seeding import hash64
@@ -31,7 +31,16 @@ HARMLESS = ("slow", "reordered")
 DAMAGES = ("truncate", "short", "missing", "empty", "nan", "shape", "tracks")
 FAULTS = (*STATUSES, "hang", *DAMAGES, *HARMLESS)
 
-Faults = Callable[[str, int], Any]
+
+class NamedStatus(Protocol):
+    """A status of gRPC, such as ``grpc.StatusCode.UNAVAILABLE``."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Fault: TypeAlias = str | NamedStatus | None
+Faults = Callable[[str, int], Fault]
 
 _TRANSIENT = (
     "UNAVAILABLE",
@@ -47,7 +56,7 @@ _TRANSIENT = (
 _PERMANENT = (*_TRANSIENT, "INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE")
 
 
-def fault_name(fault: Any) -> str | None:
+def fault_name(fault: Fault) -> str | None:
     """Return the name of a fault: itself, or that of a ``grpc.StatusCode``; None for none.
 
     Raises
@@ -68,24 +77,24 @@ def fault_name(fault: Any) -> str | None:
     return str(name)
 
 
-class Script(deque[Any]):
+class Script(deque[Fault]):
     """Faults for the next calls, one per call; None is a call that succeeds."""
 
-    def append(self, fault: Any, /) -> None:
+    def append(self, fault: Fault, /) -> None:
         """Add a fault at the end."""
         super().append(fault_name(fault))
 
-    def appendleft(self, fault: Any, /) -> None:
+    def appendleft(self, fault: Fault, /) -> None:
         """Add a fault at the front."""
         super().appendleft(fault_name(fault))
 
-    def extend(self, faults: Iterable[Any], /) -> None:
+    def extend(self, faults: Iterable[Fault], /) -> None:
         """Add faults at the end."""
         super().extend([fault_name(fault) for fault in faults])
 
 
 def random_faults(
-    share: float = 0.1, permanent: float = 0.3, kinds: Sequence[Any] | None = None, seed: int = 0
+    share: float = 0.1, permanent: float = 0.3, kinds: Sequence[Fault] | None = None, seed: int = 0
 ) -> RandomFaults:
     """Return faults that depend only on the sequence, not on the order of the calls.
 
@@ -119,7 +128,7 @@ def random_faults(
 class RandomFaults:
     """Faults by sequence, as `random_faults` returns them."""
 
-    def __init__(self, share: float, permanent: float, kinds: Sequence[Any] | None, seed: int) -> None:
+    def __init__(self, share: float, permanent: float, kinds: Sequence[Fault] | None, seed: int) -> None:
         for name, value in (("share", share), ("permanent", permanent)):
             if not 0 <= value <= 1:
                 raise SettingError(f"{name} must be from 0 to 1, got {value!r}")

@@ -299,7 +299,7 @@ class AlphaGenomeServer:
             self._requests.append(asked)
             delay_s = self._delay_s(self._rng) if callable(self._delay_s) else self._delay_s
             if self.script:
-                return self.script.popleft(), delay_s
+                return fault_name(self.script.popleft()), delay_s
         return fault_name(self._faults(digest, attempt) if self._faults else None), delay_s
 
     def _check(self, request: Any, context: Any) -> None:
