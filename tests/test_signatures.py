@@ -12,9 +12,7 @@ from typing import Any
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "pgxeval"
-ROOMS = ["pgxeval"] + sorted(
-    "pgxeval." + path.parent.relative_to(SOURCE).as_posix().replace("/", ".") for path in SOURCE.rglob("*/__init__.py")
-)
+ROOMS = sorted(".".join(path.parent.relative_to(SOURCE.parent).parts) for path in SOURCE.rglob("__init__.py"))
 # settings and records are values of JSON by name
 JSON = re.compile(r"(Mapping|dict)\[str, Any\]")
 # objects of packages without types: requests and answers of the official AlphaGenome client, and of the PyTorch port

@@ -36,7 +36,8 @@ class NamedStatus(Protocol):
     """A status of gRPC, such as ``grpc.StatusCode.UNAVAILABLE``."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name in capitals."""
 
 
 Fault: TypeAlias = str | NamedStatus | None
