@@ -126,12 +126,12 @@ def test_intervals_are_those_of_a_jackknife_written_out(world) -> None:
             return float(np.sum(replicate[genes] > 0) / np.sum(~np.isnan(replicate[genes])))
 
         within.append(_jackknife([share(np.flatnonzero(blocks != k)) for k in range(50)], share(np.arange(200))) ** 2)
-    extra = max(0.0, shares.var(ddof=1) - np.mean(within)) * (1 + 1 / 6)
+    extra = max(0.0, shares.var(ddof=1) - np.mean(within)) * (1 + 1 / 6) * 7 / 5
     half = row["difference_high"] - row["difference"]
     block_df = _kish(blocks, ~np.isnan(r[0]), directed.sum(axis=0)) - 1
-    total = error["difference"] ** 2 + extra
-    df = total**2 / (error["difference"] ** 4 / block_df + extra**2 / 5)
-    assert half == pytest.approx(stats.t.ppf(0.975, df) * np.sqrt(total), rel=2e-3)
+    parts = stats.t.ppf(0.975, block_df) * error["difference"], stats.t.ppf(0.975, 5) * np.sqrt(extra)
+    assert extra > 0
+    assert half == pytest.approx(np.hypot(*parts), rel=2e-3)
     assert row["difference_p"] < 0.05
     for kind in ("mcnemar", "marginal"):
         middle = np.log([pair[f"{kind}_or_low"], pair[f"{kind}_or_high"]]).mean()
@@ -275,3 +275,29 @@ def test_one_block_has_no_jackknife_interval(world) -> None:
     assert np.isnan([pair["mcnemar_or_low"], pair["marginal_or_high"], pair["marginal_p"]]).all()
     assert pair["mcnemar_exact_low"] < pair["mcnemar_or"] < pair["mcnemar_exact_high"]
     assert pair["intervals"] == "none: fewer than two blocks"
+
+
+def test_one_rule_for_undefined_genes_on_both_sides_of_each_pair_of_means(world) -> None:
+    """On permuted expression that equals the observed one, each reference equals what it is the reference of."""
+    _, r, _, blocks = world
+    twice = [_judged(name, one, np.stack([one, one])) for name, one in zip("ab", r, strict=True)]
+    summary, _, comparison = _summarise(twice, blocks)
+    assert summary["undefined"].tolist() == [23, 0]
+    for name in ("mean_spearman", "mean_spearman_undefined_as_0"):
+        np.testing.assert_allclose(summary[name], summary[f"reference_{name}"], atol=1e-12)
+    assert summary["mean_spearman"][0] != pytest.approx(summary["mean_spearman_undefined_as_0"][0], abs=1e-4)
+    pair = comparison.iloc[0]
+    assert pair["reference_difference"] == pytest.approx(pair["mean_difference"])
+    assert pair["mean_difference"] == pytest.approx(-np.diff(summary["mean_spearman_undefined_as_0"])[0])
+
+
+def test_one_replicate_gives_a_reference_but_no_interval_of_the_difference(world) -> None:
+    _, r, null, blocks = world
+    summary, concordance, comparison = _summarise([_judged(n, r[k], null[k, :1]) for k, n in enumerate("ab")], blocks)
+    assert summary["difference"].notna().all()
+    assert summary[["difference_low", "difference_high", "difference_p"]].isna().all(axis=None)
+    assert comparison["over_reference"].notna().all()
+    assert comparison[["over_reference_low", "over_reference_p"]].isna().all(axis=None)
+    assert concordance["mcnemar_over_reference"].notna().all()
+    assert concordance[["mcnemar_over_reference_low", "mcnemar_over_reference_p"]].isna().all(axis=None)
+    assert summary[["share_low", "share_high"]].notna().all(axis=None)

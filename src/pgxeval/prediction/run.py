@@ -44,18 +44,24 @@ if TYPE_CHECKING:
     from pgxeval.genome.intervals import Gene
 
 NULL_DRAWS = 1000
+FEWEST_REPLICATES, MOST_REPLICATES = 5, 20
 _log = logging.getLogger(__name__)
 
 
 def default_replicates(n_genes: int) -> int:
-    """Return the number of permuted replicates that gives at least 1,000 null genes for the reference.
+    """Return the default number of permuted replicates: about 1,000 null genes, but from 5 to 20 replicates.
+
+    Five are needed because the genes of a replicate share one permutation. With fewer, the interval of the difference
+    to the permuted reference covers less than its level, however many genes there are
+    (``validation/reference_noise.md``). With fewer than 50 genes, 20 replicates give fewer than 1,000 null genes, and
+    p-values below about ``10 / (1 + replicates * genes)`` rest on an extrapolated tail.
 
     Examples
     --------
-    >>> default_replicates(428), default_replicates(20_000)
-    (3, 1)
+    >>> default_replicates(8), default_replicates(60), default_replicates(428), default_replicates(20_000)
+    (20, 17, 5, 5)
     """
-    return math.ceil(NULL_DRAWS / n_genes)
+    return min(max(math.ceil(NULL_DRAWS / n_genes), FEWEST_REPLICATES), MOST_REPLICATES)
 
 
 @overload
@@ -129,8 +135,9 @@ def predict_cohort(
         predictors, any executor and any number of workers.
     replicates
         Number of times that the whole procedure is repeated on jointly permuted expression: the reference for
-        every share, odds ratio and p-value of a cross-fitted predictor. Default: ``ceil(1000 / n_genes)`` for the
-        genes of the cohort, or 0 with ``method="prequential"``.
+        every share, odds ratio and p-value of a cross-fitted predictor. Default: `default_replicates` of the number
+        of genes of the cohort, 5 to 20; 0 with ``method="prequential"``. A replicate takes about 0.6 of the time of
+        the observed run. With one replicate no interval of a difference to the reference is given.
     method
         ``"crossfit"``, or ``"prequential"`` (trained on earlier folds only), whose p-values need no replicates.
     genes
