@@ -283,4 +283,4 @@ class TestCautions:
     def test_a_real_evaluation(self, make_evaluation: Callable[..., Evaluation]) -> None:
         said = cautions(make_evaluation(12, 40, 1))
         assert len(said) == 1
-        assert "default of 84" in said[0]
+        assert "default of 20" in said[0]

@@ -129,7 +129,7 @@ def test_says_settings_window_replicates_and_warns(page: Page) -> None:
         "cross-fitted in 5 folds; its cis window is 50,000 bp on either side of its TSS",
         "with 44 variants in the median fit (20 to 90)",
         "2 replicates on permuted expression",
-        "Caution. Fewer replicates on permuted expression than the default of 25 for 40 genes",
+        "Caution. Fewer replicates on permuted expression than the default of 20 for 40 genes",
         "versions.pgxeval",
         "block_bp",
         "Half is the reference of zero-shot predictors only",
