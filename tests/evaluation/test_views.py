@@ -11,6 +11,7 @@ import pytest
 
 from pgxeval.errors import PgxevalWarning, SettingError, UnknownNameError
 from pgxeval.evaluation.evaluator import Evaluation, Evaluator
+from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.tables import TABLES
 from pgxeval.evaluation.views import INFERENCE, odds_sentence
 from pgxeval.seeding import assign_folds, permute_individuals
@@ -56,7 +57,8 @@ def _evaluate(margin: float | None = None) -> Evaluation:
         warnings.simplefilter("ignore", PgxevalWarning)
         settings = {name: {"cross_fitting": "crossfit", "seed": 0} for name in ("elastic_net", "random_forest")}
         return Evaluator(expression, threads=1).evaluate(
-            Predictions.from_table(pd.concat(rows, ignore_index=True), settings), margin=margin
+            Predictions.from_table(pd.concat(rows, ignore_index=True), settings),
+            settings=EvaluationSettings(margin=margin),
         )
 
 

@@ -51,6 +51,7 @@ class Evaluator:
     Examples
     --------
     >>> import numpy as np, pandas as pd, warnings
+    >>> from pgxeval.errors import PgxevalWarning
     >>> individuals = [f"S{i:02d}" for i in range(30)]
     >>> rng = np.random.default_rng(1)
     >>> expression = pd.DataFrame(rng.normal(size=(4, 30)), columns=individuals)
