@@ -218,6 +218,11 @@ SAME = [
     "Gene_ID\tgene_name\tchromosome\tstart\tend\tA\t0B\nG1\tONE\tchr1\t99\t100\t1\t2\nG2\tTWO\tchr1\t199\t200\t3\tnan\n",
     "#chr\tstart\tend\tgene_id\tgene_name\tbiotype\tA\t0B\nchr1\t99\t100\tG1\tONE\tlinc\t1\t2\n"
     "chr1\t199\t200\tG2\tTWO\tlinc\t3\tNA\n",
+    "#chr\tstart\tend\tstrand\tgene_id\tgene_name\tA\t0B\nchr1\t99\t100\t+\tG1\tONE\t1\t2\n"
+    "chr1\t199\t200\t+\tG2\tTWO\t3\tNA\n",
+    "#chr\tstart\tend\tgene_name\tgene_id\tA\t0B\nchr1\t99\t100\tONE\tG1\t1\t2\nchr1\t199\t200\tTWO\tG2\t3\tNA\n",
+    "# made by hand\n#chr\tstart\tend\tgene_id\tgene_name\tA\t0B\nchr1\t99\t100\tG1\tONE\t1\t2\n"
+    "chr1\t199\t200\tG2\tTWO\t3\tNA\n",
     "#chr\tstart\tend\tgene_id\tgene_name\tcytoband\tA\t0B\nchr1\t99\t100\tG1\tONE\tp36\t1\t2\n"
     "chr1\t199\t200\tG2\tTWO\tq21\t3\tNA\n",
 ]

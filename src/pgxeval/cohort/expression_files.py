@@ -67,6 +67,7 @@ _ANNOTATION = frozenset(
         "groupid",
     ]
 )
+_BESIDE_GENE_ID = _GENE_NAME | _STRAND | _ANNOTATION
 _STRANDS: dict[str, Strand] = {"+": "+", "-": "-", "1": "+", "-1": "-"}
 _NUMBER_LIKE = re.compile(r"[\d.,eE+\-_\s%]*\d[\d.,eE+\-_\s%]*|[+-]?inf(inity)?", re.IGNORECASE)
 _PLACE_COLUMNS = 8
@@ -98,8 +99,8 @@ def read_expression(source: str | os.PathLike[str] | pd.DataFrame) -> Expression
     ``gene_name`` or any column of text before the first individual, are not individuals; a note lists them.
 
     Text may be separated by tabs, semicolons, commas or blanks, compressed by gzip or bgzip under any name,
-    and quoted as R does. Lines that begin with ``##`` are skipped.
-    Identifiers are read as text: an individual may be called ``007`` or ``NA``.
+    and quoted as R does. Lines that begin with ``##``, and remarks before the header (``# ...`` without a tab), are
+    skipped. Identifiers are read as text: an individual may be called ``007`` or ``NA``.
 
     Parameters
     ----------
@@ -346,12 +347,11 @@ def _layout(names: Sequence[str], where: str, error: type[InputFileError | Table
         raise error(f"{where}: column {names[end]!r} comes before {names[start]!r}; {_LAYOUT}")
     places = {contig, start, end}
     gene_id: int | None
-    if places == {0, 1, 2}:
+    named = next((plain.index(name) for name in _GENE_ID if name in plain and plain.index(name) not in places), None)
+    if places == {0, 1, 2} and (named is None or plain[3] in _GENE_ID or plain[3] not in _BESIDE_GENE_ID):
         gene_id = 3
     else:
-        gene_id = next(
-            (plain.index(name) for name in _GENE_ID if name in plain and plain.index(name) not in places), None
-        )
+        gene_id = named
         if gene_id is None:
             raise error(f"{where}: no column with gene identifiers ({known_names(names[:6], 6)}); {_LAYOUT}")
     places.add(gene_id)

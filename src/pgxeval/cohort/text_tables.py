@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import math
 import os
+import re
 from collections.abc import Iterator
 
 from pgxeval.lines import numbered_lines
 
+_REMARK = re.compile(r"#\s[^\t]*$")
 MISSING_TEXTS = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "-nan", ".", "null", "none"})
 """Texts of a missing value, in lower case."""
 
@@ -34,7 +36,9 @@ def number_from_text(text: str) -> float:
 
 
 def split_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number from 1, fields) of each line that is not empty and does not begin with ``##``.
+    """Yield (line number from 1, fields) of each line that is neither empty nor a remark.
+
+    Remarks begin with ``##``, or before the first line of the table with ``#`` and a blank, and then have no tab.
 
     The separator is the first of tab, semicolon and comma that occurs in the first line, or blanks if none
     does. Blanks around fields and quotes as R writes them are removed, and so are empty fields beyond those
@@ -55,7 +59,7 @@ def split_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[int, 
     separator: str | None = None
     width = 0
     for number, line in numbered_lines(path, what):
-        if line.startswith("##") or not line.strip():
+        if line.startswith("##") or not line.strip() or (not width and _REMARK.match(line)):
             continue
         if not width:
             separator = next((mark for mark in "\t;," if mark in line), None)
