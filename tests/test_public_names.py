@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 import pgxeval
 
 PUBLIC = [
@@ -57,8 +59,17 @@ PUBLIC = [
 
 def test_public_names_are_pinned() -> None:
     assert sorted(pgxeval.__all__) == PUBLIC
-    assert dir(pgxeval) == PUBLIC
+    assert dir(pgxeval) == sorted([*PUBLIC, "datasets", "plots", "report"])
     assert all(hasattr(pgxeval, name) for name in PUBLIC)
+
+
+@pytest.mark.parametrize("room", ["datasets", "plots", "report"])
+def test_rooms_that_the_front_door_opens_when_asked(room: str) -> None:
+    code = f"import sys, pgxeval; assert 'pgxeval.{room}' not in sys.modules; print(pgxeval.{room}.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"pgxeval.{room}"
+    with pytest.raises(AttributeError, match="no attribute 'reprot'"):
+        pgxeval.reprot  # noqa: B018
 
 
 def test_errors_share_one_base_and_keep_old_habits() -> None:

@@ -1,4 +1,4 @@
-"""Public signatures say what they take: no `object`, no `Any`."""
+"""Public signatures say what they take, without `object` and `Any`, and show the defaults that a call uses."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
+from pgxeval.signatures import show_defaults
+
+PLACEHOLDERS = ("NOTHING", "Factory(", "object at 0x")
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "pgxeval"
 ROOMS = sorted(".".join(path.parent.relative_to(SOURCE.parent).parts) for path in SOURCE.rglob("__init__.py"))
 # settings and records are values of JSON by name
@@ -53,3 +57,38 @@ def test_no_object_or_any(room: str) -> None:
         if re.search(r"\b(Any|object)\b", JSON.sub("", str(annotation)))
     ]
     assert not vague
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_no_public_signature_shows_a_placeholder(room: str) -> None:
+    try:
+        module = importlib.import_module(room)
+    except ModuleNotFoundError as error:
+        pytest.skip(f"needs {error.name}")
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if not callable(thing):
+            continue
+        try:
+            signature = str(inspect.signature(thing))
+        except (TypeError, ValueError):  # a type alias, a class of compiled code
+            continue
+        assert not any(placeholder in signature for placeholder in PLACEHOLDERS), f"{room}.{name}{signature}"
+
+
+def test_a_default_is_shown_and_used() -> None:
+    @show_defaults
+    @attrs.frozen(kw_only=True)
+    class Settings:
+        names: list[str] = attrs.field(factory=lambda: ["a"])
+        n: int = attrs.field()
+
+        @n.default
+        def _count(self) -> int:
+            return len(self.names)
+
+    signature = inspect.signature(Settings)
+    assert signature.parameters["names"].default == ["a"]
+    assert repr(signature.parameters["n"].default) == "..."
+    assert (Settings().names, Settings(names=["b", "c"]).n) == (["a"], 2)
+    assert Settings().names is not Settings().names

@@ -5,6 +5,9 @@
 True
 """
 
+import importlib
+from types import ModuleType
+
 from pgxeval.attribution import AttributionSettings, attribute
 from pgxeval.cohort import Cohort
 from pgxeval.errors import (
@@ -93,5 +96,14 @@ __all__ = [
 ]
 
 
+_ROOMS = ("datasets", "plots", "report")  # imported when they are first used
+
+
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, *_ROOMS])
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _ROOMS:
+        return importlib.import_module(f"pgxeval.{name}")
+    raise AttributeError(f"module 'pgxeval' has no attribute {name!r}")

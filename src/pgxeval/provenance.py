@@ -88,7 +88,7 @@ def describe(value: object) -> Any:
     if isinstance(settings, Mapping):
         fields = dict(settings)
     elif attrs.has(kind):
-        fields = {field.name: getattr(value, field.name) for field in attrs.fields(kind)}
+        fields = {field.name: getattr(value, field.name) for field in attrs.fields(kind) if field.eq}
     elif dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     else:

@@ -131,7 +131,7 @@ def test_settings_are_checked_and_named(site: Site) -> None:
     site.install("someones-package", {"mean": "someones_model:Mean", "keyed": "someones_model:needs_key"})
     with pytest.raises(SettingError, match=r"predictor mean: .*'sclae'.*; its settings are scale"):
         make_predictor("mean", sclae=1)
-    with pytest.raises(SettingError, match="its settings are name, cis_variants, l1_ratio"):
+    with pytest.raises(SettingError, match="its settings are name, cis_variants, flank_bp, l1_ratio"):
         make_predictor("elastic_net", ratio=1)
     with pytest.raises(KeyError):  # what goes wrong inside the plugin is the plugin's to say
         make_predictor("keyed")

@@ -53,6 +53,7 @@ from pgxeval.genome.formats.source import GenotypeSource
 from pgxeval.genome.intervals import Gene
 from pgxeval.names import first_duplicate, known_names, near_names
 from pgxeval.seeding import hash64
+from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
@@ -81,6 +82,7 @@ def _copied(table: pd.DataFrame | None) -> pd.DataFrame | None:
     return None if table is None else table.astype(np.float64)
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Cohort:
     """Individuals with genotypes and measured expression, and the genes to judge predictors on.

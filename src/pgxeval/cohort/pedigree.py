@@ -14,6 +14,7 @@ from pgxeval.cohort.relatedness import clusters
 from pgxeval.errors import InputFileError, TableError
 from pgxeval.lines import numbered_lines
 from pgxeval.names import known_names
+from pgxeval.signatures import show_defaults
 
 _UNKNOWN = frozenset({"", "0", "NA", "NaN", "nan", ".", "None", "-9"})
 _NAMES = {
@@ -24,6 +25,7 @@ _NAMES = {
 }
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class Pedigree:
     """Families, fathers and mothers of individuals.

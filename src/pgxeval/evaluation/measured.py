@@ -16,8 +16,10 @@ from pgxeval.cohort.expression_files import read_expression
 from pgxeval.cohort.sharing import exclusions_table
 from pgxeval.errors import TableError, UnknownNameError
 from pgxeval.names import known_names
+from pgxeval.signatures import show_defaults
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class MeasuredExpression:
     """Measured expression in a canonical order of individuals, so that their order changes nothing.

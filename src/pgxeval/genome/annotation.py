@@ -17,6 +17,7 @@ from pgxeval.errors import TableError
 from pgxeval.genome.gtf import Feature, read_features
 from pgxeval.genome.intervals import Gene
 from pgxeval.names import known_names, without_version
+from pgxeval.signatures import show_defaults
 
 # The longest human intron has 1.2 Mb: exons farther apart than this belong to copies of a gene.
 _LONGEST_INTRON_BP = 2_000_000
@@ -25,6 +26,7 @@ _FARTHEST_TRANSCRIPT_BP = 500_000
 _PRIMARY = re.compile(r"(chr)?(\d{1,2}[A-Za-z]?|[XYZWM]|MT|[IVX]+)", re.IGNORECASE)
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class GeneModels(Mapping[str, Gene]):
     """Gene models by identifier.
@@ -173,6 +175,7 @@ def _gene(lines: list[Feature]) -> Gene:
     )
 
 
+@show_defaults
 @attrs.frozen(kw_only=True)
 class GeneMatches:
     """Gene models found for the gene identifiers of another file.

@@ -19,6 +19,7 @@ from pgxeval.genome.layout import MAPPED
 from pgxeval.genome.notebook import html_table
 from pgxeval.genome.variant_filter import VariantFilter
 from pgxeval.names import near_names
+from pgxeval.signatures import show_defaults
 
 ABSENT_COPY = -1
 
@@ -50,6 +51,7 @@ class HaplotypeBatch:
         return range(self.first, self.first + len(self.sequences))
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class Haplotypes:
     """The haplotypes of some individuals over a window, each distinct one once.

@@ -14,6 +14,7 @@ import attrs
 
 from pgxeval.errors import SettingError
 from pgxeval.genome.notebook import html_table
+from pgxeval.signatures import show_defaults
 
 Strand = Literal["+", "-"]
 
@@ -139,6 +140,7 @@ def _exons(value: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(sorted((int(start), int(end)) for start, end in value))
 
 
+@show_defaults
 @attrs.frozen(kw_only=True)
 class Gene:
     """A gene: where it lies, which way it is read and where its transcription starts.

@@ -18,6 +18,7 @@ from pgxeval.errors import TableError
 from pgxeval.genome.intervals import Gene
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.names import known_names
+from pgxeval.signatures import show_defaults
 
 _NO_REASON = "the predictor gave no reason"
 
@@ -28,6 +29,7 @@ def _read_only(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return array
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class Prediction:
     """One number per individual for one gene.

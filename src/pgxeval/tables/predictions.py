@@ -15,6 +15,7 @@ import pandas as pd
 
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.names import known_names, match_versions
+from pgxeval.signatures import show_defaults
 from pgxeval.tables.checking import check_predictions
 from pgxeval.tables.files import KEYS, read_table, write_table
 from pgxeval.tables.wide import TableLike, from_matrix, is_long, read_matrix, to_pandas
@@ -30,6 +31,7 @@ def failures_table(rows: Iterable[tuple[str, str, str]]) -> pd.DataFrame:
     return pd.DataFrame([*rows], columns=["predictor", "gene_id", "reason"], dtype="string")
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Predictions:
     """A checked predictions table and the settings that each predictor ran with.

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import attrs
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import SettingError
 from pgxeval.genome.dosages import Dosages
 from pgxeval.genome.intervals import Gene
-from pgxeval.predictors.trained.cis_variants import CisVariants
+from pgxeval.prediction.digest import identify
+from pgxeval.predictors.trained import (
+    BlupPredictor,
+    CisVariants,
+    ElasticNetPredictor,
+    RandomForestPredictor,
+    SklearnPredictor,
+    TopVariantPredictor,
+)
+from pgxeval.provenance import describe
 
 NAMES = tuple(f"i{number:02d}" for number in range(40))
 GENE = Gene(gene_id="G", contig="chr1", start=5_000, end=6_000)
@@ -103,3 +118,29 @@ def test_around_the_tss_needs_a_tss(planted: tuple[Cohort, pd.DataFrame]) -> Non
     cohort, _ = planted
     with pytest.raises(SettingError, match=r"G has no known TSS"):
         CisVariants(around="tss").select(GENE, cohort.genome, cohort.individuals)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        BlupPredictor,
+        ElasticNetPredictor,
+        RandomForestPredictor,
+        TopVariantPredictor,
+        functools.partial(SklearnPredictor, Ridge()),
+    ],
+)
+def test_a_flank_is_short_for_cis_variants(make: Callable[..., Any]) -> None:
+    short = make(flank_bp=50_000)
+    assert short.cis_variants == CisVariants(flank_bp=50_000)
+    assert attrs.evolve(short, name="other").cis_variants == CisVariants(flank_bp=50_000)
+    assert attrs.evolve(short, cis_variants=CisVariants(flank_bp=7)).cis_variants.flank_bp == 7
+    long = attrs.evolve(short, cis_variants=CisVariants(flank_bp=50_000))
+    assert describe(short) == describe(long)
+    assert "flank_bp=50000" in repr(short)
+    assert "flank_bp=None" not in repr(short)
+    assert identify(short, "a predictor") == identify(long, "a predictor")
+    with pytest.raises(SettingError, match=r"flank_bp=5 and cis_variants=.*were both given; put the flank into"):
+        make(flank_bp=5, cis_variants=CisVariants(min_maf=0.1))
+    with pytest.raises(SettingError, match="flank_bp must be a whole number, at least 0, got '1Mb'"):
+        make(flank_bp="1Mb")

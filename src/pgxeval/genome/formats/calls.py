@@ -21,10 +21,12 @@ from pgxeval.genome.layout import (
     START,
     TYPED_ONLY,
 )
+from pgxeval.signatures import show_defaults
 
 Field = Literal["GT", "DS", "GP"]
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class Records:
     """The records of a window, without genotypes.

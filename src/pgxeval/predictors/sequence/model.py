@@ -17,6 +17,7 @@ import pandas as pd
 from pgxeval.checks import Validator, kind, one_of, text, whole
 from pgxeval.errors import SettingError, TableError
 from pgxeval.predictors.sequence.target import Target
+from pgxeval.signatures import show_defaults
 
 # Columns of a track table and their defaults; name and bin_width_bp are required.
 TRACK_COLUMNS: Mapping[str, str | int | None] = {
@@ -122,6 +123,7 @@ def _check_track_table(table: pd.DataFrame) -> None:
     refuse(pd.Series(~turned), "pair is not the opposite strand")
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class ModelInfo:
     """Description of a sequence model by its author.

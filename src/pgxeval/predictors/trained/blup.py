@@ -10,9 +10,10 @@ from threadpoolctl import threadpool_limits
 
 from pgxeval.checks import kind, text
 from pgxeval.cohort.reml import Relationship
-from pgxeval.predictors.trained.cis_variants import CisVariants
+from pgxeval.predictors.trained.cis_variants import CisVariants, take_flank
 from pgxeval.predictors.trained.linear import FittedLinear
 from pgxeval.predictors.trained.training import TrainingSet
+from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
 
 
+@show_defaults
 @attrs.frozen(kw_only=True)
 class BlupPredictor:
     """BLUP of expression on cis dosages, the cis heritability estimated by REML in the training individuals.
@@ -31,6 +33,9 @@ class BlupPredictor:
         Name in the predictions table.
     cis_variants
         Which variants may be used; see `CisVariants`.
+    flank_bp
+        Short form of ``cis_variants=CisVariants(flank_bp=...)`` [bp]. The attribute itself stays None; see
+        ``cis_variants.flank_bp``.
 
     Notes
     -----
@@ -39,12 +44,16 @@ class BlupPredictor:
 
     Examples
     --------
-    >>> BlupPredictor(cis_variants=CisVariants(flank_bp=100_000)).name
+    >>> BlupPredictor(flank_bp=100_000).name
     'blup'
     """
 
     name: str = attrs.field(default="blup", validator=text)
     cis_variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants))
+    flank_bp: int | None = attrs.field(default=None, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        take_flank(self)
 
     def fit(self, gene: Gene, genome: PersonalGenome, expression: pd.Series, *, seed: int = 0) -> FittedLinear:
         """Fit one gene on `expression`, a float64 Series indexed by training individual; NaN is refused."""

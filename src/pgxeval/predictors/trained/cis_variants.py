@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from pgxeval.checks import between, one_of, whole
+from pgxeval.errors import SettingError
 from pgxeval.genome.intervals import DEFAULT_FLANK_BP, Gene, Interval
 
 if TYPE_CHECKING:
@@ -164,6 +165,33 @@ class CisVariants:
             f"none of {selected.in_window} variants in the cis window {selected.window} passed MAF >= "
             f"{self.min_maf:g} and >= {self.min_minor_alleles} minor alleles in the training individuals"
         )
+
+
+class _TakesFlank(Protocol):
+    @property
+    def cis_variants(self) -> CisVariants: ...
+
+    @property
+    def flank_bp(self) -> int | None: ...
+
+
+def take_flank(predictor: _TakesFlank) -> None:
+    """Put ``flank_bp=`` of a predictor under construction into its `cis_variants`, and leave None in its place.
+
+    Raises
+    ------
+    SettingError
+        If it is not a whole number of bases, or `cis_variants` was given as well.
+    """
+    if predictor.flank_bp is None:
+        return
+    if predictor.cis_variants != CisVariants():
+        raise SettingError(
+            f"{type(predictor).__name__}: flank_bp={predictor.flank_bp!r} and cis_variants={predictor.cis_variants!r} "
+            "were both given; put the flank into cis_variants=CisVariants(flank_bp=..., ...)"
+        )
+    object.__setattr__(predictor, "cis_variants", CisVariants(flank_bp=predictor.flank_bp))
+    object.__setattr__(predictor, "flank_bp", None)  # so that a copy with other settings takes the window along
 
 
 def _read(

@@ -11,12 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from pgxeval.checks import between, kind, text, whole
 from pgxeval.errors import SettingError
-from pgxeval.predictors.trained.cis_variants import CisVariants
+from pgxeval.predictors.trained.cis_variants import CisVariants, take_flank
 from pgxeval.predictors.trained.linear import FittedLinear
 from pgxeval.predictors.trained.penalty import PenaltySolver, choose_penalty
 from pgxeval.predictors.trained.penalty_gram import GramColumns
 from pgxeval.predictors.trained.training import TrainingSet
 from pgxeval.seeding import assign_folds
+from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ def _check_solver(instance: object, attribute: object, value: Mapping[str, Any])
     PenaltySolver(**value)
 
 
+@show_defaults
 @attrs.frozen(kw_only=True)
 class ElasticNetPredictor:
     """Elastic net of expression on cis dosages, the penalty chosen by inner cross-validation.
@@ -45,6 +47,9 @@ class ElasticNetPredictor:
         Name in the predictions table.
     cis_variants
         Which variants may be used; see `CisVariants`.
+    flank_bp
+        Short form of ``cis_variants=CisVariants(flank_bp=...)`` [bp]. The attribute itself stays None; see
+        ``cis_variants.flank_bp``.
     l1_ratio
         Share of the L1 penalty, in (0, 1].
     inner_folds
@@ -66,18 +71,22 @@ class ElasticNetPredictor:
 
     Examples
     --------
-    >>> ElasticNetPredictor(cis_variants=CisVariants(flank_bp=100_000)).name
+    >>> ElasticNetPredictor(flank_bp=100_000).name
     'elastic_net'
     """
 
     name: str = attrs.field(default="elastic_net", validator=text)
     cis_variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants))
+    flank_bp: int | None = attrs.field(default=None, repr=False, eq=False)
     l1_ratio: float = attrs.field(default=0.5, validator=between(0, 1, above=True))
     inner_folds: int = attrs.field(default=10, validator=whole(2))
     n_alphas: int = attrs.field(default=100, validator=whole(2))
     eps: float = attrs.field(default=0.01, validator=between(0, 1, above=True, below=True))
     patience: int = attrs.field(default=10, validator=whole(1))
     parameters: Mapping[str, Any] = attrs.field(factory=dict, validator=_check_solver, hash=False)
+
+    def __attrs_post_init__(self) -> None:
+        take_flank(self)
 
     def fit(self, gene: Gene, genome: PersonalGenome, expression: pd.Series, *, seed: int = 0) -> FittedElasticNet:
         """Fit one gene on `expression`, a float64 Series indexed by training individual; NaN is refused.
@@ -140,6 +149,7 @@ class ElasticNetPredictor:
         )
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class FittedElasticNet(FittedLinear):
     """An elastic net fitted to one gene; see `ElasticNetPredictor.fit`."""

@@ -12,12 +12,14 @@ import numpy.typing as npt
 from pgxeval.predictors.protocol import Prediction
 from pgxeval.predictors.trained.cis_variants import CisWindow, SelectedVariants
 from pgxeval.predictors.trained.training import TrainedOn, forget
+from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     from pgxeval.genome.intervals import Gene
     from pgxeval.genome.personal import PersonalGenome
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class FittedLinear:
     """A linear predictor of one gene: mean training expression plus a weight per alternate allele.

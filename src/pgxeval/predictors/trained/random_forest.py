@@ -15,10 +15,11 @@ from threadpoolctl import threadpool_limits
 from pgxeval.checks import kind, one_of, text, whole
 from pgxeval.errors import SettingError
 from pgxeval.predictors.protocol import Prediction
-from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants
+from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants, take_flank
 from pgxeval.predictors.trained.forest import Forest, ForestSettings, grow_forest
 from pgxeval.predictors.trained.forest_codes import ForestCodes
 from pgxeval.predictors.trained.training import TrainedOn, TrainingSet, forget
+from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ def _check_parameters(instance: object, attribute: object, value: Mapping[str, A
         )
 
 
+@show_defaults
 @attrs.frozen(kw_only=True)
 class RandomForestPredictor:
     """Random forest of expression on cis dosages.
@@ -54,6 +56,9 @@ class RandomForestPredictor:
         Name in the predictions table.
     cis_variants
         Which variants may be used; see `CisVariants`.
+    flank_bp
+        Short form of ``cis_variants=CisVariants(flank_bp=...)`` [bp]. The attribute itself stays None; see
+        ``cis_variants.flank_bp``.
     n_estimators, max_features, min_samples_leaf
         As in `sklearn.ensemble.RandomForestRegressor`. The defaults of this class, a third of the variants per
         split (Breiman's advice for regression) and at least five individuals per leaf, are faster than
@@ -80,6 +85,7 @@ class RandomForestPredictor:
 
     name: str = attrs.field(default="random_forest", validator=text)
     cis_variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants))
+    flank_bp: int | None = attrs.field(default=None, repr=False, eq=False)
     n_estimators: int = attrs.field(default=100, validator=whole(1))
     max_features: float | int | str | None = 1 / 3
     min_samples_leaf: int | float = 5
@@ -89,6 +95,7 @@ class RandomForestPredictor:
     parameters: Mapping[str, Any] = attrs.field(factory=dict, validator=_check_parameters, hash=False)
 
     def __attrs_post_init__(self) -> None:
+        take_flank(self)
         ForestSettings(**{name: value for name, value in self._settings.items() if name in _KERNEL})
         if self.engine == "kernel" and self._beyond_kernel:
             raise SettingError(
@@ -156,6 +163,7 @@ class RandomForestPredictor:
         )
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class FittedRandomForest:
     """A random forest fitted to one gene; see `RandomForestPredictor.fit`.

@@ -14,8 +14,9 @@ from threadpoolctl import threadpool_limits
 from pgxeval.checks import kind
 from pgxeval.errors import SettingError, TableError
 from pgxeval.predictors.protocol import Prediction
-from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants
+from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants, take_flank
 from pgxeval.predictors.trained.training import TrainedOn, TrainingSet, forget
+from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,7 @@ def _check_estimator(instance: object, attribute: object, value: object) -> None
         )
 
 
+@show_defaults
 @attrs.frozen
 class SklearnPredictor:
     """A scikit-learn regressor of expression on cis dosages, cross-fitted like elastic net and random forest.
@@ -47,18 +49,22 @@ class SklearnPredictor:
         Which variants may be used; see `CisVariants`. Dosages are float64, missing calls are replaced by the mean
         of the training individuals, and nothing is scaled: put a `sklearn.preprocessing.StandardScaler` into a
         pipeline if the estimator needs it.
+    flank_bp
+        Short form of ``cis_variants=CisVariants(flank_bp=...)`` [bp]. The attribute itself stays None; see
+        ``cis_variants.flank_bp``.
     name
         Name in the predictions table. By default the name of the estimator's class.
 
     Examples
     --------
     >>> from sklearn.svm import SVR
-    >>> SklearnPredictor(SVR(), cis_variants=CisVariants(flank_bp=100_000)).name
+    >>> SklearnPredictor(SVR(), flank_bp=100_000).name
     'SVR'
     """
 
     estimator: BaseEstimator = attrs.field(validator=_check_estimator, hash=False)
     cis_variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants), kw_only=True)
+    flank_bp: int | None = attrs.field(default=None, repr=False, eq=False, kw_only=True)
     name: str = attrs.field(kw_only=True)
 
     @name.default
@@ -69,6 +75,9 @@ class SklearnPredictor:
     def _check_name(self, attribute: object, value: object) -> None:
         if not isinstance(value, str) or not value.strip():
             raise SettingError(f"SklearnPredictor: name must be a text that is not empty, got {value!r}")
+
+    def __attrs_post_init__(self) -> None:
+        take_flank(self)
 
     def fit(self, gene: Gene, genome: PersonalGenome, expression: pd.Series, *, seed: int = 0) -> FittedSklearn:
         """Fit one gene on `expression`, a float64 Series indexed by training individual; NaN is refused."""
@@ -94,6 +103,7 @@ class SklearnPredictor:
         )
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class FittedSklearn:
     """A scikit-learn regressor fitted to one gene; see `SklearnPredictor.fit`.

@@ -8,9 +8,10 @@ import attrs
 import numpy as np
 
 from pgxeval.checks import kind, text
-from pgxeval.predictors.trained.cis_variants import CisVariants
+from pgxeval.predictors.trained.cis_variants import CisVariants, take_flank
 from pgxeval.predictors.trained.linear import FittedLinear
 from pgxeval.predictors.trained.training import TrainingSet
+from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
 
 
+@show_defaults
 @attrs.frozen(kw_only=True)
 class TopVariantPredictor:
     """Least squares of expression on the one cis variant with the largest correlation in the training individuals.
@@ -29,15 +31,22 @@ class TopVariantPredictor:
         Name in the predictions table.
     cis_variants
         Which variants may be used; see `CisVariants`. Of equally correlated variants, the first one is taken.
+    flank_bp
+        Short form of ``cis_variants=CisVariants(flank_bp=...)`` [bp]. The attribute itself stays None; see
+        ``cis_variants.flank_bp``.
 
     Examples
     --------
-    >>> TopVariantPredictor(cis_variants=CisVariants(flank_bp=100_000)).name
+    >>> TopVariantPredictor(flank_bp=100_000).name
     'top_variant'
     """
 
     name: str = attrs.field(default="top_variant", validator=text)
     cis_variants: CisVariants = attrs.field(factory=CisVariants, validator=kind(CisVariants))
+    flank_bp: int | None = attrs.field(default=None, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        take_flank(self)
 
     def fit(self, gene: Gene, genome: PersonalGenome, expression: pd.Series, *, seed: int = 0) -> FittedLinear:
         """Fit one gene on `expression`, a float64 Series indexed by training individual; NaN is refused."""
