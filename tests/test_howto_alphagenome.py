@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from pgxeval.errors import PgxevalWarning
-from pgxeval.prediction import run as prediction
+from pgxeval.prediction import replicates
 from pgxeval.predictors.alphagenome import client as alphagenome_client
 from pgxeval.simulation.simulate import simulate_cohort
 from pgxeval.testing import AlphaGenomeServer
@@ -99,7 +99,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for path in tmp_path.glob(f"{made.files[name].name}*"):
             path.rename(tmp_path / path.name.replace(made.files[name].name, called))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(prediction, "NULL_DRAWS", 2)
+    monkeypatch.setattr(replicates, "NULL_DRAWS", 2)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
     return tmp_path
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pgxeval
-from pgxeval.prediction import run as prediction
+from pgxeval.prediction import replicates
 from pgxeval.simulation.simulate import simulate_cohort
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -30,7 +30,7 @@ def test_the_front_door_and_a_model_of_ones_own(
     made.genes.rename(tmp_path / "gencode.gtf.gz")
     made.covariates.rename(tmp_path / "covariates.txt")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(prediction, "NULL_DRAWS", 12)
+    monkeypatch.setattr(replicates, "NULL_DRAWS", 12)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)  # pytest.warns and worker threads do not go together
     names: dict[str, object] = {}
     with pytest.warns(pgxeval.PgxevalWarning, match="blocks"):
@@ -75,7 +75,7 @@ def test_the_deep_models(
     )
     write_enformer(tmp_path / "weights-folder", thin)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(prediction, "NULL_DRAWS", 2)
+    monkeypatch.setattr(replicates, "NULL_DRAWS", 2)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)
     monkeypatch.setenv("PGXEVAL_CACHE", str(tmp_path / "scores"))
     cohort = pgxeval.Cohort.from_files(

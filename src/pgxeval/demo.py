@@ -17,7 +17,8 @@ from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import PgxevalError, PgxevalWarning, TableError
 from pgxeval.evaluation import EvaluationSettings, Evaluator
 from pgxeval.evaluation.strata import STRATA
-from pgxeval.prediction.run import default_replicates, predict_cohort
+from pgxeval.prediction.replicates import default_replicates
+from pgxeval.prediction.run import predict_cohort
 from pgxeval.predictors.trained.cis_variants import CisVariants
 from pgxeval.predictors.trained.elastic_net import ElasticNetPredictor
 from pgxeval.predictors.trained.random_forest import RandomForestPredictor

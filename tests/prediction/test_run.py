@@ -7,12 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from tests.prediction.cheap import Cheap, cheap_cohort
 
 from pgxeval.cohort.cohort import Cohort
-from pgxeval.errors import GenotypeError, PgxevalError, RemoteServiceError, SettingError, TableError
+from pgxeval.errors import (
+    GenotypeError,
+    PgxevalError,
+    RemoteServiceError,
+    SettingError,
+    TableError,
+    UnknownNameError,
+)
 from pgxeval.genome.dosages import Dosages
 from pgxeval.genome.personal import PersonalGenome
-from pgxeval.prediction.run import default_replicates, predict_cohort
+from pgxeval.prediction.run import predict_cohort
 from pgxeval.predictors.protocol import Prediction
 from pgxeval.predictors.trained.cis_variants import CisVariants
 from pgxeval.predictors.trained.elastic_net import ElasticNetPredictor
@@ -235,12 +243,20 @@ def test_a_zero_shot_predictor_has_no_fold_and_no_replicate(planted: Planted) ->
     assert predictions.settings["dosage"]["cross_fitting"] is None
 
 
-def test_default_replicates_make_a_thousand_null_genes_within_bounds() -> None:
-    for genes in (50, 60, 199):
-        assert default_replicates(genes) * genes >= 1000
-        assert (default_replicates(genes) - 1) * genes < 1000
-    assert default_replicates(1) == default_replicates(49) == 20
-    assert default_replicates(201) == default_replicates(20_000) == 5
+def test_predictors_by_name_are_those_with_default_settings(planted: Planted) -> None:
+    cohort = planted[0].subset(genes=planted[0].gene_ids[:1])
+    named = _run(cohort, ["elastic_net", Echo()])
+    made = _run(cohort, [ElasticNetPredictor(), Echo()])
+    pd.testing.assert_frame_equal(named.table, made.table)
+    assert named.settings["elastic_net"]["asked"] == made.settings["elastic_net"]["asked"]
+    with pytest.raises(UnknownNameError, match=r"unknown predictor 'elastic_nte'.*; near: elastic_net"):
+        _run(cohort, ["elastic_nte"])
+    with pytest.raises(SettingError, match=r"predictors must be a list: \['elastic_net'\]"):
+        _run(cohort, "elastic_net")
+
+
+def test_quick_makes_few_replicates() -> None:
+    assert _run(cheap_cohort(n_genes=9), [Cheap()], replicates="quick").replicates == 5
 
 
 @pytest.mark.parametrize(
@@ -261,7 +277,7 @@ def test_default_replicates_make_a_thousand_null_genes_within_bounds() -> None:
         ({"predictors": []}, "a list of at least one predictor"),
         ({"predictors": [ElasticNetPredictor]}, r"is a class; give an instance: ElasticNetPredictor\(\)"),
         ({"predictors": [Echo(), Echo()]}, "different names; echo occurs more than once"),
-        ({"predictors": ["elastic_net"]}, "str is not a predictor"),
+        ({"predictors": [3]}, "int is not a predictor"),
     ],
 )
 def test_bad_settings_are_named(planted: Planted, settings: dict, message: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.tables import COMPARISON, CONCORDANCE, SUMMARY
-from pgxeval.prediction.run import default_replicates
+from pgxeval.prediction.replicates import default_replicates
 from pgxeval.report.findings import cautions, findings
 
 NAN, INF = float("nan"), float("inf")

@@ -21,6 +21,7 @@ from pgxeval.genome.intervals import Interval, as_interval
 from pgxeval.genome.layout import ABSENT, MISSING, PLAIN
 from pgxeval.genome.policies import Doubts, by_name, refuse
 from pgxeval.genome.variant_filter import VariantFilter
+from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 2**30
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class SingleVariants:
     """Sequences with one allele each, and who carries it.

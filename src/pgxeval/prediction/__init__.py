@@ -1,7 +1,8 @@
 """From a cohort and predictors to the predictions table."""
 
 from pgxeval.prediction.crossfit import CrossFit, CrossFitter
-from pgxeval.prediction.run import default_replicates, predict_cohort
+from pgxeval.prediction.replicates import default_replicates
+from pgxeval.prediction.run import predict_cohort
 from pgxeval.prediction.store import PredictionStore
 from pgxeval.prediction.stored import StoredPredictions
 from pgxeval.prediction.stored_run import StoredRun

@@ -13,6 +13,7 @@ import pandas as pd
 
 from pgxeval.cohort.covariates import covariate_basis
 from pgxeval.errors import PgxevalError, TableError
+from pgxeval.prediction.steps import Steps
 from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, Predictor, TrainablePredictor
 from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow
 from pgxeval.predictors.trained.training import FitsTrainingSet, TrainingGenotypes, TrainingSet
@@ -141,7 +142,9 @@ class CrossFitter:
     groups: tuple[str, ...] | None = None
     strata: tuple[str, ...] | None = None
 
-    def run(self, gene: Gene, expression: npt.NDArray[np.float64], replicates: int) -> list[CrossFit]:
+    def run(
+        self, gene: Gene, expression: npt.NDArray[np.float64], replicates: int, steps: Steps | None = None
+    ) -> list[CrossFit]:
         """Cross-fit one gene: the observed pairing and each permuted replicate.
 
         Parameters
@@ -152,6 +155,8 @@ class CrossFitter:
             float64 (n_individuals,), measured expression; NaN where it was not measured.
         replicates
             Number of permuted replicates.
+        steps
+            Counts one step per fold and replicate; None counts nothing.
 
         Returns
         -------
@@ -185,12 +190,16 @@ class CrossFitter:
                 for pairing, fits in zip(pairings, results, strict=True):
                     for result in fits:
                         result.reason.update(dict.fromkeys(np.flatnonzero(pairing.fold == k).tolist(), _FIRST_FOLD))
+                if steps is not None:
+                    steps.add(len(pairings))
                 continue
             shared.start_fold()  # all replicates of a fold share its training genotypes
             for replicate, (pairing, fits) in enumerate(zip(pairings, results, strict=True)):
                 step = self._step(gene, expression, pairing, k, replicate)
                 for predictor, result in zip(self.predictors, fits, strict=True):
                     step.add(self._fit_and_predict(predictor, step, shared), result)
+                if steps is not None:
+                    steps.add()
         return [fit for fits in results for fit in fits]
 
     def _step(self, gene: Gene, expression: npt.NDArray[np.float64], pairing: Pairing, k: int, replicate: int) -> _Step:

@@ -18,6 +18,7 @@ from pgxeval.genome.intervals import Gene
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.prediction.crossfit import CrossFitter
 from pgxeval.prediction.results import GeneResult
+from pgxeval.prediction.steps import Steps
 from pgxeval.predictors.protocol import Prediction, Predictor
 
 OnError = Literal["nan", "raise"]
@@ -122,11 +123,14 @@ class CrossFitTask:
         Number of permuted replicates.
     on_error
         ``"nan"`` turns an error into a failure of the predictor that raised it, ``"raise"`` raises it.
+    steps
+        Counts the fits of each fold and replicate; None counts nothing.
     """
 
     fitter: CrossFitter
     replicates: int
     on_error: OnError
+    steps: Steps | None = None
 
     def run(self, unit: Unit) -> Outcome:
         """Cross-fit one gene; predictors share the work unless one of them fails."""
@@ -159,7 +163,7 @@ class CrossFitTask:
         fitter = (
             self.fitter if len(chosen) == len(self.fitter.predictors) else attrs.evolve(self.fitter, predictors=chosen)
         )
-        fits = fitter.run(unit.gene, unit.expression, self.replicates)
+        fits = fitter.run(unit.gene, unit.expression, self.replicates, self.steps)
         for name in names:
             mine = sorted((fit for fit in fits if fit.predictor == name), key=lambda fit: fit.replicate)
             yield GeneResult.from_cross_fits(unit.gene.gene_id, mine)

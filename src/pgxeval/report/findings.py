@@ -11,7 +11,7 @@ from pgxeval.evaluation.conclude import FEW_BLOCKS
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.strata import ALL, LINEAR, NONLINEAR, UNPREDICTABLE, UNTESTED
 from pgxeval.plots.drawing import of_stratum
-from pgxeval.prediction.run import default_replicates
+from pgxeval.prediction.replicates import default_replicates
 from pgxeval.wording import (
     UNDEFINED,
     correlation,

@@ -1,0 +1,199 @@
+"""What a run is to do: its predictors, genes and settings, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+
+from pgxeval.errors import SettingError
+from pgxeval.names import first_duplicate, known_names
+from pgxeval.prediction.crossfit import Method
+from pgxeval.prediction.replicates import default_replicates, quick_replicates
+from pgxeval.predictors.protocol import Predictor, TrainablePredictor
+from pgxeval.predictors.registry import make_predictor
+
+if TYPE_CHECKING:
+    from pgxeval.cohort.cohort import Cohort
+    from pgxeval.genome.intervals import Gene
+
+AnyPredictor = Predictor | TrainablePredictor
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Request:
+    """A run, checked.
+
+    Parameters
+    ----------
+    predictors
+        All predictors, in the order in which they were given.
+    trainable
+        Those that are cross-fitted.
+    ready
+        Those that need no training.
+    genes
+        Genes to predict, in the order of the cohort.
+    n_individuals
+        Number of individuals of the cohort.
+    n_cohort_genes
+        Number of genes of the cohort, which the slices of an array job share.
+    folds, seed, method
+        As for `predict_cohort`.
+    replicates
+        Number of permuted replicates.
+    """
+
+    predictors: tuple[AnyPredictor, ...]
+    trainable: tuple[TrainablePredictor, ...]
+    ready: tuple[Predictor, ...]
+    genes: tuple[Gene, ...]
+    n_individuals: int
+    n_cohort_genes: int
+    folds: int
+    seed: int
+    replicates: int
+    method: Method
+
+    @classmethod
+    def of(
+        cls,
+        cohort: Cohort,
+        predictors: Sequence[AnyPredictor | str],
+        *,
+        folds: int,
+        seed: int,
+        replicates: int | Literal["quick"] | None,
+        method: Method,
+        genes: slice | Sequence[str] | None,
+    ) -> Request:
+        """Check the arguments of a run; see `predict_cohort`.
+
+        Raises
+        ------
+        SettingError
+            If one of them is out of range.
+        UnknownNameError
+            If a gene or a predictor does not exist.
+        """
+        made = make_predictors(predictors)
+        trainable = tuple(predictor for predictor in made if isinstance(predictor, TrainablePredictor))
+        if not _is_whole(folds) or not 2 <= folds <= len(cohort.individuals):
+            raise SettingError(
+                f"folds must be a whole number from 2 to {len(cohort.individuals)} (individuals), got {folds!r}"
+            )
+        if method not in ("crossfit", "prequential"):
+            raise SettingError(f'method must be "crossfit" or "prequential", got {method!r}')
+        return cls(
+            predictors=made,
+            trainable=trainable,
+            ready=tuple(predictor for predictor in made if not isinstance(predictor, TrainablePredictor)),
+            genes=tuple(choose_genes(cohort, genes)),
+            n_individuals=len(cohort.individuals),
+            n_cohort_genes=len(cohort.genes),
+            folds=folds,
+            seed=seed,
+            replicates=_count_replicates(
+                replicates, len(cohort.genes), needed=method == "crossfit" and bool(trainable)
+            ),
+            method=method,
+        )
+
+    def __str__(self) -> str:
+        """Return what the run will do, in one line."""
+        names = known_names([predictor.name for predictor in self.predictors], 5)
+        text = f"{_counted(len(self.genes), 'gene')} x {_counted(self.n_individuals, 'individual')}: {names}"
+        if not self.trainable:
+            return text
+        text += f"; {self.folds} folds"
+        if self.method == "prequential":
+            return f"{text}, prequential"
+        if not self.replicates:
+            return f"{text}, no permuted replicates: p-values and references of trained predictors are undefined"
+        draws = self.n_cohort_genes * self.replicates
+        return (
+            f"{text}, {_counted(self.replicates, 'permuted replicate')}; smallest counted p-value {1 / (draws + 1):.2g}"
+        )
+
+
+def make_predictors(predictors: Sequence[AnyPredictor | str]) -> tuple[AnyPredictor, ...]:
+    """Return predictors, made by name where a name was given.
+
+    Raises
+    ------
+    SettingError
+        If something is not a predictor, or two share a name.
+    UnknownNameError
+        If no predictor has this name.
+    """
+    if isinstance(predictors, str):
+        raise SettingError(f"predictors must be a list: [{predictors!r}]")
+    if not isinstance(predictors, list | tuple) or not predictors:
+        raise SettingError(f"predictors must be a list of at least one predictor, got {predictors!r}")
+    made: list[AnyPredictor] = []
+    for predictor in predictors:
+        if isinstance(predictor, type):
+            raise SettingError(f"{predictor.__name__} is a class; give an instance: {predictor.__name__}()")
+        if isinstance(predictor, str):
+            made.append(make_predictor(predictor))
+        elif isinstance(predictor, TrainablePredictor | Predictor):
+            made.append(predictor)
+        else:
+            raise SettingError(
+                f"{type(predictor).__name__} is not a predictor: it needs a name and either predict (Predictor) or "
+                "fit (TrainablePredictor)"
+            )
+    if (doubled := first_duplicate([predictor.name for predictor in made])) is not None:
+        raise SettingError(f"predictors must have different names; {doubled} occurs more than once: give name=")
+    return tuple(made)
+
+
+def choose_genes(cohort: Cohort, genes: slice | Sequence[str] | None) -> list[Gene]:
+    """Return the genes to predict, in the order of the cohort.
+
+    Raises
+    ------
+    SettingError
+        If there is none, or one occurs twice.
+    UnknownNameError
+        If a gene is not in the cohort.
+    """
+    if genes is None:
+        return list(cohort.genes)
+    if isinstance(genes, slice):
+        chosen = list(cohort.genes[genes])
+        if not chosen:
+            raise SettingError(
+                f"genes: the slice {genes.start}:{genes.stop} holds none of the cohort's {len(cohort.genes)} genes"
+            )
+        return chosen
+    if isinstance(genes, str):
+        raise SettingError(f"genes must be a slice or a list of gene identifiers, got the text {genes!r}")
+    named = [cohort.gene(gene_id).gene_id for gene_id in genes]
+    if not named:
+        raise SettingError("genes must name at least one gene")
+    if (doubled := first_duplicate(named)) is not None:
+        raise SettingError(f"genes: {doubled} occurs more than once")
+    wanted = set(named)
+    return [gene for gene in cohort.genes if gene.gene_id in wanted]
+
+
+def _count_replicates(replicates: int | Literal["quick"] | None, n_genes: int, *, needed: bool) -> int:
+    if replicates is None:
+        return default_replicates(n_genes) if needed else 0
+    if replicates == "quick":
+        return quick_replicates(n_genes) if needed else 0
+    if not _is_whole(replicates) or replicates < 0:
+        raise SettingError(
+            f'replicates must be a whole number, 0 or more, "quick", or None for the default, got {replicates!r}'
+        )
+    return replicates
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + "s" * (number != 1)
