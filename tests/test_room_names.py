@@ -51,6 +51,8 @@ NAMES = {
         "PowerSettings",
         "Share",
         "TableView",
+        "TrueOddsRatio",
+        "TrueShare",
         "across_genes",
         "compare_effects",
         "compare_genes",
@@ -64,6 +66,8 @@ NAMES = {
         "share_of_ceiling",
         "spearman_ceiling",
         "tissue_sharing",
+        "true_odds_ratio",
+        "true_share",
     ],
     "genome": [
         "CoordinateMap",

@@ -13,6 +13,7 @@ from pgxeval.evaluation.power import PowerSettings, power
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.strata import gain_of, gain_test
 from pgxeval.evaluation.tissues import evaluate_tissues, tissue_sharing
+from pgxeval.evaluation.true_directions import TrueOddsRatio, TrueShare, true_odds_ratio, true_share
 from pgxeval.view import TableView
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "PowerSettings",
     "Share",
     "TableView",
+    "TrueOddsRatio",
+    "TrueShare",
     "across_genes",
     "compare_effects",
     "compare_genes",
@@ -42,6 +45,8 @@ __all__ = [
     "share_of_ceiling",
     "spearman_ceiling",
     "tissue_sharing",
+    "true_odds_ratio",
+    "true_share",
 ]
 
 

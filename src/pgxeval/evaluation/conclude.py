@@ -17,6 +17,7 @@ from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.strata import strata_of, strata_table
 from pgxeval.evaluation.summary import Summariser
+from pgxeval.evaluation.true_directions import true_directions_table
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
 
@@ -59,7 +60,8 @@ def conclude(
         margin=settings.margin,
     )
     definers = frozenset(names.values()) if strata is None else frozenset()
-    summary, concordance, comparison = summariser.tables(strata_of(by_stratum, definers))
+    named_strata = strata_of(by_stratum, definers)
+    summary, concordance, comparison = summariser.tables(named_strata)
     _warn_of_few_blocks(summary)
     per_gene = pd.concat([one.per_gene(result.gene_ids) for one in result.judged], ignore_index=True)
     per_gene.insert(2, "gene_name", pd.Series(result.gene_names * len(result.judged), dtype="str"))
@@ -70,6 +72,7 @@ def conclude(
         summary=summary,
         per_gene=per_gene,
         concordance=concordance,
+        true_directions=true_directions_table(result.judged, blocks, named_strata, confidence=settings.confidence),
         comparison=comparison,
         strata=by_stratum,
         exclusions=exclusions_table(result.excluded),

@@ -15,7 +15,7 @@ import pandas as pd
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.concordance import OddsRatioKind
 from pgxeval.evaluation.measured import MeasuredExpression
-from pgxeval.evaluation.tables import TABLES, read_folder, write_folder
+from pgxeval.evaluation.tables import TABLES, TRUE_DIRECTIONS, read_folder, write_folder
 from pgxeval.evaluation.views import view_of
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
@@ -63,6 +63,10 @@ class Evaluation:
           ``_high`` and ``_p`` (block jackknife and variance between replicates); for mcnemar and association
           also ``*_exact_low``, ``*_exact_high`` and ``*_exact_p``, which assume independent genes
         - replicates, reference (origin, or why there is none), intervals, n_blocks, effective_blocks
+    true_directions
+        One row per pair of predictors and stratum: shares and odds ratio of the *true* directions, without the sampling
+        noise of the observed ones, as a model estimates them, next to the observed ones. Columns:
+        `pgxeval.evaluation.tables.TRUE_DIRECTIONS`.
     comparison
         One row per pair of predictors and stratum: the difference of their mean correlations. Columns:
         `pgxeval.evaluation.tables.COMPARISON`. A reference that is unknown is NaN.
@@ -86,6 +90,7 @@ class Evaluation:
     strata: pd.DataFrame
     exclusions: pd.DataFrame
     settings: Mapping[str, Any]
+    true_directions: pd.DataFrame = attrs.field(factory=lambda: pd.DataFrame(columns=list(TRUE_DIRECTIONS)))
     target: MeasuredExpression | None = None
     predictions: Predictions | BatchedPredictions | None = None
 
@@ -168,11 +173,12 @@ class Evaluation:
             If the folder is not a complete evaluation.
         """
         tables, settings = read_folder(Path(folder))
-        summary, per_gene, concordance, comparison, strata, exclusions = (tables[name] for name in TABLES)
+        summary, per_gene, concordance, true_directions, comparison, strata, exclusions = (tables[k] for k in TABLES)
         return cls(
             summary=summary,
             per_gene=per_gene,
             concordance=concordance,
+            true_directions=true_directions,
             comparison=comparison,
             strata=strata,
             exclusions=exclusions,

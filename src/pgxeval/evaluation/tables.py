@@ -144,6 +144,32 @@ COMPARISON: Mapping[str, str] = {
 }
 """Columns of the comparison table: one row per pair of predictors and stratum."""
 
+TRUE_DIRECTIONS: Mapping[str, str] = {
+    "predictor_a": "first predictor",
+    "predictor_b": "second predictor",
+    "stratum": '"all", or the name of the stratum',
+    "assignment": "how to read the row, as in the summary",
+    "naive": "whether the stratum was defined with one of the two",
+    "n": "genes with a correlation and a standard error for both",
+    "observed_share_a": "share of right observed directions of a among these genes",
+    "observed_share_b": "share of right observed directions of b among these genes",
+    "observed_or": "odds of right observed directions in a / in b",
+    "true_share_a": "share of right true directions of a among genes at which its true correlation is not 0",
+    "true_share_a_low": "lower limit of true_share_a, profile likelihood and design effect of genomic blocks",
+    "true_share_a_high": "upper limit of true_share_a",
+    "true_share_b": "the same of b",
+    "true_share_b_low": "lower limit of true_share_b",
+    "true_share_b_high": "upper limit of true_share_b",
+    "true_or": "odds of right true directions in a / in b; NaN where not identified",
+    "true_or_low": "lower limit of true_or; 0 where the data do not bound it",
+    "true_or_high": "upper limit of true_or; infinite where the data do not bound it",
+    "without_effect_a": "estimated share of genes whose true correlation with a is 0 or too small to tell from 0",
+    "without_effect_b": "the same of b",
+    "method": "the model",
+    "reason": "why a value is NaN",
+}
+"""Columns of the true_directions table: one row per pair of predictors and stratum."""
+
 EXCLUSIONS: Mapping[str, str] = {
     "kind": "individual, gene, prediction or covariate",
     "predictor": 'the predictor concerned; "" for all',
@@ -154,7 +180,7 @@ EXCLUSIONS: Mapping[str, str] = {
 }
 """Columns of the exclusions table: one row per kind, predictor and reason."""
 
-TABLES = ("summary", "per_gene", "concordance", "comparison", "strata", "exclusions")
+TABLES = ("summary", "per_gene", "concordance", "true_directions", "comparison", "strata", "exclusions")
 """Names of the tables of an evaluation, and of their files in a folder."""
 
 _SETTINGS, _FORMAT = "settings.json", "pgxeval evaluation 1"
