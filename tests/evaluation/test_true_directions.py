@@ -10,6 +10,7 @@ import pytest
 from scipy import optimize, special
 
 import pgxeval
+from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.true_directions import TrueShare, true_odds_ratio, true_share
 
 N = 90
@@ -149,7 +150,9 @@ def test_an_evaluation_shows_true_directions_next_to_observed_ones() -> None:
         table = pd.DataFrame({"gene_id": np.repeat(place["gene_id"].to_numpy(), 60), "individual": people * genes})
         tables.append(table.assign(predictor=name, prediction=values.ravel()))
     expression = pd.concat([place, pd.DataFrame(y, columns=people)], axis=1)
-    evaluation = pgxeval.Evaluator(expression).evaluate(pd.concat(tables, ignore_index=True), permutations=0)
+    evaluation = pgxeval.Evaluator(expression).evaluate(
+        pd.concat(tables, ignore_index=True), EvaluationSettings(permutations=0)
+    )
     row = evaluation.true_directions.iloc[0]
     assert (row["predictor_a"], row["predictor_b"], row["stratum"], row["n"]) == ("good", "poor", "all", genes)
     assert row["true_share_a_low"] < 0.9 < row["true_share_a_high"]
