@@ -241,8 +241,8 @@ class PersonalGenome:
         individuals
             Names, in the order of the result; None for all.
         field
-            ``"GT"``: counts from genotypes, int8. ``"DS"``, ``"GP"``: imputed dosages, float32; of records without the
-            field (typed only), their GT is counted. None for `PersonalGenome.field`.
+            ``"GT"``: counts from genotypes, int8. ``"DS"``, ``"GP"``: imputed dosages, float32; where a record or
+            a call lacks the field (typed only), its GT is counted. None for `PersonalGenome.field`.
 
         Returns
         -------

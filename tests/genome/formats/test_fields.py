@@ -59,22 +59,26 @@ def test_the_field_is_chosen_and_stated(
 
 @both
 def test_typed_only_records_use_their_genotypes(tmp_path: Path, oracles: ModuleType, name: str) -> None:
-    """As Minimac and Beagle write records that were not in the reference panel, here the first of the file."""
+    """As Minimac and Beagle write records that were not in the reference panel, here the first of the file.
+
+    So do calls without a dosage, as `bcftools merge` writes those of a typed cohort beside an imputed one.
+    """
     lines = [
         line(5, "A", "C,G", "GT", "0|1", "2|1", "./."),
         line(6, "A", "C", "DS", "0.1", "1.9", "0"),
         line(7, "A", "C", "GT:DP", "1:3", "0|0:4", ".|1:2"),
         line(8, "A", "C", "DS:GT", "0.3:0|0", ".:1|1", "1:0|1"),
+        line(9, "A", "C,G", "GT:DS", "0|0:.,.", "./.:.", "2|1:."),
     ]
     genome = genome_of(oracles, tmp_path / name, lines)
     assert genome.field == "DS"
     dosages = genome.dosages(WINDOW)
-    expected = [[1, 1, nan], [0, 1, nan], [0.1, 1.9, 0], [1, 0, nan], [0.3, nan, 1]]
+    expected = [[1, 1, nan], [0, 1, nan], [0.1, 1.9, 0], [1, 0, nan], [0.3, 2, 1], [0, nan, 1], [0, nan, 1]]
     np.testing.assert_array_equal(dosages.values.T, np.array(expected, np.float32))
     assert {k: dosages.counts[k] for k in ("typed_only", "half_missing", "missing")} == {
         "typed_only": 2,
         "half_missing": 1,
-        "missing": 3,
+        "missing": 4,
     }
     filled = genome_of(oracles, tmp_path / name, lines, half_missing="reference").dosages(WINDOW)
     assert filled.values[2, 3] == 1

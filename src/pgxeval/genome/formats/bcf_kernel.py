@@ -148,6 +148,29 @@ def _phase_set(buffer: Bytes, at: int, kind: int, count: int) -> int:
 
 
 @compiled
+def _genotype(buffer: Bytes, at: int, count: int, width: int, n_alleles: int) -> tuple[int, int, bool, int]:
+    """Read the genotype of one individual: two alleles (-1 missing, -2 absent), phase, and the outcome."""
+    first, second, is_phased = -1, -2, True
+    ended = -(1 << (8 * max(width, 1) - 1)) + 1
+    for k in range(count):
+        call = _signed_byte(buffer, at) if width == 1 else _signed(buffer, at, width)
+        at += width
+        if call == ended:
+            continue
+        allele = -1 if call < 2 else (call >> 1) - 1
+        if allele >= n_alleles:
+            return first, second, is_phased, UNKNOWN_ALLELE
+        if k == 0:
+            first = allele
+        elif k == 1:
+            second = allele
+            is_phased = call & 1 == 1
+        else:
+            return first, second, is_phased, MANY_COPIES
+    return first, second, is_phased, OK
+
+
+@compiled
 def decode_records(
     buffer: Bytes,
     at: int,
@@ -312,24 +335,11 @@ def decode_records(
                     n_kept += 1
                     at = record_end
                     continue
-            ended = -(1 << (8 * max(width, 1) - 1)) + 1
             for i in range(n_individuals):
-                first, second, is_phased = -1, -2, True
-                for k in range(count):
-                    call = _signed_byte(buffer, cursor) if width == 1 else _signed(buffer, cursor, width)
-                    cursor += width
-                    if call == ended:
-                        continue
-                    allele = -1 if call < 2 else (call >> 1) - 1
-                    if allele >= n_alleles:
-                        return n_kept, n_values, previous, UNKNOWN_ALLELE, record
-                    if k == 0:
-                        first = allele
-                    elif k == 1:
-                        second = allele
-                        is_phased = call & 1 == 1
-                    else:
-                        return n_kept, n_values, previous, MANY_COPIES, record
+                first, second, is_phased, outcome = _genotype(buffer, cursor, count, width, n_alleles)
+                if outcome != OK:
+                    return n_kept, n_values, previous, outcome, record
+                cursor += count * max(width, 0)
                 if genotypes:
                     alleles[n_kept, i, 0] = first
                     alleles[n_kept, i, 1] = second
@@ -364,6 +374,14 @@ def decode_records(
                 ended = dosages_of_numbers(numbers, n, n_alleles, field != DOSAGES, values[n_values:], i)
                 if ended != OK:
                     return n_kept, n_values, previous, ended, record
+                if gt_at >= 0 and n_alleles > 1 and np.isnan(values[n_values, i]):  # typed, but not imputed
+                    gt_width = max(_width(gt_kind), 0)
+                    first, second, _, outcome = _genotype(
+                        buffer, gt_at + i * gt_count * gt_width, gt_count, gt_width, n_alleles
+                    )
+                    if outcome != OK:
+                        return n_kept, n_values, previous, outcome, record
+                    dosages_of_genotype(first, second, n_alleles, values[n_values:], i)
         if not genotypes:
             n_values += n_alleles - 1
         n_kept += 1

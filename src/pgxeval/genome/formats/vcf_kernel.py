@@ -506,6 +506,11 @@ def decode_lines(
                 ended = dosages_of_numbers(numbers, n, n_alleles, field != DOSAGES, values[n_values:], i)
                 if ended != OK:
                     return n_kept, n_values, previous, ended, line
+                if gt_place >= 0 and n_alleles > 1 and np.isnan(values[n_values, i]):  # typed, but not imputed
+                    first, second, _, _, ended = _parse_genotype(buffer, _go_to(buffer, cell, gt_place), n_alleles)
+                    if ended != OK:
+                        return n_kept, n_values, previous, ended, line
+                    dosages_of_genotype(first, second, n_alleles, values[n_values:], i)
             at = _end_of_cell(buffer, at)
             if buffer[at] == NEWLINE:
                 if i < n_individuals - 1:
