@@ -151,7 +151,7 @@ def test_an_evaluation_shows_true_directions_next_to_observed_ones() -> None:
         tables.append(table.assign(predictor=name, prediction=values.ravel()))
     expression = pd.concat([place, pd.DataFrame(y, columns=people)], axis=1)
     evaluation = pgxeval.Evaluator(expression).evaluate(
-        pd.concat(tables, ignore_index=True), EvaluationSettings(permutations=0)
+        pd.concat(tables, ignore_index=True), settings=EvaluationSettings(permutations=0)
     )
     row = evaluation.true_directions.iloc[0]
     assert (row["predictor_a"], row["predictor_b"], row["stratum"], row["n"]) == ("good", "poor", "all", genes)
