@@ -102,6 +102,7 @@ NAMES = {
         "PlinkSource",
         "Records",
         "VcfSource",
+        "VcfZarrSource",
         "open_genotypes",
     ],
     "plots": [

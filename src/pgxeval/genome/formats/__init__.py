@@ -7,6 +7,7 @@ from pgxeval.genome.formats.opening import open_genotypes
 from pgxeval.genome.formats.plink import PlinkSource
 from pgxeval.genome.formats.source import GenotypeSource
 from pgxeval.genome.formats.vcf import VcfSource
+from pgxeval.genome.formats.vcf_zarr import VcfZarrSource
 
 __all__ = [
     "BcfSource",
@@ -16,6 +17,7 @@ __all__ = [
     "PlinkSource",
     "Records",
     "VcfSource",
+    "VcfZarrSource",
     "open_genotypes",
 ]
 

@@ -65,8 +65,8 @@ class BcfSource:
             check_extent(self.path, self._index, header.first_record, text=False)
         by_row = {row: name for name, row in self._contig_rows.items()}
         indexed = [by_row.get(row, "") for row in range(max(by_row, default=-1) + 1)]
-        self.contig_names = known_contigs(self._index, indexed, declared_contigs(lines))
         self.contigs_with_records = tuple(name for row, name in enumerate(indexed) if self._index.has_records(row))
+        self.contig_names = known_contigs(self.contigs_with_records, indexed, declared_contigs(lines))
 
     @property
     def path(self) -> str:

@@ -14,6 +14,7 @@ from pgxeval.genome.formats.plink import PlinkSource
 from pgxeval.genome.formats.several import SeveralFiles, expand_paths
 from pgxeval.genome.formats.source import GenotypeSource
 from pgxeval.genome.formats.vcf import VcfSource
+from pgxeval.genome.formats.vcf_zarr import VcfZarrSource, is_vcf_zarr
 
 GenotypePaths: TypeAlias = "str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 """One file, several files of one cohort, a pattern with ``{chrom}``, or a folder."""
@@ -26,9 +27,11 @@ def open_genotypes(path: GenotypePaths) -> GenotypeSource:
     ----------
     path
         VCF compressed by ``bgzip`` with a tabix or CSI index next to it, or BCF with a CSI index, here or at
-        an address that htslib opens (``https://``, ``s3://``); or PLINK 2 ``.pgen`` with its ``.pvar`` and
-        ``.psam`` (needs the extra ``plink``). Where there is one file per chromosome: a list of files, a pattern such
-        as ``"chr{chrom}.vcf.gz"``, or the folder that holds them. ``~`` is the home folder.
+        an address that htslib opens (``https://``, ``s3://``); PLINK 2 ``.pgen`` with its ``.pvar`` and
+        ``.psam`` (needs the extra ``plink``); or VCF Zarr (needs the extra ``zarr``): a folder, or a file or an
+        fsspec address that ends in ``.vcz``, ``.zarr``, ``.vcz.zip`` or ``.zarr.zip``. Where there is one file per
+        chromosome: a list of files, a pattern such as ``"chr{chrom}.vcf.gz"``, or the folder that holds them. ``~``
+        is the home folder.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def open_genotypes(path: GenotypePaths) -> GenotypeSource:
         )
     if isinstance(path, str | os.PathLike):
         text = str(Path(path).expanduser() if not is_remote(os.fspath(path)) else path).removeprefix("file://")
-        if is_remote(text) or not ("{chrom}" in text or Path(text).is_dir()):
+        if is_remote(text) or not ("{chrom}" in text or (Path(text).is_dir() and not is_vcf_zarr(text))):
             return _open_file(text)
     paths = expand_paths(path)
     sources = [_open_file(one) for one in paths]
@@ -62,6 +65,8 @@ def open_genotypes(path: GenotypePaths) -> GenotypeSource:
 def _open_file(path: str) -> GenotypeSource:
     text = path
     stem, _, suffix = text.rpartition(".")
+    if is_vcf_zarr(text) and (is_remote(text) or Path(text).exists()):
+        return VcfZarrSource(text)
     if not is_remote(text):
         if suffix in ("pvar", "psam", "zst") and Path(f"{stem.removesuffix('.pvar')}.pgen").is_file():
             text = f"{stem.removesuffix('.pvar')}.pgen"

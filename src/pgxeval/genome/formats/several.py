@@ -18,6 +18,7 @@ from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.formats.bgzf import is_remote
 from pgxeval.genome.formats.calls import Calls, Field
 from pgxeval.genome.formats.source import ChoosesField, GenotypeSource, HasIdentity, ListsRecords, NamesContigs
+from pgxeval.genome.formats.vcf_zarr import is_vcf_zarr
 from pgxeval.genome.identity import Identity, Json
 from pgxeval.names import known_names
 
@@ -169,8 +170,12 @@ def expand_paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]
         found = [path for path in there if pattern.fullmatch(path)]
         what = f"no file matches {text}"
     else:
-        found = [str(path) for path in Path(text).iterdir() if path.is_file() and path.name.endswith(_SUFFIXES)]
-        what = f"no file that ends in {', '.join(_SUFFIXES)} is in {text}"
+        found = [
+            str(path)
+            for path in Path(text).iterdir()
+            if is_vcf_zarr(str(path)) or (path.is_file() and path.name.endswith(_SUFFIXES))
+        ]
+        what = f"no file that ends in {', '.join((*_SUFFIXES, '.vcz'))} is in {text}"
     if not found:
         raise InputFileNotFoundError(f"genotypes: {what}")
     return sorted(found, key=_natural)

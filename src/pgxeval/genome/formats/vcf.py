@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 import numpy as np
@@ -25,7 +25,7 @@ from pgxeval.genome.formats.decoding import (
     decoding_error,
     header_individuals,
 )
-from pgxeval.genome.formats.index import VariantIndex, check_extent, open_index, with_index
+from pgxeval.genome.formats.index import check_extent, open_index, with_index
 from pgxeval.genome.identity import Identity, text_digest
 from pgxeval.genome.layout import NO_ROOM, NO_SETS, NOT_SORTED, OK, PAST_END
 
@@ -63,10 +63,10 @@ class VcfSource:
         if self._file.is_local:
             check_extent(self.path, self._index, header.first_record, text=True)
         self._index_row = {name: row for row, name in enumerate(self._index.contigs)}
-        self.contig_names = known_contigs(self._index, self._index.contigs, header.lengths)
         self.contigs_with_records = tuple(
             name for row, name in enumerate(self._index.contigs) if self._index.has_records(row)
         )
+        self.contig_names = known_contigs(self.contigs_with_records, self._index.contigs, header.lengths)
 
     @property
     def path(self) -> str:
@@ -156,21 +156,22 @@ class VcfSource:
         return with_index(error, self.path, self._index, suspect=ended == NOT_SORTED)
 
 
-def known_contigs(index: VariantIndex, indexed: Sequence[str], lengths: dict[str, int | None]) -> ContigNames:
+def known_contigs(
+    with_records: Sequence[str], indexed: Sequence[str], lengths: Mapping[str, int | None]
+) -> ContigNames:
     """Return the contigs of a file: those with records, then declared ones that mean none of these.
 
     Parameters
     ----------
-    index
-        The index of the file.
+    with_records
+        Contigs that have records.
     indexed
         Contig names in the order of the index.
     lengths
         Contigs that the header declares, and their lengths [bp] where it does.
     """
     declared = {name: length for name, length in lengths.items() if length is not None}
-    with_records = tuple(name for row, name in enumerate(indexed) if index.has_records(row))
-    recorded = ContigNames(names=with_records, lengths=declared)
+    recorded = ContigNames(names=tuple(with_records), lengths=declared)
     others = [name for name in dict.fromkeys([*indexed, *lengths]) if name not in with_records]
     names = (*with_records, *(name for name in others if not recorded.candidates(name)))
     known = {name: declared[name] for name in names if name in declared}
