@@ -68,6 +68,10 @@ class HoldsTables(Protocol):
         """One row per pair of predictors and stratum: directions."""
 
     @property
+    def true_directions(self) -> pd.DataFrame:
+        """One row per pair of predictors and stratum: directions without sampling noise, by a model."""
+
+    @property
     def comparison(self) -> pd.DataFrame:
         """One row per pair of predictors and stratum: mean correlations."""
 
@@ -212,6 +216,36 @@ def concordance_view(evaluation: HoldsTables, *, kind: OddsRatioKind = "mcnemar"
     )
 
 
+def true_directions_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
+    """Return what a model concludes on the true directions, for reading."""
+    table = _with_genes(evaluation.true_directions, "n").iloc[:rows]
+    codes = _Codes(table["reason"])
+    shares = [(f"true_share_{side}", f"true_share_{side}_low", f"true_share_{side}_high") for side in "ab"]
+    return TableView(
+        title="Directions of the true correlations, as a model estimates them",
+        columns=(
+            Column(title="A", cells=cells(table, str, "predictor_a"), numeric=False),
+            Column(title="B", cells=cells(table, str, "predictor_b"), numeric=False),
+            *_stratum(table),
+            Column(title="genes", cells=cells(table, count, "n")),
+            Column(title="observed", cells=cells(table, number, "observed_or")),
+            Column(title="right, A", cells=cells(table, _percent_interval, *shares[0])),
+            Column(title="right, B", cells=cells(table, _percent_interval, *shares[1])),
+            Column(title="odds ratio", cells=cells(table, bracketed, "true_or", "true_or_low", "true_or_high")),
+            Column(title="why", cells=codes.cells, numeric=False),
+        ),
+        legend=(
+            "A model's answer: a mixture of true correlations of any size, right with a probability that does not "
+            "depend on the size; observed: odds of right in A / in B, attenuated by sampling noise",
+            "right: share of genes with an effect at which the true direction is right; limits include genomic blocks",
+            *codes.legend("why there is no value"),
+            *_read_as(table),
+            _rest("true_directions", evaluation.true_directions, table),
+        ),
+        table=evaluation.true_directions,
+    )
+
+
 def comparison_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
     """Return differences of mean correlations for reading, turned so that the difference is positive."""
     table = _with_genes(_higher_first(evaluation.comparison), "n_genes").iloc[:rows]
@@ -303,6 +337,7 @@ _VIEWS: Mapping[str, Callable[[HoldsTables, int], TableView]] = {
     "summary": summary_view,
     "per_gene": lambda evaluation, rows: genes_view(evaluation, rows=rows),
     "concordance": lambda evaluation, rows: concordance_view(evaluation, rows=rows),
+    "true_directions": true_directions_view,
     "comparison": comparison_view,
     "strata": lambda evaluation, rows: strata_view(evaluation, rows=rows),
     "exclusions": exclusions_view,
