@@ -52,6 +52,16 @@ def test_files(tmp_path: Path, matrix: pd.DataFrame, ending: str) -> None:
     else:
         matrix.to_csv(path, sep={".csv": ",", ".tsv": "\t", ".txt": " "}[ending], index=False, na_rep="NA")
     _check(Predictions.from_matrix(path, predictor="mine"))
+    _check(Predictions.read(path.rename(tmp_path / f"mine.of.today{ending}")))
+
+
+def test_table_that_lacks_a_column_is_no_matrix(tmp_path: Path) -> None:
+    many = pd.DataFrame({"gene_id": ["ENSG1"], "individual": ["007"], **{f"extra{k}": [1.0] for k in range(60)}})
+    many.to_csv(tmp_path / "many.csv", index=False)
+    with pytest.raises(
+        TableError, match=r"missing column\(s\) predictor, prediction; it has gene_id, .* and 5\d more\."
+    ):
+        Predictions.read(tmp_path / "many.csv")
 
 
 def test_what_is_not_a_matrix_is_named(tmp_path: Path) -> None:

@@ -38,9 +38,11 @@ def match_names(
     ):
         names = long.unknown(key)
         if not len(long.present(key)):
+            swapped = kind == "gene" and not set(names).isdisjoint(target.individuals)
+            hint = ". Genes and individuals are exchanged: give the transpose of the matrix" if swapped else ""
             raise TableError(
                 f"predictions table: it shares no {kind} with the expression table; it names "
-                f"{known_names(names, SHOWN_NAMES)}, the expression table {known_names(known, SHOWN_NAMES)}"
+                f"{known_names(names, SHOWN_NAMES)}, the expression table {known_names(known, SHOWN_NAMES)}{hint}"
             )
         if names and kind == "gene" and not drop_unknown_genes:
             plain = {name.split(".")[0] for name in known}

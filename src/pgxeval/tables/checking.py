@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import PgxevalWarning, TableError
+from pgxeval.names import known_names
 from pgxeval.tables.files import KEYS
 
 REQUIRED = (*KEYS, "prediction")
@@ -56,7 +57,8 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
     missing = [name for name in REQUIRED if name not in table.columns]
     if missing:
         raise TableError(
-            f"{source}: missing column(s) {', '.join(missing)}; it has {', '.join(map(str, table.columns))}. "
+            f"{source}: missing column(s) {', '.join(missing)}; it has "
+            f"{known_names([str(name) for name in table.columns], 8)}. "
             f"Needed are {', '.join(REQUIRED)}; optional are {', '.join(OPTIONAL)}"
         )
     _warn_of_near_columns(table, source)

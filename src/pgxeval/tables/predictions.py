@@ -18,7 +18,7 @@ from pgxeval.names import known_names, match_versions
 from pgxeval.signatures import show_defaults
 from pgxeval.tables.checking import check_predictions
 from pgxeval.tables.files import KEYS, read_table, write_table
-from pgxeval.tables.wide import TableLike, from_matrix, is_long, read_matrix, to_pandas
+from pgxeval.tables.wide import TableLike, from_matrix, is_long, is_matrix, read_matrix, to_pandas
 
 FAILED = "failed: "
 """How the reason of a prediction begins that is missing because something failed."""
@@ -196,7 +196,9 @@ class Predictions:
     def read(cls, path: str | os.PathLike[str]) -> Predictions:
         """Read a Parquet, CSV or TSV file (``.csv.gz`` and ``.tsv.gz`` too) and its JSON sidecar, if any.
 
-        Identifiers are read as strings: an individual called ``NA`` or ``007`` survives.
+        Identifiers are read as strings: an individual called ``NA`` or ``007`` survives. A matrix of genes and
+        individuals, PrediXcan's included, is taken for the predictions of one predictor, named like the file; see
+        `from_matrix`.
 
         Raises
         ------
@@ -208,6 +210,8 @@ class Predictions:
             If the table does not keep the contract.
         """
         table, settings = read_table(path)
+        if is_matrix(table):
+            return cls.from_matrix(path, predictor=Path(path).name.split(".")[0])
         return cls.from_table(table, settings, source=str(path))
 
     def write(self, path: str | os.PathLike[str]) -> Path:

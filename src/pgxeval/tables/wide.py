@@ -53,6 +53,14 @@ def is_long(table: pd.DataFrame) -> bool:
     return bool({"predictor", "prediction", "replicate", "training_mean"} & set(table.columns))
 
 
+def is_matrix(table: pd.DataFrame) -> bool:
+    """Tell whether a table that was read from a file is a matrix, as `from_matrix` takes it."""
+    names = [str(name).strip().lower() for name in table.columns]
+    if is_long(table) or {"gene_id", "individual"} <= set(names):
+        return False
+    return names[:1] != [] and (names[0] in _GENE_COLUMNS + _INDIVIDUAL_COLUMNS or len(names[0].split()) > 2)
+
+
 def read_matrix(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read a matrix from a Parquet, CSV or TSV file, all cells as text, so that no identifier is changed.
 
