@@ -286,7 +286,7 @@ def test_unknown_genes_are_refused_or_dropped(bed, long) -> None:
         found = Evaluator(expression).evaluate(long("m", x, PEOPLE, None, None), unknown_genes="drop")
     assert len(found.per_gene) == 4
     turned = pd.DataFrame(x[0, :4].T, index=PEOPLE, columns=expression["gene_id"])
-    with pytest.raises(TableError, match="shares no gene .* give the transpose of the matrix"):
+    with pytest.raises(TableError, match=r"shares no gene .* give the transpose of the matrix"):
         Evaluator(expression).evaluate(turned)
     expression["gene_id"] += ".7"
     with pytest.raises(TableError, match="shares no gene"):
