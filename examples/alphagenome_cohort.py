@@ -28,7 +28,7 @@ from typing import Any
 import pgxeval
 from pgxeval.predictors.sequence.cache import default_folder
 
-SHOWN = ["predictor", "n_genes", "defined", "n_right", "mean_spearman"]
+SHOWN = ["predictor", "n_genes", "defined", "n_right", "mean_correlation"]
 
 
 def parser() -> argparse.ArgumentParser:

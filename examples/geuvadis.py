@@ -61,7 +61,7 @@ def main() -> int:
     except pgxeval.PgxevalError as error:
         print(f"geuvadis: {error}", file=sys.stderr)
         return 1
-    columns = ["predictor", "stratum", "n_genes", "defined", "mean_spearman", "share_right", "reference_share"]
+    columns = ["predictor", "stratum", "n_genes", "defined", "mean_correlation", "share_right", "reference_share"]
     print(evaluation.summary[columns].to_string(index=False, float_format="{:.3f}".format))
     print(f"Took {time.monotonic() - started:.0f} s. The report:")
     print(report.resolve())

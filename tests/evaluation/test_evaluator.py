@@ -50,10 +50,11 @@ def evaluation(made, three):
 def test_strata_are_the_designs(evaluation) -> None:
     strata = evaluation.strata
     assert strata.columns.tolist() == [
-        "gene_id", "spearman_en", "spearman_rf", "gain", "p", "q", "q_en", "q_rf", "stratum", "assignment", "reason"
+        "gene_id", "correlation_en", "correlation_rf", "gain", "p", "q", "q_en", "q_rf", "stratum", "assignment",
+        "reason",
     ]  # fmt: skip
-    np.testing.assert_allclose(strata["gain"], gain_of(strata["spearman_rf"], strata["spearman_en"]))
-    assert strata["spearman_en"].isna().sum() >= 20
+    np.testing.assert_allclose(strata["gain"], gain_of(strata["correlation_rf"], strata["correlation_en"]))
+    assert strata["correlation_en"].isna().sum() >= 20
     called = strata["stratum"].to_numpy()
     assert set(called) == {"linear", "nonlinear", "unpredictable"}
     # the net was silenced at the first twenty genes, where the forest still speaks
@@ -66,7 +67,7 @@ def test_strata_are_the_designs(evaluation) -> None:
             assert row.q_rf < 0.05
         if row.stratum == "linear":
             assert row.q_en < 0.05
-            assert row.spearman_en > 0
+            assert row.correlation_en > 0
 
 
 def test_every_predictor_is_summed_up_in_each_stratum(evaluation) -> None:

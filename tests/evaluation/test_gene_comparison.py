@@ -48,12 +48,12 @@ def test_correlations_are_those_of_scipy_and_p_is_close_to_williams(equal) -> No
     assert table["gene_id"].is_unique
     for g in range(40):
         between = stats.spearmanr(a[g], b[g]).statistic
-        assert table["spearman_between"][g] == pytest.approx(between)
+        assert table["correlation_between"][g] == pytest.approx(between)
         assert table["difference"][g] == pytest.approx(
             stats.spearmanr(a[g], y[g]).statistic - stats.spearmanr(b[g], y[g]).statistic
         )
     williams = np.array(
-        [_williams(*row, N) for row in table[["spearman_a", "spearman_b", "spearman_between"]].to_numpy()]
+        [_williams(*row, N) for row in table[["correlation_a", "correlation_b", "correlation_between"]].to_numpy()]
     )
     # Spearman's standard error is larger than Pearson's, and here it is robust: close, not equal
     assert stats.spearmanr(williams, table["p_value"]).statistic > 0.97
@@ -94,7 +94,7 @@ def test_flips_count_the_evidence_and_what_chance_gives(bed, long, equal) -> Non
     # equally good predictors: flips are chance, and as many as expected
     table = flips(equal[0], "a", "b").set_index("right")
     wide = compare_genes(equal[0], "a", "b")
-    assert table.loc["a", "genes"] == ((wide["spearman_a"] > 0) & (wide["spearman_b"] < 0)).sum()
+    assert table.loc["a", "genes"] == ((wide["correlation_a"] > 0) & (wide["correlation_b"] < 0)).sum()
     observed, expected = table["genes"].sum(), table["expected_by_chance"].sum()
     assert abs(observed - expected) < 4 * np.sqrt(expected) + 5
     assert table["both_clear"].sum() == 0

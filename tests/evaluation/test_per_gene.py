@@ -89,7 +89,7 @@ def test_few_carriers_are_permuted_gene_by_gene(bed, long) -> None:
     exact = stats.mannwhitneyu(y[1, :3], y[1, 3:], method="exact").pvalue
     assert found.loc[1, "p_value"] == pytest.approx(exact, rel=0.25)
     assert found.loc[1, ["ci_low", "ci_high", "pearson_low", "pearson_p"]].isna().all()
-    assert found.loc[1, "withheld"].startswith("interval: too few individuals differ")
+    assert found.loc[1, "withheld"].startswith("Spearman interval: too few individuals differ")
     assert found.loc[[0, 2, 3], "withheld"].isna().all()
 
 
@@ -100,7 +100,7 @@ def test_heavy_tails_withhold_pearson_but_not_spearman(bed, long) -> None:
     found = Evaluator(bed(y, PEOPLE)).evaluate(long("m", x[None], PEOPLE, None, None)).per_gene
     assert found.loc[0, ["pearson_low", "pearson_high", "pearson_p"]].isna().all()
     assert found.loc[0, ["pearson", "ci_low", "ci_high", "p_value"]].notna().all()
-    assert found.loc[0, "withheld"] == inference.WITHHELD_PEARSON
+    assert found.loc[0, "withheld"] == f"Pearson interval and p-value: {inference.WITHHELD['pearson']}"
 
 
 def test_zero_shot_is_scored_within_the_folds_of_the_cross_fitted(cross_fitted, long) -> None:
@@ -155,7 +155,7 @@ def test_label_permutation_is_joint_over_genes(bed, long) -> None:
     assert summary["reference_share"] == pytest.approx((null > 1e-12).sum() / directed.sum())
     by_replicate = (null > 1e-12).sum(axis=1) / directed.sum(axis=1)
     assert summary["reference_sd"] == pytest.approx(by_replicate.std(ddof=1))
-    assert summary["reference_mean_spearman"] == pytest.approx(null.mean())
+    assert summary["reference_mean_correlation"] == pytest.approx(null.mean())
 
 
 def test_cross_fitted_is_judged_by_its_replicates(cross_fitted) -> None:

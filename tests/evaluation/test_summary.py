@@ -21,11 +21,12 @@ def _judged(name: str, r: np.ndarray, null: np.ndarray | None = None, key: tuple
     return Judged(
         predictor=name,
         kind="crossfit",
+        measure="spearman",
         spearman=r,
         pearson=r,
-        ci_low=none,
-        ci_high=none,
-        p_value=np.where(np.isnan(r), np.nan, 0.01),
+        spearman_low=none,
+        spearman_high=none,
+        spearman_p=np.where(np.isnan(r), np.nan, 0.01),
         q_value=np.where(np.abs(r) > 0.15, 0.01, 0.2),
         n=np.full(n, 50),
         df=np.full(n, 48),
@@ -71,9 +72,9 @@ def test_counts_and_means_are_those_of_the_genes(world) -> None:
     row = summary.iloc[0]
     defined = r[0][~np.isnan(r[0])]
     assert (row["n_genes"], row["defined"], row["undefined"]) == (200, len(defined), 200 - len(defined))
-    assert row["mean_spearman"] == pytest.approx(defined.mean())
-    assert row["median_spearman"] == pytest.approx(np.median(defined))
-    assert row["mean_spearman_undefined_as_0"] == pytest.approx(defined.sum() / 200)
+    assert row["mean_correlation"] == pytest.approx(defined.mean())
+    assert row["median_correlation"] == pytest.approx(np.median(defined))
+    assert row["mean_correlation_undefined_as_0"] == pytest.approx(defined.sum() / 200)
     assert row["n_right"] == (defined > 0).sum()
     assert row["share_right"] == pytest.approx(np.mean(defined > 0))
     assert (row["binomial_low"], row["binomial_high"]) == clopper_pearson(row["n_right"], len(defined))
@@ -177,8 +178,8 @@ def test_one_rule_for_undefined_genes_in_mean_and_reference(world) -> None:
     judged, r, null, blocks = world
     summary, _, comparison = _summarise(judged, blocks)
     row = summary.iloc[0]
-    assert row["reference_mean_spearman"] == pytest.approx(np.nanmean(null[0]))
-    assert row["reference_mean_spearman_undefined_as_0"] == pytest.approx(np.nan_to_num(null[0]).mean())
+    assert row["reference_mean_correlation"] == pytest.approx(np.nanmean(null[0]))
+    assert row["reference_mean_correlation_undefined_as_0"] == pytest.approx(np.nan_to_num(null[0]).mean())
     assert list(comparison.columns) == list(COMPARISON)
     pair = comparison.iloc[0]
     assert pair["mean_difference"] == pytest.approx(np.mean(np.nan_to_num(r[0]) - r[1]))
@@ -253,7 +254,7 @@ def test_an_empty_stratum_is_all_nan(world) -> None:
     summary, concordance, _ = _summarise(judged, blocks, np.zeros(200, dtype=bool))
     row, pair = summary.iloc[0], concordance.iloc[0]
     assert row["n_genes"] == row["n_blocks"] == pair["n"] == 0
-    assert np.isnan([row["share_right"], row["share_low"], row["mean_spearman"], pair["mcnemar_or"]]).all()
+    assert np.isnan([row["share_right"], row["share_low"], row["mean_correlation"], pair["mcnemar_or"]]).all()
 
 
 def test_assignment_labels_rows_that_are_biased() -> None:
@@ -283,12 +284,12 @@ def test_one_rule_for_undefined_genes_on_both_sides_of_each_pair_of_means(world)
     twice = [_judged(name, one, np.stack([one, one])) for name, one in zip("ab", r, strict=True)]
     summary, _, comparison = _summarise(twice, blocks)
     assert summary["undefined"].tolist() == [23, 0]
-    for name in ("mean_spearman", "mean_spearman_undefined_as_0"):
+    for name in ("mean_correlation", "mean_correlation_undefined_as_0"):
         np.testing.assert_allclose(summary[name], summary[f"reference_{name}"], atol=1e-12)
-    assert summary["mean_spearman"][0] != pytest.approx(summary["mean_spearman_undefined_as_0"][0], abs=1e-4)
+    assert summary["mean_correlation"][0] != pytest.approx(summary["mean_correlation_undefined_as_0"][0], abs=1e-4)
     pair = comparison.iloc[0]
     assert pair["reference_difference"] == pytest.approx(pair["mean_difference"])
-    assert pair["mean_difference"] == pytest.approx(-np.diff(summary["mean_spearman_undefined_as_0"])[0])
+    assert pair["mean_difference"] == pytest.approx(-np.diff(summary["mean_correlation_undefined_as_0"])[0])
 
 
 def test_one_replicate_gives_a_reference_but_no_interval_of_the_difference(world) -> None:

@@ -82,7 +82,7 @@ def test_every_table_has_a_view_with_few_columns_and_keeps_the_full_table(evalua
 def test_the_summary_shows_the_numbers_of_the_table(evaluation: Evaluation) -> None:
     text = evaluation.show().to_text(400)
     row = evaluation.summary.iloc[0]
-    assert f"{row['mean_spearman']:.3f} [{row['mean_low']:.3f}, {row['mean_high']:.3f}]" in text
+    assert f"{row['mean_correlation']:.3f} [{row['mean_low']:.3f}, {row['mean_high']:.3f}]" in text
     low, high = 100 * row["share_low"], 100 * row["share_high"]
     assert f"{100 * row['share_right']:.1f} % [{low:.1f}, {high:.1f}]" in text
     assert f"{100 * row['reference_share']:.1f} %" in text

@@ -17,7 +17,7 @@ CELL = """
 import pandas as pd
 from pgxeval import plots
 from pgxeval.evaluation.evaluation import Evaluation
-genes = pd.DataFrame({"predictor": ["a", "b"], "gene_id": "G", "spearman": [0.1, 0.2], "direction": 1})
+genes = pd.DataFrame({"predictor": ["a", "b"], "gene_id": "G", "correlation": [0.1, 0.2], "direction": 1})
 shares = pd.DataFrame({"predictor": ["a", "b"], "stratum": "all", "share_right": 0.5, "reference_share": 0.5})
 empty = pd.DataFrame({"gene_id": [], "stratum": []}, dtype="str")
 evaluation = Evaluation(per_gene=genes, summary=shares, concordance=empty, comparison=empty, strata=empty,

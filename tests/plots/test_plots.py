@@ -36,10 +36,10 @@ def _per_gene(genes: int, predictors: int, seed: int = 0) -> pd.DataFrame:
         r = random.normal(0.1, 0.2, genes).clip(-1, 1)
         r[random.random(genes) < 0.1] = NAN
         tables.append(
-            pd.DataFrame({"predictor": f"model_{k}", "gene_id": [f"G{g}" for g in range(genes)], "spearman": r})
+            pd.DataFrame({"predictor": f"model_{k}", "gene_id": [f"G{g}" for g in range(genes)], "correlation": r})
         )
     table = pd.concat(tables, ignore_index=True)
-    direction = np.sign(table["spearman"])
+    direction = np.sign(table["correlation"])
     table["direction"] = pd.array(np.where(direction.isna(), 0, direction), dtype="Int8")
     table.loc[direction.isna() | (direction == 0), "direction"] = pd.NA
     table["gene_name"] = table["gene_id"]
@@ -56,7 +56,7 @@ def _evaluation(
     if per_gene is None:
         per_gene = _per_gene(5, 1)
     if "direction" not in per_gene:
-        per_gene = per_gene.assign(direction=np.sign(per_gene["spearman"]).replace(0, np.nan).astype("Int8"))
+        per_gene = per_gene.assign(direction=np.sign(per_gene["correlation"]).replace(0, np.nan).astype("Int8"))
     if summary is None:
         names = per_gene["predictor"].drop_duplicates()
         summary = pd.DataFrame({"predictor": names, "stratum": "all"}, columns=list(SUMMARY))
@@ -80,7 +80,7 @@ class OneGene(Evaluation):
 
 
 def _one_gene(individuals: pd.DataFrame, gene_id: str = "G1", name: str | None = None) -> Evaluation:
-    table = pd.DataFrame({"predictor": ["model"], "gene_id": gene_id, "gene_name": name or gene_id, "spearman": 0.1})
+    table = pd.DataFrame({"predictor": ["model"], "gene_id": gene_id, "gene_name": name or gene_id, "correlation": 0.1})
     made = _evaluation(table, strata=individuals)
     return OneGene(**{field.name: getattr(made, field.name) for field in attrs.fields(Evaluation)})
 
@@ -113,7 +113,7 @@ def _summary(predictors: int) -> pd.DataFrame:
             "naive": stratum != "all" and k < 2,
             "assignment": "all genes" if stratum == "all" else "naive" if k < 2 else "same individuals",
             "n_genes": 40,
-            "mean_spearman": 0.1 * (k + 1),
+            "mean_correlation": 0.1 * (k + 1),
             "mean_low": 0.1 * k,
             "mean_high": 0.1 * (k + 2),
             "share_right": 0.5 + 0.05 * k,
@@ -215,7 +215,7 @@ def test_never_loads_pyplot_and_matplotlib_only_when_drawing() -> None:
         "from pgxeval import plots\n"
         "from pgxeval.evaluation.evaluation import Evaluation\n"
         "assert 'matplotlib' not in sys.modules\n"
-        "t = pd.DataFrame({'predictor': ['a', 'b'], 'gene_id': 'G', 'spearman': [.1, .2], 'direction': 1})\n"
+        "t = pd.DataFrame({'predictor': ['a', 'b'], 'gene_id': 'G', 'correlation': [.1, .2], 'direction': 1})\n"
         "s = pd.DataFrame({'predictor': ['a', 'b'], 'stratum': 'all', 'share_right': .5, 'reference_share': .5})\n"
         "none = pd.DataFrame({'gene_id': [], 'stratum': []}, dtype='str')\n"
         "e = Evaluation(per_gene=t, summary=s, concordance=none, comparison=none, strata=none, exclusions=none,\n"
@@ -230,9 +230,9 @@ def test_never_loads_pyplot_and_matplotlib_only_when_drawing() -> None:
 class TestScatter:
     def test_counts_quadrants_as_a_plain_loop_and_the_concordance_table_do(self) -> None:
         table = _per_gene(200, 2)
-        table.loc[[3, 7], "spearman"] = 0.0
+        table.loc[[3, 7], "correlation"] = 0.0
         table.loc[[3, 7], "direction"] = pd.NA
-        wide = table.pivot_table(index="gene_id", columns="predictor", values="spearman", dropna=False)
+        wide = table.pivot_table(index="gene_id", columns="predictor", values="correlation", dropna=False)
         counts = {"both right": 0, "only x right": 0, "only y right": 0, "neither right": 0}
         for x, y in wide.to_numpy():
             if x > 0 and y > 0:
@@ -254,7 +254,7 @@ class TestScatter:
             {
                 "predictor": ["a"] * 5 + ["b"] * 4,
                 "gene_id": ["1", "2", "3", "4", "5", "1", "2", "3", "4"],
-                "spearman": [0.1, NAN, 0.3, NAN, 0.2, 0.5, 0.6, NAN, NAN],
+                "correlation": [0.1, NAN, 0.3, NAN, 0.2, 0.5, 0.6, NAN, NAN],
             }
         )
         ax = _scatter(table, "a", "b")
@@ -266,7 +266,7 @@ class TestScatter:
     def test_many_genes_become_a_density_that_still_holds_every_gene(self) -> None:
         table = _per_gene(20_000, 2)
         ax = _scatter(table, "model_0", "model_1")
-        wide = table.pivot_table(index="gene_id", columns="predictor", values="spearman", dropna=False)
+        wide = table.pivot_table(index="gene_id", columns="predictor", values="correlation", dropna=False)
         assert ax.collections[0].get_array().sum() == len(wide.dropna())
         assert len(_render(ax)) < 400_000
 
@@ -279,7 +279,7 @@ class TestScatter:
         assert "G1" in both
         ax = _scatter(table, "model_0", "model_1", strata)
         assert [len(c.get_offsets()) for c in ax.collections] == [len(both) - 1, 1]
-        r = table.set_index(["predictor", "gene_id"])["spearman"]
+        r = table.set_index(["predictor", "gene_id"])["correlation"]
         assert ax.collections[1].get_offsets()[0].tolist() == [r["model_0", "G1"], r["model_1", "G1"]]
 
     def test_unknown_predictor_lists_the_known(self) -> None:
@@ -295,14 +295,14 @@ class TestDistribution:
         assert len(filled) == 2
         for row, (name, patch) in enumerate(zip(["model_0", "model_1"], filled, strict=True)):
             heights, edges, _ = patch.get_data()
-            r = table.loc[table["predictor"] == name, "spearman"].dropna()
+            r = table.loc[table["predictor"] == name, "correlation"].dropna()
             counts = np.histogram(r, edges)[0]
             assert counts.sum() == len(r)
             np.testing.assert_allclose(heights + row, 0.78 * counts / counts.max())
 
     def test_says_median_share_and_permuted_share(self) -> None:
         table = _per_gene(101, 2)
-        r = table.loc[table["predictor"] == "model_0", "spearman"].dropna()
+        r = table.loc[table["predictor"] == "model_0", "correlation"].dropna()
         words = _words(_distribution(table, _summary(2)))
         assert f"median {np.median(r):.3f}\n50.0 % right\npermuted: 45.0 %" in words
         alone = _words(_distribution(table, _summary(2).assign(reference_share=NAN)))
@@ -317,7 +317,7 @@ class TestDistribution:
 
     def test_counts_undefined_genes_in_the_label(self) -> None:
         table = pd.DataFrame(
-            {"predictor": ["a"] * 3 + ["b"] * 3, "gene_id": [*"123"] * 2, "spearman": [0.1, NAN, 0.2] + [NAN] * 3}
+            {"predictor": ["a"] * 3 + ["b"] * 3, "gene_id": [*"123"] * 2, "correlation": [0.1, NAN, 0.2] + [NAN] * 3}
         )
         labels = [label.get_text() for label in _distribution(table).get_yticklabels()]
         assert labels == ["a\n2 genes, 1 undefined", "b\n0 genes, 3 undefined"]
@@ -329,7 +329,7 @@ class TestStrata:
         ax = _strata(summary)
         points = [line for line in ax.lines if line.get_marker() not in (None, "None", "")]
         rows = summary[summary["stratum"] != "all"]
-        assert [line.get_ydata()[0] for line in points] == rows["mean_spearman"].tolist()
+        assert [line.get_ydata()[0] for line in points] == rows["mean_correlation"].tolist()
         hollow = [line.get_markerfacecolor() == "white" for line in points]
         assert hollow == rows["naive"].tolist()
         assert len([patch for patch in ax.patches if patch.get_hatch()]) == rows["naive"].sum()
@@ -357,7 +357,7 @@ class TestObservedPredicted:
         assert ax.lines[0].get_xdata().tolist() == known["predicted"].tolist()
         assert ax.lines[0].get_ydata().tolist() == known["observed"].tolist()
         rho = stats.spearmanr(known["predicted"], known["observed"]).statistic
-        assert f"Spearman ρ = {rho:.3f}, 49 individuals" in ax.get_title()
+        assert f"Spearman's rho = {rho:.3f}, 49 individuals" in ax.get_title()
         _render(ax)
 
     def test_the_title_has_the_symbol_of_the_gene(self) -> None:
@@ -424,10 +424,10 @@ class TestOddsRatios:
 
 
 EMPTY: dict[str, Callable[[], Axes]] = {
-    "scatter": lambda: _scatter(_per_gene(9, 2).assign(spearman=NAN), "model_0", "model_1"),
-    "distribution": lambda: _distribution(_per_gene(9, 2).assign(spearman=NAN)),
+    "scatter": lambda: _scatter(_per_gene(9, 2).assign(correlation=NAN), "model_0", "model_1"),
+    "distribution": lambda: _distribution(_per_gene(9, 2).assign(correlation=NAN)),
     "distribution of nothing": lambda: _distribution(_per_gene(9, 2)[:0]),
-    "strata": lambda: _strata(_summary(2).assign(mean_spearman=NAN)),
+    "strata": lambda: _strata(_summary(2).assign(mean_correlation=NAN)),
     "no strata": lambda: _strata(_summary(2)[:2]),
     "no individuals": lambda: plots.observed_predicted(_one_gene(_individuals(0)), "G1", "model"),
     "signs": lambda: _signs(_summary(2).assign(share_right=NAN)),

@@ -29,8 +29,8 @@ def _tables(
             "n_genes": 50,
             "defined": [50 - k for k in range(predictors)],
             "undefined": list(range(predictors)),
-            "mean_spearman": mean,
-            "mean_spearman_undefined_as_0": mean,
+            "mean_correlation": mean,
+            "mean_correlation_undefined_as_0": mean,
             "mean_low": 0.1,
             "mean_high": 0.4,
             "n_significant": 20,
@@ -136,7 +136,7 @@ class TestRanking:
         assert "odds ratio" not in said
 
     def test_nothing_defined(self) -> None:
-        assert findings(_tables(mean_spearman=NAN)) == [
+        assert findings(_tables(mean_correlation=NAN)) == [
             "No predictor has a gene with a defined correlation, so nothing can be said about any of them."
         ]
 

@@ -59,7 +59,7 @@ def test_table_refuses_columns_of_different_length() -> None:
 
 def _figure(genes: int = 30, predictor: str = "a") -> str:
     per_gene = pd.DataFrame(
-        {"predictor": predictor, "gene_id": range(genes), "spearman": [k / genes for k in range(genes)]}
+        {"predictor": predictor, "gene_id": range(genes), "correlation": [k / genes for k in range(genes)]}
     )
     summary = pd.DataFrame(
         {"predictor": [predictor], "stratum": "all", "share_right": 0.6, "reference_share": 0.5}, columns=list(SUMMARY)

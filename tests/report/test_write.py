@@ -142,7 +142,7 @@ def test_says_settings_window_replicates_and_warns(page: Page) -> None:
 
 def test_numbers_of_the_tables_are_on_the_page(evaluation: Evaluation, page: Page) -> None:
     row = evaluation.summary.iloc[0]
-    assert f"{row['mean_spearman']:.3f}" in page.text
+    assert f"{row['mean_correlation']:.3f}" in page.text
     assert f"{100 * row['share_right']:.1f} %" in page.text
     pair = evaluation.concordance.iloc[0]
     assert f"Of {pair['n']} genes" in page.text or str(pair["both_right"]) in page.text
@@ -180,7 +180,7 @@ def test_twenty_thousand_genes_stay_a_small_page(evaluation: Evaluation, tmp_pat
         ignore_index=True,
     )
     noise = np.random.default_rng(0).normal(0, 0.1, len(per_gene))
-    per_gene["spearman"] = (per_gene["spearman"] + noise).clip(-1, 1)
+    per_gene["correlation"] = (per_gene["correlation"] + noise).clip(-1, 1)
     strata = pd.concat(
         [evaluation.strata.assign(gene_id=evaluation.strata["gene_id"] + f".{k}") for k in range(copies)],
         ignore_index=True,
@@ -213,7 +213,7 @@ def test_an_evaluation_of_which_nothing_is_defined(make_evaluation: Callable[...
     nothing = attrs.evolve(
         whole,
         per_gene=whole.per_gene.assign(spearman=np.nan, q_value=np.nan),
-        summary=whole.summary.assign(mean_spearman=np.nan, share_right=np.nan, median_spearman=np.nan),
+        summary=whole.summary.assign(mean_correlation=np.nan, share_right=np.nan, median_correlation=np.nan),
     )
     text = Page(write_report(nothing, tmp_path / "report.html")).text
     assert "nothing can be said about any of them" in text

@@ -21,7 +21,7 @@ Equivalence = Literal["yes", "no", "undecided", ""]
 
 @attrs.frozen(kw_only=True)
 class MeanDifference:
-    """Difference of two predictors' mean Spearman correlation over the same genes.
+    """Difference of two predictors' mean correlation over the same genes.
 
     Every gene for which both predictors were asked counts; an undefined correlation counts as 0, in the observed data
     and on permuted expression.

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from pgxeval.cohort.covariates import CONSTANT_SPREAD, constant
 from pgxeval.evaluation.ranks import rank_with_ties, score_within_folds
 from pgxeval.evaluation.residuals import CovariateBasis
+from pgxeval.evaluation.settings import Measure
 from pgxeval.evaluation.standard_errors import StandardErrors, influence_standard_errors
 
 Floats = npt.NDArray[np.float64]
@@ -70,7 +71,7 @@ class RowCorrelations:
     reason
         int8 (n_rows,): index into `REASONS`, 0 where defined.
     null
-        float64 (n_permutations, n_rows): Spearman correlations of permuted predictions, NaN where undefined.
+        float64 (n_permutations, n_rows): correlations of permuted predictions, NaN where undefined.
     null_df
         int64, the shape of `null`.
     """
@@ -87,6 +88,14 @@ class RowCorrelations:
     reason: npt.NDArray[np.int8]
     null: Floats
     null_df: Ints
+
+    def correlation(self, measure: Measure) -> Floats:
+        """Return the correlations of a measure."""
+        return self.spearman if measure == "spearman" else self.pearson
+
+    def errors(self, measure: Measure) -> StandardErrors:
+        """Return the standard errors of a measure."""
+        return self.spearman_errors if measure == "spearman" else self.pearson_errors
 
     @classmethod
     def undefined(cls, n_rows: int, n_null: int = 0) -> RowCorrelations:
@@ -137,15 +146,15 @@ class RowCorrelations:
 
 @attrs.frozen(kw_only=True, eq=False)
 class Aligned:
-    """Ranked predictions and expression of some rows, ready to be multiplied.
+    """Predictions and expression of some rows, ready to be multiplied.
 
     Parameters
     ----------
     scores
-        float64 (n_rows, n_individuals): centred ranks of predictions, or their scores within folds, before the
-        covariates are taken out; 0 where missing.
+        float64 (n_rows, n_individuals): centred ranks (for Pearson: values) of predictions, or their scores within
+        folds, before the covariates are taken out; 0 where missing.
     expression
-        float64 (n_rows, n_individuals): residual ranks of expression, of unit length.
+        float64 (n_rows, n_individuals): residual ranks (for Pearson: values) of expression, of unit length.
     mask
         bool (n_rows, n_individuals): individuals in use.
     factor
@@ -218,6 +227,7 @@ class RankedExpression:
         permutations: Indices | None = None,
         min_individuals: int = MIN_INDIVIDUALS,
         tie_noise: bool = False,
+        measure: Measure = "spearman",
     ) -> RowCorrelations:
         """Correlate each row of predictions with the expression of its gene.
 
@@ -241,6 +251,8 @@ class RankedExpression:
             Fewest individuals, in addition to the rank of the covariates, for a correlation.
         tie_noise
             Whether values of one row that differ by rounding alone are tied.
+        measure
+            The correlation that must be defined, and whose null distribution the permutations give.
         """
         n_rows = len(predictions)
         which = np.arange(n_rows) if rows is None else np.asarray(rows)
@@ -249,7 +261,13 @@ class RankedExpression:
 
         def correlate(part: slice, predicted: Floats) -> tuple[Aligned, RowCorrelations]:
             return self._correlate(
-                which[part], predicted, noise[part], folds=folds, min_individuals=min_individuals, tie_noise=tie_noise
+                which[part],
+                predicted,
+                noise[part],
+                folds=folds,
+                min_individuals=min_individuals,
+                tie_noise=tie_noise,
+                measure=measure,
             )
 
         def work(part: slice) -> None:
@@ -263,7 +281,7 @@ class RankedExpression:
                 return
             for k, partner in enumerate(permutations):
                 _, again = correlate(part, predictions[part][:, partner])
-                result.null[k, part], result.null_df[k, part] = again.spearman, again.df
+                result.null[k, part], result.null_df[k, part] = again.correlation(measure), again.df
 
         _over_rows(work, n_rows, self.threads)
         return result
@@ -276,11 +294,18 @@ class RankedExpression:
         folds: Indices | None = None,
         scale: Floats | None = None,
         tie_noise: bool = False,
+        measure: Measure = "spearman",
     ) -> Aligned:
-        """Return ranked predictions and expression of a few rows, for gene-wise permutations."""
+        """Return predictions and expression of a few rows, for gene-wise permutations."""
         noise = RELATIVE_SPREAD * (_largest(predictions) if scale is None else scale)
         return self._correlate(
-            np.asarray(rows), predictions, noise, folds=folds, min_individuals=MIN_INDIVIDUALS, tie_noise=tie_noise
+            np.asarray(rows),
+            predictions,
+            noise,
+            folds=folds,
+            min_individuals=MIN_INDIVIDUALS,
+            tie_noise=tie_noise,
+            measure=measure,
         )[0]
 
     def _correlate(
@@ -292,6 +317,7 @@ class RankedExpression:
         folds: Indices | None,
         min_individuals: int,
         tie_noise: bool,
+        measure: Measure,
     ) -> tuple[Aligned, RowCorrelations]:
         measured = np.isfinite(self.values[rows])
         mask = measured & np.isfinite(predictions)
@@ -317,12 +343,12 @@ class RankedExpression:
             value_factor = np.sqrt(informative) / within.value_shrinkage
         x_rank = basis.units(scores, mask)
         parameters = x_rank.rank + 1
-        x_unit = basis.units(x_value, mask).units
+        x_unit = basis.units(x_value, mask)
         spearman, spearman_errors = influence_standard_errors(
             x_rank.units, y_rank, n, parameters, factor=rank_factor, groups=self.groups
         )
         pearson, pearson_errors = influence_standard_errors(
-            x_unit, y_value, n, parameters, factor=value_factor, groups=self.groups
+            x_unit.units, y_value, n, parameters, factor=value_factor, groups=self.groups
         )
         third = np.einsum("ij,ij,ij->i", y_value, y_value, y_value)
         result = RowCorrelations(
@@ -342,8 +368,12 @@ class RankedExpression:
         spread = np.max(values, axis=1, initial=-np.inf, where=mask) - np.min(
             values, axis=1, initial=np.inf, where=mask
         )
-        result.undefine(x_rank.explained, EXPLAINED)
-        for row in np.flatnonzero(~y_rank.any(axis=1)):
+        own, other = (x_rank, x_unit) if measure == "spearman" else (x_unit, x_rank)
+        secondary = result.pearson if measure == "spearman" else result.spearman
+        secondary[other.explained] = np.nan
+        result.undefine(own.explained, EXPLAINED)
+        expression = y_rank if measure == "spearman" else y_value
+        for row in np.flatnonzero(~expression.any(axis=1)):
             chosen = self.values[rows[row]][None, mask[row]]
             same = chosen.size == 0 or bool(constant(chosen, axis=1)[0])
             result.undefine(np.arange(len(rows)) == row, CONSTANT_EXPRESSION if same else EXPLAINED)
@@ -355,7 +385,9 @@ class RankedExpression:
             flat |= without & (largest >= 3)
         result.undefine(flat, CONSTANT_PREDICTION)
         result.undefine(n - x_rank.rank < min_individuals, FEW)
-        aligned = Aligned(scores=scores, expression=y_rank, mask=mask, factor=rank_factor, basis=basis)
+        if measure == "pearson":
+            scores, rank_factor = _centred(x_value, mask), value_factor
+        aligned = Aligned(scores=scores, expression=expression, mask=mask, factor=rank_factor, basis=basis)
         return aligned, result
 
     def _expression(
@@ -380,6 +412,15 @@ def _expression_units(values: Floats, basis: CovariateBasis) -> tuple[Floats, Fl
     same = constant(values, axis=1)
     ranks[same] = units[same] = 0.0
     return ranks, units, ties.mode
+
+
+def _centred(values: Floats, mask: Bools) -> Floats:
+    """Return rows less their mean, of largest magnitude 1; 0 where missing."""
+    centred = np.where(mask, values, 0.0)
+    centred /= np.maximum(_largest(centred), np.finfo(np.float64).tiny)[:, None]
+    centred -= (centred.sum(axis=1) / np.maximum(mask.sum(axis=1), 1))[:, None]
+    centred[~mask] = 0.0
+    return centred
 
 
 def _largest(values: Floats) -> Floats:

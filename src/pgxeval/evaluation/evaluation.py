@@ -15,6 +15,7 @@ import pandas as pd
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.concordance import OddsRatioKind
 from pgxeval.evaluation.measured import MeasuredExpression
+from pgxeval.evaluation.settings import MEASURE_NAMES, Measure, measure_of
 from pgxeval.evaluation.tables import TABLES, TRUE_DIRECTIONS, read_folder, write_folder
 from pgxeval.evaluation.views import view_of
 from pgxeval.tables.batches import BatchedPredictions
@@ -35,10 +36,10 @@ class Evaluation:
         One row per predictor and stratum (``"all"`` first). Columns: `pgxeval.evaluation.tables.SUMMARY`.
 
         - predictor, stratum, assignment (how to read the row), naive
-        - n_genes, defined, undefined: genes, by whether the Spearman correlation is defined
-        - mean_spearman, mean_low, mean_high (block jackknife), median_spearman, reference_mean_spearman (on permuted
-          expression): over defined genes; mean_spearman_undefined_as_0, reference_mean_spearman_undefined_as_0: over
-          all genes
+        - n_genes, defined, undefined: genes, by whether the correlation (of the measure) is defined
+        - mean_correlation, mean_low, mean_high (block jackknife), median_correlation, reference_mean_correlation (on
+          permuted expression): over defined genes; mean_correlation_undefined_as_0,
+          reference_mean_correlation_undefined_as_0: over all genes
         - n_significant (q below the level), n_significant_wrong (of these, with a negative correlation);
           share_right_significant with exact limits: the share of right directions among them, which sampling noise
           does not attenuate
@@ -49,10 +50,17 @@ class Evaluation:
           difference_p (block jackknife and variance between replicates), replicates, reference (origin)
         - n_blocks, effective_blocks: genomic blocks of the jackknife; below 2 effective blocks no interval is given
     per_gene
-        One row per predictor and gene: predictor, gene_id, gene_name (symbol, or the identifier), n (individuals with
-        both values), spearman, ci_low, ci_high, p_value, q_value (Benjamini-Hochberg within the predictor), inference
-        (how the p-value was found), pearson, direction (Int8: 1, -1, NA), reason (why undefined). With covariates both
-        correlations are partial ones. For cross-fitted predictors they are those of centred predictions.
+        One row per predictor and gene.
+
+        - predictor, gene_id, gene_name (symbol, or the identifier), n (individuals with both values)
+        - of the measure of the evaluation: correlation, ci_low, ci_high, p_value, q_value (Benjamini-Hochberg within
+          the predictor), p_predicts (one-sided), inference (how the p-value was found)
+        - of both measures: spearman, spearman_low, spearman_high, spearman_p, pearson, pearson_low, pearson_high,
+          pearson_p
+        - direction (Int8: 1, -1, NA), reason (why undefined), withheld (what is not given, and why)
+
+        With covariates the correlations are partial ones. For cross-fitted predictors they are those of centred
+        predictions.
     concordance
         One row per pair of predictors and stratum. Columns: `pgxeval.evaluation.tables.CONCORDANCE`.
 
@@ -71,7 +79,7 @@ class Evaluation:
         One row per pair of predictors and stratum: the difference of their mean correlations. Columns:
         `pgxeval.evaluation.tables.COMPARISON`. A reference that is unknown is NaN.
     strata
-        One row per gene: gene_id, spearman_en, spearman_rf, gain (undefined counted as 0), p, q (of the gain,
+        One row per gene: gene_id, correlation_en, correlation_rf, gain (undefined counted as 0), p, q (of the gain,
         one-sided, against permuted expression), q_en, q_rf, stratum (linear, nonlinear, unpredictable,
         untested, or a name given by the user), assignment (how it was assigned), reason.
     exclusions
@@ -93,6 +101,16 @@ class Evaluation:
     true_directions: pd.DataFrame = attrs.field(factory=lambda: pd.DataFrame(columns=list(TRUE_DIRECTIONS)))
     target: MeasuredExpression | None = None
     predictions: Predictions | BatchedPredictions | None = None
+
+    @property
+    def measure(self) -> Measure:
+        """The correlation that directions, tables and figures are made of."""
+        return measure_of(self.settings)
+
+    @property
+    def measure_name(self) -> str:
+        """What headings and sentences call the measure: "Spearman's rho" or "Pearson's r"."""
+        return MEASURE_NAMES[self.measure]
 
     def observed_predicted(self, gene_id: str, predictor: str) -> pd.DataFrame:
         """Return measured and predicted expression of one gene, as they were judged.

@@ -13,6 +13,7 @@ from pgxeval.evaluation.matrices import LongTable, PredictorMatrices
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.ranks import rank_rows
 from pgxeval.evaluation.resampling import benjamini_hochberg
+from pgxeval.evaluation.settings import Measure
 from pgxeval.tables.predictions import Predictions
 
 Floats = npt.NDArray[np.float64]
@@ -65,9 +66,10 @@ def compare_genes(evaluation: Evaluation, a: str, b: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per gene: gene_id, gene_name, spearman_a, spearman_b, spearman_between (of the two predictions),
-        difference (a less b), difference_low, difference_high, p_value, q_value (Benjamini-Hochberg over genes), better
-        (``"a"`` or ``"b"`` where q is below the level of the evaluation, else ``""``), reason (why undefined).
+        One row per gene: gene_id, gene_name, correlation_a, correlation_b, correlation_between (of the two
+        predictions), all of the measure of the evaluation; difference (a less b), difference_low, difference_high,
+        p_value, q_value (Benjamini-Hochberg over genes), better (``"a"`` or ``"b"`` where q is below the level of the
+        evaluation, else ``""``), reason (why undefined).
 
     Raises
     ------
@@ -87,8 +89,8 @@ def compare_genes(evaluation: Evaluation, a: str, b: str) -> pd.DataFrame:
         )
     sides = [_rows_of(evaluation, name) for name in (a, b)]
     gene_ids = sides[0]["gene_id"].astype(str).to_numpy()
-    between = _between(evaluation.predictions, evaluation.target, (a, b), gene_ids)
-    r_a, r_b = (side["spearman"].to_numpy(dtype=np.float64) for side in sides)
+    between = _between(evaluation.predictions, evaluation.target, (a, b), gene_ids, evaluation.measure)
+    r_a, r_b = (side["correlation"].to_numpy(dtype=np.float64) for side in sides)
     (low_a, high_a), (low_b, high_b) = (
         (side["ci_low"].to_numpy(dtype=np.float64), side["ci_high"].to_numpy(dtype=np.float64)) for side in sides
     )
@@ -108,9 +110,9 @@ def compare_genes(evaluation: Evaluation, a: str, b: str) -> pd.DataFrame:
         {
             "gene_id": gene_ids,
             "gene_name": sides[0]["gene_name"].to_numpy(),
-            "spearman_a": r_a,
-            "spearman_b": r_b,
-            "spearman_between": between,
+            "correlation_a": r_a,
+            "correlation_b": r_b,
+            "correlation_between": between,
             "difference": difference,
             "difference_low": difference - below,
             "difference_high": difference + above,
@@ -139,13 +141,13 @@ def flips(evaluation: Evaluation, a: str, b: str) -> pd.DataFrame:
     """
     table = compare_genes(evaluation, a, b)
     sides = [_rows_of(evaluation, name) for name in (a, b)]
-    r = [side["spearman"].to_numpy(dtype=np.float64) for side in sides]
+    r = [side["correlation"].to_numpy(dtype=np.float64) for side in sides]
     low, high = ([side[end].to_numpy(dtype=np.float64) for side in sides] for end in ("ci_low", "ci_high"))
     clear = [(one_low > 0) | (one_high < 0) for one_low, one_high in zip(low, high, strict=True)]
     quantile = special.ndtri((1 + evaluation.settings["confidence"]) / 2)
     with np.errstate(invalid="ignore", divide="ignore"):
         error = [(np.arctanh(top) - np.arctanh(bottom)) / (2 * quantile) for bottom, top in zip(low, high, strict=True)]
-    shared = correlation_of_correlations(r[0], r[1], table["spearman_between"])
+    shared = correlation_of_correlations(r[0], r[1], table["correlation_between"])
     expected = _flips_by_chance(r, error, shared)
     rows = []
     for right, own, other in (("a", 0, 1), ("b", 1, 0)):
@@ -197,18 +199,30 @@ def _rows_of(evaluation: Evaluation, predictor: str) -> pd.DataFrame:
 
 
 def _between(
-    predictions: Predictions, target: MeasuredExpression, pair: tuple[str, str], gene_ids: npt.NDArray[np.object_]
+    predictions: Predictions,
+    target: MeasuredExpression,
+    pair: tuple[str, str],
+    gene_ids: npt.NDArray[np.object_],
+    measure: Measure,
 ) -> Floats:
-    """Return the Spearman correlation of the predictions of two predictors, over individuals that both cover."""
+    """Return the correlation of the predictions of two predictors, over individuals that both cover."""
     long = LongTable(predictions.table, target.gene_ids, target.individuals, 1)
     place = {target.gene_ids[row]: k for k, row in enumerate(long.present("gene_id"))}
     values = [_values(long.matrices(name), long.present("gene_id")) for name in pair]
     both = np.isfinite(values[0]) & np.isfinite(values[1])
-    middle = (both.sum(axis=1, keepdims=True) + 1) / 2
-    x, y = (np.where(both, rank_rows(np.where(both, one, np.nan)) - middle, 0.0) for one in values)
+    x, y = (_centred(one, both, measure) for one in values)
     with np.errstate(divide="ignore", invalid="ignore"):
         r = (x * y).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (y**2).sum(axis=1))
     return np.asarray(np.clip(r, -1.0, 1.0)[[place[gene] for gene in gene_ids]], dtype=np.float64)
+
+
+def _centred(values: Floats, both: npt.NDArray[np.bool_], measure: Measure) -> Floats:
+    part = np.where(both, values, np.nan)
+    if measure == "spearman":
+        part = rank_rows(part)
+    n = np.maximum(both.sum(axis=1, keepdims=True), 1)
+    part = np.where(both, part, 0.0)
+    return np.where(both, part - part.sum(axis=1, keepdims=True) / n, 0.0)
 
 
 def _values(matrices: PredictorMatrices, genes: npt.NDArray[np.int64]) -> Floats:

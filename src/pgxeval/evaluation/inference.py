@@ -9,12 +9,14 @@ reaches on permuted expression, studentised in the same way.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from pgxeval.evaluation.settings import Measure
 from pgxeval.evaluation.standard_errors import StandardErrors
 
 Floats = npt.NDArray[np.float64]
@@ -46,10 +48,11 @@ FEWEST_IN_CLASS = 500
 NOISE_FACTOR = 6.0
 """See `NullDistribution.interval`."""
 
-WITHHELD_SUPPORT = "interval: too few individuals differ in prediction and expression"
-WITHHELD_PEARSON = (
-    "Pearson interval and p-value: expression is too skewed, or too few individuals decide, for a standard error"
-)
+WITHHELD: Mapping[Measure, str] = {
+    "spearman": "too few individuals differ in prediction and expression",
+    "pearson": "expression is too skewed, or too few individuals decide, for a standard error",
+}
+"""Why no interval is given."""
 WITHHELD_REPLICATES = "interval and p-value: cross-fitted without permuted replicates"
 
 

@@ -99,6 +99,7 @@ def judge_genes(
         folds=long.common_folds(),
         groups=target.groups,
         strata=target.strata,
+        measure=settings.measure,
         confidence=settings.confidence,
         zero_shot_inference=settings.zero_shot_inference,
         permutations=permutations,

@@ -23,7 +23,7 @@ from pgxeval.evaluation.correlation import (
 from pgxeval.evaluation.gene_permutation import permute_genes
 from pgxeval.evaluation.matrices import PredictorMatrices, fold_patterns
 from pgxeval.evaluation.resampling import benjamini_hochberg, label_permutations
-from pgxeval.evaluation.settings import ZeroShotInference
+from pgxeval.evaluation.settings import MEASURES, Measure, ZeroShotInference
 from pgxeval.evaluation.standard_errors import StandardErrors
 
 Floats = npt.NDArray[np.float64]
@@ -43,22 +43,25 @@ class Judged:
     ----------
     predictor, kind
         Its name, and how its predictions came about.
-    spearman, ci_low, ci_high
-        float64 (n_genes,): rank correlation and its confidence limits, NaN where undefined.
+    measure
+        The correlation that directions, q-values, `p_predicts`, `inference`, `reason` and `null` belong to.
+    spearman, spearman_low, spearman_high, spearman_p
+        float64 (n_genes,): rank correlation, confidence limits and p-value, NaN where undefined. p-values are
+        one-sided against a correlation above the permuted reference for cross-fitted predictors, two-sided for all
+        others.
     pearson, pearson_low, pearson_high, pearson_p
-        float64 (n_genes,): product-moment correlation, confidence limits and p-value.
-    p_value, q_value
-        float64 (n_genes,): of the rank correlation. One-sided against a correlation above the permuted reference for
-        cross-fitted predictors, two-sided for all others.
+        float64 (n_genes,): the same of the product-moment correlation.
+    q_value
+        float64 (n_genes,): Benjamini-Hochberg over genes.
     p_predicts
-        float64 (n_genes,): p-value against a positive rank correlation, one-sided for every predictor.
+        float64 (n_genes,): p-value against a positive correlation, one-sided for every predictor.
     n, df
         int64 (n_genes,): individuals with both values, and degrees of freedom.
     inference, reason, withheld
-        str (n_genes,): how `p_value` was computed, why a correlation is undefined ("" where it is
+        str (n_genes,): how the p-value was computed, why a correlation is undefined ("" where it is
         defined), and which interval or p-value is withheld and why ("" where nothing is).
     null, null_df
-        float64 and int64 (n_null, n_genes): rank correlations under permuted expression.
+        float64 and int64 (n_null, n_genes): correlations under permuted expression, and their degrees of freedom.
     null_replicates
         int64 (n_null,): number of the joint permutation of each row of `null`.
     null_key
@@ -69,10 +72,11 @@ class Judged:
 
     predictor: str
     kind: Kind
+    measure: Measure
     spearman: Floats
-    ci_low: Floats
-    ci_high: Floats
-    p_value: Floats
+    spearman_low: Floats
+    spearman_high: Floats
+    spearman_p: Floats
     q_value: Floats
     p_predicts: Floats
     pearson: Floats
@@ -91,9 +95,26 @@ class Judged:
     reference: str
 
     @property
+    def correlation(self) -> Floats:
+        """Correlation of the measure, float64 (n_genes,)."""
+        return self.spearman if self.measure == "spearman" else self.pearson
+
+    @property
+    def p_value(self) -> Floats:
+        """p-value of the measure, float64 (n_genes,)."""
+        return self.spearman_p if self.measure == "spearman" else self.pearson_p
+
+    @property
+    def interval(self) -> tuple[Floats, Floats]:
+        """Confidence limits of the measure, float64 (n_genes,) each."""
+        if self.measure == "spearman":
+            return self.spearman_low, self.spearman_high
+        return self.pearson_low, self.pearson_high
+
+    @property
     def directions(self) -> Directions:
         """+1, -1 or 0 (none), int8 (n_genes,)."""
-        return directions_of(self.spearman)
+        return directions_of(self.correlation)
 
     @property
     def null_directions(self) -> Directions:
@@ -103,18 +124,23 @@ class Judged:
     def per_gene(self, gene_ids: tuple[str, ...]) -> pd.DataFrame:
         """Return the rows of the per_gene table."""
         direction = self.directions
+        low, high = self.interval
         return pd.DataFrame(
             {
                 "predictor": self.predictor,
                 "gene_id": list(gene_ids),
                 "n": self.n,
-                "spearman": self.spearman,
-                "ci_low": self.ci_low,
-                "ci_high": self.ci_high,
+                "correlation": self.correlation,
+                "ci_low": low,
+                "ci_high": high,
                 "p_value": self.p_value,
                 "q_value": self.q_value,
                 "p_predicts": self.p_predicts,
                 "inference": self.inference,
+                "spearman": self.spearman,
+                "spearman_low": self.spearman_low,
+                "spearman_high": self.spearman_high,
+                "spearman_p": self.spearman_p,
                 "pearson": self.pearson,
                 "pearson_low": self.pearson_low,
                 "pearson_high": self.pearson_high,
@@ -148,11 +174,13 @@ class Judge:
         int64 (n_genes,): rows of `expression` that some predictor covers: the genes of the results.
     individuals
         Identifiers, in the order of the columns.
+    measure
+        The correlation that permutations, p-values of the gene's own permutations and q-values belong to.
     confidence
         Level of the intervals.
     zero_shot_inference
         p-values of zero-shot predictors: ``"automatic"`` (robust standard errors, and permutations of the gene
-        where few individuals differ), ``"textbook"`` (Student's t) or ``"permutation"`` (of every gene).
+        where they do not hold), ``"textbook"`` (Student's t) or ``"permutation"`` (of every gene).
     permutations
         Joint label permutations for zero-shot predictors.
     seed
@@ -167,6 +195,7 @@ class Judge:
     expression: RankedExpression
     genes: npt.NDArray[np.int64]
     individuals: tuple[str, ...]
+    measure: Measure
     confidence: float
     zero_shot_inference: ZeroShotInference
     permutations: int
@@ -224,10 +253,11 @@ class Judge:
         replicates = [self._correlate(matrices, k, kind, None) for k in with_null]
         null, null_df = observed.null, observed.null_df
         if replicates:
-            null = np.array([one.spearman for one in replicates])
+            null = np.array([one.correlation(self.measure) for one in replicates])
             null_df = np.array([one.df for one in replicates])
-        rank, product, how = self._infer(matrices, observed, replicates, kind)
-        withheld = self._withhold(observed, rank, product, known=kind != "crossfit" or bool(replicates))
+        inferred, how = self._infer(matrices, observed, replicates, kind)
+        withheld = self._withhold(observed, inferred, kind, known=kind != "crossfit" or bool(replicates))
+        rank, product, main = inferred["spearman"], inferred["pearson"], inferred[self.measure]
         defined = observed.reason == 0
         how[~defined] = inference.UNDEFINED
 
@@ -240,12 +270,13 @@ class Judge:
         return Judged(
             predictor=matrices.predictor,
             kind=kind,
+            measure=self.measure,
             spearman=spread(observed.spearman, np.nan),
-            ci_low=spread(rank.low, np.nan),
-            ci_high=spread(rank.high, np.nan),
-            p_value=spread(rank.p_value, np.nan),
-            q_value=spread(benjamini_hochberg(rank.p_value), np.nan),
-            p_predicts=spread(rank.greater, np.nan),
+            spearman_low=spread(rank.low, np.nan),
+            spearman_high=spread(rank.high, np.nan),
+            spearman_p=spread(rank.p_value, np.nan),
+            q_value=spread(benjamini_hochberg(main.p_value), np.nan),
+            p_predicts=spread(main.greater, np.nan),
             pearson=spread(observed.pearson, np.nan),
             pearson_low=spread(product.low, np.nan),
             pearson_high=spread(product.high, np.nan),
@@ -253,7 +284,7 @@ class Judge:
             n=spread(observed.n, 0),
             df=spread(observed.df, 0),
             inference=spread(how, inference.UNDEFINED),
-            reason=spread(_reasons(matrices, observed), NOT_IN_TABLE),
+            reason=spread(_reasons(matrices, observed, self.measure), NOT_IN_TABLE),
             withheld=spread(np.where(defined, withheld, ""), ""),
             null=spread(null, np.nan),
             null_df=spread(null_df, 0),
@@ -285,13 +316,23 @@ class Judge:
         values, scale = matrices.values[replicate], matrices.scale[replicate]
         if matrices.folds is None:
             result = self.expression.correlate(
-                values, matrices.genes, folds=self.folds, scale=scale, permutations=permutations
+                values,
+                matrices.genes,
+                folds=self.folds,
+                scale=scale,
+                permutations=permutations,
+                measure=self.measure,
             )
         else:
             result = RowCorrelations.undefined(len(values))
             for rows, folds in fold_patterns(matrices.folds[replicate]):
                 part = self.expression.correlate(
-                    values[rows], matrices.genes[rows], folds=folds, scale=scale[rows], tie_noise=True
+                    values[rows],
+                    matrices.genes[rows],
+                    folds=folds,
+                    scale=scale[rows],
+                    tie_noise=True,
+                    measure=self.measure,
                 )
                 result.put(rows, part)
         result.undefine(matrices.flat[replicate] & (result.reason != FEW), CONSTANT_PREDICTION)
@@ -299,34 +340,34 @@ class Judge:
 
     def _infer(
         self, matrices: PredictorMatrices, observed: RowCorrelations, replicates: list[RowCorrelations], kind: Kind
-    ) -> tuple[_Inferred, _Inferred, Texts]:
-        """Return what is inferred from rank and from product-moment correlations, and how."""
+    ) -> tuple[dict[Measure, _Inferred], Texts]:
+        """Return what is inferred from rank and from product-moment correlations, and how that of the measure was."""
         if kind == "crossfit":
-            rank, classes = self._against_replicates(observed, replicates, "spearman")
-            product, _ = self._against_replicates(observed, replicates, "pearson")
-            text = inference.PERMUTED_CLASSES if classes else inference.PERMUTED
+            found = {one: self._against_replicates(observed, replicates, one) for one in MEASURES}
+            text = inference.PERMUTED_CLASSES if found[self.measure][1] else inference.PERMUTED
             text = text if replicates else inference.NO_REPLICATES
-            return rank, product, np.full(len(observed.n), text, dtype=object)
-        rank = self._from_errors(observed.spearman, observed.spearman_errors)
-        product = self._from_errors(observed.pearson, observed.pearson_errors)
+            return {one: inferred for one, (inferred, _) in found.items()}, np.full(len(observed.n), text, dtype=object)
+        inferred = {one: self._from_errors(observed.correlation(one), observed.errors(one)) for one in MEASURES}
         families = self.expression.groups is not None
         how = np.full(
             len(observed.n), inference.STUDENTISED_FAMILIES if families else inference.STUDENTISED, dtype=object
         )
         if self.zero_shot_inference == "textbook" and kind == "zero-shot":
-            for part, r in ((rank, observed.spearman), (product, observed.pearson)):
+            for name, part in inferred.items():
+                r = observed.correlation(name)
                 part.p_value[:] = inference.textbook_p(r, observed.df)
                 part.greater[:] = np.where(r > 0, part.p_value / 2, 1 - part.p_value / 2)
             how[:] = inference.TEXTBOOK
-            return rank, product, how
+            return inferred, how
         every = self.zero_shot_inference == "permutation" and kind == "zero-shot"
-        sparse = (observed.reason == 0) & (every | (observed.support < inference.SPARSE_SUPPORT))
+        doubtful = (observed.reason == 0) & (every | _without_formula(observed, self.measure))
+        main = inferred[self.measure]
         if families:
-            rank.p_value[sparse] = rank.greater[sparse] = np.nan
-            how[sparse] = inference.FEW_FAMILIES
+            main.p_value[doubtful] = main.greater[doubtful] = np.nan
+            how[doubtful] = inference.FEW_FAMILIES
         else:
-            self._permute(matrices, np.flatnonzero(sparse), rank, how)
-        return rank, product, how
+            self._permute(matrices, np.flatnonzero(doubtful), main, how)
+        return inferred, how
 
     def _from_errors(self, r: Floats, errors: StandardErrors) -> _Inferred:
         p_value, greater = inference.student_p(inference.studentised(r, errors), errors.df)
@@ -334,19 +375,19 @@ class Judge:
         return _Inferred(p_value=p_value, greater=greater, low=low, high=high)
 
     def _against_replicates(
-        self, observed: RowCorrelations, replicates: list[RowCorrelations], name: Literal["spearman", "pearson"]
+        self, observed: RowCorrelations, replicates: list[RowCorrelations], measure: Measure
     ) -> tuple[_Inferred, bool]:
         """Compare with permuted expression; also return whether genes were pooled by class.
 
         A gene at which some folds predict the same value for everyone has another null distribution than one at which
         all folds distinguish individuals.
         """
-        scores = [inference.normal_score(*_named(one, name)) for one in replicates]
+        scores = [inference.normal_score(one.correlation(measure), one.errors(measure)) for one in replicates]
         null = np.concatenate(scores) if scores else np.empty(0)
         whole = np.concatenate([one.informative == 1 for one in replicates]) if scores else np.empty(0, dtype=bool)
         defined = np.isfinite(null)
         classes = min((whole & defined).sum(), (~whole & defined).sum()) >= inference.FEWEST_IN_CLASS
-        r, errors = _named(observed, name)
+        r, errors = observed.correlation(measure), observed.errors(measure)
         score = inference.normal_score(r, errors)
         p_value, low, high = np.full((3, len(r)), np.nan)
         for kind in (True, False):
@@ -357,7 +398,7 @@ class Judge:
             low[genes], high[genes] = pool.interval(r[genes], part, self.confidence)
         return _Inferred(p_value=p_value, greater=p_value, low=low, high=high), bool(classes)
 
-    def _permute(self, matrices: PredictorMatrices, genes: npt.NDArray[np.intp], rank: _Inferred, how: Texts) -> None:
+    def _permute(self, matrices: PredictorMatrices, genes: npt.NDArray[np.intp], main: _Inferred, how: Texts) -> None:
         """Permute genes one by one, and put their p-values in the place of those from standard errors."""
         if not len(genes):
             return
@@ -374,30 +415,41 @@ class Judge:
                     folds=folds,
                     scale=matrices.scale[0][part],
                     tie_noise=matrices.folds is not None,
+                    measure=self.measure,
                 )
                 result = permute_genes(aligned, seed=self.seed, folds=folds)
-                rank.p_value[part], rank.greater[part] = result.two_sided, result.greater
+                main.p_value[part], main.greater[part] = result.two_sided, result.greater
         how[genes] = inference.GENE_PERMUTATION
 
-    def _withhold(self, observed: RowCorrelations, rank: _Inferred, product: _Inferred, *, known: bool) -> Texts:
+    def _withhold(
+        self, observed: RowCorrelations, inferred: Mapping[Measure, _Inferred], kind: Kind, *, known: bool
+    ) -> Texts:
         """Set to NaN what cannot be trusted, and return the reasons."""
         if not known:
             return np.full(len(observed.n), inference.WITHHELD_REPLICATES, dtype=object)
-        few = observed.support < inference.SPARSE_SUPPORT
-        rank_few = few | (observed.spearman_errors.df < inference.FEWEST_DF)
-        unknown = (
-            few
-            | (observed.pearson_errors.df < inference.FEWEST_DF)
-            | (np.abs(observed.skewness) > inference.LARGEST_SKEWNESS)
-        )
-        rank.low[rank_few] = rank.high[rank_few] = np.nan
-        product.low[unknown] = product.high[unknown] = product.p_value[unknown] = np.nan
-        both = f"{inference.WITHHELD_SUPPORT}; {inference.WITHHELD_PEARSON}"
-        return np.select(
-            [rank_few & unknown, rank_few, unknown],
-            [both, inference.WITHHELD_SUPPORT, inference.WITHHELD_PEARSON],
-            default="",
-        ).astype(object)
+        withheld = np.full(len(observed.n), "", dtype=object)
+        for measure, part in inferred.items():
+            no_formula = _without_formula(observed, measure)
+            no_interval = no_formula | (observed.errors(measure).df < inference.FEWEST_DF)
+            part.low[no_interval] = part.high[no_interval] = np.nan
+            # permutations took the place of the formula, or the user chose a formula
+            replaced = kind != "crossfit" and measure == self.measure
+            no_p = no_formula & (not replaced and (measure == "pearson" or kind != "crossfit"))
+            part.p_value[no_p] = part.greater[no_p] = np.nan
+            name, why = measure.capitalize(), inference.WITHHELD[measure]
+            text = np.where(no_p, f"{name} interval and p-value: {why}", f"{name} interval: {why}").astype(object)
+            joined = np.where(withheld == "", text, withheld + "; " + text)
+            withheld = np.where(no_interval, joined, withheld)
+        return withheld
+
+
+def _without_formula(observed: RowCorrelations, measure: Measure) -> npt.NDArray[np.bool_]:
+    """Return where the standard error of a correlation is not known well enough for a p-value."""
+    few = observed.support < inference.SPARSE_SUPPORT
+    if measure == "spearman":
+        return few
+    skewed = np.abs(observed.skewness) > inference.LARGEST_SKEWNESS
+    return few | skewed | (observed.pearson_errors.df < inference.FEWEST_DF)
 
 
 def _kind(matrices: PredictorMatrices, settings: Mapping[str, Any]) -> Kind:
@@ -415,19 +467,15 @@ def _whole(value: object, otherwise: int) -> int:
     return value if isinstance(value, int) else otherwise
 
 
-def _named(one: RowCorrelations, name: Literal["spearman", "pearson"]) -> tuple[Floats, StandardErrors]:
-    return (one.spearman, one.spearman_errors) if name == "spearman" else (one.pearson, one.pearson_errors)
-
-
 def _texts(values: Texts) -> pd.api.extensions.ExtensionArray:
     return pd.array([text or None for text in values], dtype="string")
 
 
-def _reasons(matrices: PredictorMatrices, observed: RowCorrelations) -> Texts:
+def _reasons(matrices: PredictorMatrices, observed: RowCorrelations, measure: Measure) -> Texts:
     reason = np.array(REASONS, dtype=object)[observed.reason]
     for row in np.flatnonzero(observed.reason == FEW):
         stated = matrices.reasons.get(int(matrices.genes[row]))
         if stated is not None:
             reason[row] = f"{REASONS[FEW]}: {stated}"
-    reason[observed.spearman == 0] = ZERO
+    reason[observed.correlation(measure) == 0] = ZERO
     return np.asarray(reason)

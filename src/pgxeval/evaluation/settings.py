@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import attrs
 from attrs import validators
@@ -13,8 +13,16 @@ from pgxeval.checks import between, one_of, text, whole
 Measure = Literal["spearman", "pearson"]
 ZeroShotInference = Literal["automatic", "textbook", "permutation"]
 
+MEASURES: tuple[Measure, ...] = ("spearman", "pearson")
 MEASURE_NAMES: Mapping[Measure, str] = {"spearman": "Spearman's rho", "pearson": "Pearson's r"}
 """What headings, axes and sentences call each measure."""
+MEASURE_SYMBOLS: Mapping[Measure, str] = {"spearman": "ρ", "pearson": "r"}
+"""The same where a cell has no room for a name."""
+
+
+def measure_of(settings: Mapping[str, Any]) -> Measure:
+    """Return the measure that the recorded settings of an evaluation name."""
+    return "pearson" if settings.get("measure") == "pearson" else "spearman"
 
 
 @attrs.frozen(kw_only=True)
@@ -60,7 +68,7 @@ class EvaluationSettings:
     "Pearson's r"
     """
 
-    measure: Measure = attrs.field(default="spearman", validator=one_of("spearman", "pearson"))
+    measure: Measure = attrs.field(default="spearman", validator=one_of(*MEASURES))
     seed: int = attrs.field(default=0, validator=whole(0))
     confidence: float = attrs.field(default=0.95, validator=between(0, 1, above=True, below=True))
     level: float = attrs.field(default=0.05, validator=between(0, 1, above=True, below=True))

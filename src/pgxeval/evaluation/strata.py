@@ -63,7 +63,7 @@ class GainTest:
     Parameters
     ----------
     gain
-        float64 (n_genes,): Spearman correlation of the one less that of the other, an undefined one counting
+        float64 (n_genes,): correlation of the one less that of the other, an undefined one counting
         as 0; NaN where both are undefined.
     p, q
         One-sided p-value and its Benjamini-Hochberg q-value, NaN where untested.
@@ -110,7 +110,7 @@ def gain_test(
     Parameters
     ----------
     better, base, df
-        Spearman correlations and degrees of freedom, (n_genes,).
+        Correlations and degrees of freedom, (n_genes,).
     null_better, null_base, null_df
         The same on permuted expression, (n_replicates, n_genes): both of one replicate from one permutation.
     fewest
@@ -202,9 +202,9 @@ def strata_table(
     table = pd.DataFrame(
         {
             "gene_id": list(gene_ids),
-            "spearman_en": undefined if en is None else en.spearman,
-            "spearman_rf": undefined if rf is None else rf.spearman,
-            "gain": undefined if en is None or rf is None else gain_of(rf.spearman, en.spearman),
+            "correlation_en": undefined if en is None else en.correlation,
+            "correlation_rf": undefined if rf is None else rf.correlation,
+            "gain": undefined if en is None or rf is None else gain_of(rf.correlation, en.correlation),
             "p": undefined,
             "q": undefined,
             "q_en": undefined if en is None else en.q_value,
@@ -219,8 +219,8 @@ def strata_table(
         reason = np.full(len(gene_ids), source, dtype=object)
         if len(rows_en):
             test = gain_test(
-                rf.spearman,
-                en.spearman,
+                rf.correlation,
+                en.correlation,
                 np.where(rf.df > 0, rf.df, en.df),
                 null_better=rf.null[rows_rf],
                 null_base=en.null[rows_en],

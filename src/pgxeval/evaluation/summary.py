@@ -81,7 +81,7 @@ class Summariser:
         )
 
     def _share(self, judged: Judged, stratum: Stratum, blocks: Blocks) -> dict[str, Any]:
-        r, direction = judged.spearman[stratum.genes], judged.directions[stratum.genes]
+        r, direction = judged.correlation[stratum.genes], judged.directions[stratum.genes]
         null, null_direction = judged.null[:, stratum.genes], judged.null_directions[:, stratum.genes]
         defined = ~np.isnan(r)
         right, directed, null_right, null_directed = (
@@ -120,13 +120,13 @@ class Summariser:
             "n_genes": len(r),
             "defined": int(defined.sum()),
             "undefined": int((~defined).sum()),
-            "mean_spearman": mean.value,
+            "mean_correlation": mean.value,
             "mean_low": mean_low,
             "mean_high": mean_high,
-            "median_spearman": float(np.median(r[defined])) if defined.any() else np.nan,
-            "reference_mean_spearman": float(np.nanmean(null)) if (~np.isnan(null)).any() else np.nan,
-            "mean_spearman_undefined_as_0": float(np.nan_to_num(r[asked]).mean()) if asked.any() else np.nan,
-            "reference_mean_spearman_undefined_as_0": (
+            "median_correlation": float(np.median(r[defined])) if defined.any() else np.nan,
+            "reference_mean_correlation": float(np.nanmean(null)) if (~np.isnan(null)).any() else np.nan,
+            "mean_correlation_undefined_as_0": float(np.nan_to_num(r[asked]).mean()) if asked.any() else np.nan,
+            "reference_mean_correlation_undefined_as_0": (
                 float(np.nan_to_num(null[:, asked]).mean()) if len(null) and asked.any() else np.nan
             ),
             "n_significant": n_significant if tested else pd.NA,
@@ -222,8 +222,8 @@ class Summariser:
         genes = stratum.genes & (a.reason != NOT_IN_TABLE) & (b.reason != NOT_IN_TABLE)
         rows_a, rows_b, reference = joint_replicates(a, b)
         result = mean_difference(
-            a.spearman[genes],
-            b.spearman[genes],
+            a.correlation[genes],
+            b.correlation[genes],
             self.blocks[genes],
             null_a=a.null[rows_a][:, genes],
             null_b=b.null[rows_b][:, genes],

@@ -142,7 +142,7 @@ def _stack(name: str, by_tissue: Mapping[str, JudgedGenes]) -> Judged:
             rows = np.flatnonzero(np.isin(part.null_replicates, common))
             nulls["null"].append(part.null[rows])
             nulls["null_df"].append(part.null_df[rows])
-    columns["q_value"] = benjamini_hochberg(columns["p_value"])
+    columns["q_value"] = benjamini_hochberg(columns[f"{present[0].measure}_p"])
     keys = [(tissue, part.null_key) for tissue, part in parts.items() if part is not None and part.null_key is not None]
     references = dict.fromkeys(part.reference for part in present)
     return attrs.evolve(

@@ -254,7 +254,7 @@ def true_directions_table(
         key = one.predictor, genes.tobytes()
         if key not in known:
             known[key] = true_share(
-                one.spearman[genes], errors[one.predictor][genes], blocks[genes], confidence=confidence
+                one.correlation[genes], errors[one.predictor][genes], blocks[genes], confidence=confidence
             )
         return known[key]
 
@@ -304,7 +304,7 @@ def _mean(values: npt.NDArray[np.bool_]) -> float:
 def _errors(judged: Judged, confidence: float) -> Floats:
     """Return standard errors of Fisher's z from the limits of the correlations; NaN where there is none."""
     inside = 1 - 1e-15
-    low, high = (np.clip(one, -inside, inside) for one in (judged.ci_low, judged.ci_high))
+    low, high = (np.clip(one, -inside, inside) for one in judged.interval)
     quantile = special.stdtrit(np.maximum(judged.df, 1), (1 + confidence) / 2)
     error = (np.arctanh(high) - np.arctanh(low)) / (2 * quantile)
     return np.where(error > 0, error, np.nan)

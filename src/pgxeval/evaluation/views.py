@@ -11,6 +11,7 @@ import pandas as pd
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.concordance import ODDS_RATIO_KINDS, OddsRatioKind
 from pgxeval.evaluation.orientation import above_one
+from pgxeval.evaluation.settings import MEASURE_SYMBOLS, measure_of
 from pgxeval.evaluation.strata import ALL
 from pgxeval.names import known_names
 from pgxeval.view import Column, TableView, cells
@@ -114,6 +115,10 @@ def view_of(
     return _VIEWS[table](evaluation, rows)
 
 
+def _symbol(evaluation: HoldsTables) -> str:
+    return MEASURE_SYMBOLS[measure_of(evaluation.settings)]
+
+
 def summary_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
     """Return the summary for reading: ranking and direction of each predictor, all genes first."""
     table = _with_genes(evaluation.summary, "n_genes").iloc[:rows]
@@ -124,8 +129,11 @@ def summary_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
             Column(title="predictor", cells=cells(table, str, "predictor"), numeric=False),
             *_stratum(table),
             Column(title="genes", cells=cells(table, _of, "defined", "n_genes")),
-            Column(title="mean ρ", cells=cells(table, _correlation_interval, "mean_spearman", "mean_low", "mean_high")),
-            Column(title="permuted", cells=cells(table, correlation, "reference_mean_spearman")),
+            Column(
+                title=f"mean {_symbol(evaluation)}",
+                cells=cells(table, _correlation_interval, "mean_correlation", "mean_low", "mean_high"),
+            ),
+            Column(title="permuted", cells=cells(table, correlation, "reference_mean_correlation")),
             Column(
                 title=f"q < {level}",
                 cells=cells(table, _significant, "n_significant", "n_significant_wrong"),
@@ -139,7 +147,7 @@ def summary_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
         ),
         legend=(
             f"genes: with a defined correlation, of all; {_interval(evaluation)}",
-            "permuted: the same statistic on permuted expression, the reference of ρ and of right; difference: right "
+            "permuted: the same statistic on permuted expression, the reference of the mean and of right; difference: right "
             "less permuted, in percentage points",
             f"q < {level}: genes with a significant correlation, in brackets those of them in the wrong direction",
             *_read_as(table),
@@ -154,7 +162,7 @@ def genes_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequenc
     """Return genes for reading: those with the smallest q first, or those named."""
     table = evaluation.per_gene
     chosen = _of_genes(table, genes, table) if genes is not None else table
-    order = pd.DataFrame({"q": chosen["q_value"].fillna(math.inf), "r": -chosen["spearman"].abs().fillna(0.0)})
+    order = pd.DataFrame({"q": chosen["q_value"].fillna(math.inf), "r": -chosen["correlation"].abs().fillna(0.0)})
     shown = chosen.loc[order.sort_values(["q", "r"], kind="stable").index].iloc[:rows]
     reasons = _Codes(shown["reason"].astype("object").where(shown["reason"].notna(), None))
     how = [_inference(value) for value in shown["inference"]]
@@ -167,7 +175,9 @@ def genes_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequenc
             *tissue,
             Column(title="predictor", cells=cells(shown, str, "predictor"), numeric=False),
             Column(title="n", cells=cells(shown, count, "n")),
-            Column(title="ρ", cells=cells(shown, _correlation_interval, "spearman", "ci_low", "ci_high")),
+            Column(
+                title=_symbol(evaluation), cells=cells(shown, _correlation_interval, "correlation", "ci_low", "ci_high")
+            ),
             Column(title="Pearson r", cells=cells(shown, correlation, "pearson")),
             Column(title="p", cells=cells(shown, probability, "p_value")),
             Column(title="q", cells=cells(shown, probability, "q_value")),
@@ -264,7 +274,9 @@ def comparison_view(evaluation: HoldsTables, rows: int | None = None) -> TableVi
             Column(title="B", cells=cells(table, str, "predictor_b"), numeric=False),
             *_stratum(table),
             Column(title="genes", cells=cells(table, count, "n_genes")),
-            Column(title="mean ρ, A : B", cells=cells(table, _two_correlations, "mean_a", "mean_b")),
+            Column(
+                title=f"mean {_symbol(evaluation)}, A : B", cells=cells(table, _two_correlations, "mean_a", "mean_b")
+            ),
             Column(title="A − B", cells=cells(table, _correlation_interval, *difference)),
             last,
             Column(title="over permuted", cells=cells(table, _correlation_interval, *over)),
@@ -297,8 +309,8 @@ def strata_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequen
             Column(title="gene", cells=[names.get(str(gene), str(gene)) for gene in shown["gene_id"]], numeric=False),
             *tissue,
             Column(title="stratum", cells=cells(shown, str, "stratum"), numeric=False),
-            Column(title="ρ elastic net", cells=cells(shown, correlation, "spearman_en")),
-            Column(title="ρ random forest", cells=cells(shown, correlation, "spearman_rf")),
+            Column(title=f"{_symbol(evaluation)} elastic net", cells=cells(shown, correlation, "correlation_en")),
+            Column(title=f"{_symbol(evaluation)} random forest", cells=cells(shown, correlation, "correlation_rf")),
             Column(title="gain", cells=cells(shown, correlation, "gain")),
             Column(title="q gain", cells=cells(shown, probability, "q")),
             Column(title="q elastic net", cells=cells(shown, probability, "q_en")),
@@ -306,7 +318,7 @@ def strata_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequen
             Column(title="why", cells=reasons.cells, numeric=False),
         ),
         legend=(
-            "gain: ρ of the random forest less ρ of the elastic net, an undefined one counting as 0; q gain: "
+            "gain: correlation of the random forest less that of the elastic net, an undefined one counting as 0; q gain: "
             "one-sided, against the gain on permuted expression",
             *reasons.legend("why"),
             _rest("strata", table, shown),

@@ -34,7 +34,7 @@ def correlation_distribution(
     bins: int = 40,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the distribution over genes of each predictor's Spearman correlation.
+    """Draw the distribution over genes of each predictor's correlation with expression.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def correlation_distribution(
     table = evaluation.per_gene
     names = predictor_names(table, predictors)
     ax = axes_or_new(ax, (7.2, 1.1 + 0.95 * max(len(names), 1)))
-    values = {name: table.loc[table["predictor"] == name, "spearman"].to_numpy(np.float64) for name in names}
+    values = {name: table.loc[table["predictor"] == name, "correlation"].to_numpy(np.float64) for name in names}
     everything = np.concatenate([*values.values(), np.empty(0)])
     if not np.isfinite(everything).any():
         return say(ax, "No gene has a defined correlation\nunder any predictor.")
@@ -96,7 +96,7 @@ def correlation_distribution(
     ax.set(xlim=(-limit, limit), ylim=(-len(names) + 0.9, 1.0))
     ax.set_yticks([-row + 0.3 for row in range(len(names))], labels)
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("Spearman ρ across individuals, one value per gene (thick tick: median)")
+    ax.set_xlabel(f"{evaluation.measure_name} across individuals, one value per gene (thick tick: median)")
     despine(ax, "left")
     return ax
 

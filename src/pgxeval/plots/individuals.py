@@ -30,8 +30,8 @@ def observed_predicted(evaluation: Evaluation, gene_id: str, predictor: str, *, 
     -------
     matplotlib.axes.Axes
         Predicted on the x axis, in the predictor's own unit (centred within folds where cross-fitted);
-        observed expression on the y axis, in the unit of the expression table. Spearman's rho and the
-        number of individuals are written above.
+        observed expression on the y axis, in the unit of the expression table. The correlation, without
+        covariates, and the number of individuals are written above.
     """
     table = evaluation.observed_predicted(gene_id, predictor)
     ax = axes_or_new(ax, (5.2, 4.6))
@@ -49,11 +49,13 @@ def observed_predicted(evaluation: Evaluation, gene_id: str, predictor: str, *, 
         markeredgewidth=0,
         rasterized=many,
     )
-    ranks = shown[["predicted", "observed"]].rank()
-    rho = ranks["predicted"].corr(ranks["observed"]) if np.ptp(ranks.to_numpy(), axis=0).all() else np.nan
+    values = shown[["predicted", "observed"]]
+    values = values.rank() if evaluation.measure == "spearman" else values
+    r = values["predicted"].corr(values["observed"]) if np.ptp(values.to_numpy(), axis=0).all() else np.nan
     ax.set_xlabel(f"predicted by {plain(predictor)} [its own unit]")
     ax.set_ylabel("observed expression [unit of the expression table]")
-    words = f"Spearman ρ = {rho:.3f}" if np.isfinite(rho) else "Spearman ρ undefined: constant values"
+    name = evaluation.measure_name
+    words = f"{name} = {r:.3f}" if np.isfinite(r) else f"{name} undefined: constant values"
     ax.set_title(
         f"{plain(gene_label(evaluation.per_gene, gene_id))}  {words}, {len(shown):,} individuals", fontsize="small"
     )

@@ -26,7 +26,7 @@ def scatter_predictors(
     mark_nonlinear: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw each gene's Spearman correlation under two predictors, with the quadrants counted.
+    """Draw each gene's correlation under two predictors, with the quadrants counted.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def scatter_predictors(
     Returns
     -------
     matplotlib.axes.Axes
-        Both axes run over Spearman's rho (no unit). Above `MANY_POINTS` genes, hexagons coloured by
+        Both axes run over Spearman's rho or Pearson's r (no unit). Above `MANY_POINTS` genes, hexagons coloured by
         number of genes. A note counts genes undefined under either predictor. Quadrants are counted from
         ``direction``, so they agree with the concordance table.
 
@@ -80,8 +80,8 @@ def scatter_predictors(
     else:
         _scatter_genes(ax, shown, evaluation.strata if mark_nonlinear else None)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-    ax.set_xlabel(f"Spearman ρ, {plain(predictor_a)}")
-    ax.set_ylabel(f"Spearman ρ, {plain(predictor_b)}")
+    ax.set_xlabel(f"{evaluation.measure_name}, {plain(predictor_a)}")
+    ax.set_ylabel(f"{evaluation.measure_name}, {plain(predictor_b)}")
     _count_quadrants(ax, shown)
     ax.set_title(
         f"{len(shown):,} gene{'s' * (len(shown) != 1)} defined under both\n{note}".strip(), fontsize="small", loc="left"
@@ -96,7 +96,7 @@ def _pair(table: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     for side, name in (("a", a), ("b", b)):
         rows = table[names == name]
         rows = rows.set_index(pairs_of(rows))
-        sides[side] = pd.to_numeric(rows["spearman"]).astype("float64")
+        sides[side] = pd.to_numeric(rows["correlation"]).astype("float64")
         sides[f"direction_{side}"] = rows["direction"].astype("Float64").fillna(0.0).astype("float64")
     return pd.concat(sides, axis=1)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def strata_comparison(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
-    """Draw each predictor's mean Spearman correlation in each stratum of genes.
+    """Draw each predictor's mean correlation with expression in each stratum of genes.
 
     Parameters
     ----------
@@ -41,16 +41,16 @@ def strata_comparison(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes
     Returns
     -------
     matplotlib.axes.Axes
-        One group per stratum, one point per predictor: the mean over genes of Spearman's rho (no unit) with its
-        block-jackknife interval. Naive results (the stratum was defined with this predictor) are hollow on a hatched
-        background and named in the legend. All other results on the same individuals are biased in the same direction,
-        and less; the axis label states this.
+        One group per stratum, one point per predictor: the mean over genes of Spearman's rho or Pearson's r (no unit)
+        with its block-jackknife interval. Naive results (the stratum was defined with this predictor) are hollow on a
+        hatched background and named in the legend. All other results on the same individuals are biased in the same
+        direction, and less; the axis label states this.
     """
     table = evaluation.summary
     names = predictor_names(table, None)
     table = table[table["stratum"].astype(str) != ALL].reset_index(drop=True)
     ax = axes_or_new(ax, (7.6, 4.2))
-    mean = numbers(table, "mean_spearman")
+    mean = numbers(table, "mean_correlation")
     if not np.isfinite(mean).any():
         return say(ax, "No stratum has a gene with a defined correlation.")
     low, high, genes = (numbers(table, name) for name in ("mean_low", "mean_high", "n_genes"))
@@ -79,6 +79,6 @@ def strata_comparison(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes
     ax.set_xlim(-0.6, len(strata) - 0.4)
     same = bool((table["assignment"] == "same individuals").any())
     ax.set_xlabel("stratum of genes" + (", defined on the same individuals" if same or naive.any() else ""))
-    ax.set_ylabel("mean Spearman ρ over genes")
+    ax.set_ylabel(f"mean {evaluation.measure_name} over genes")
     despine(ax)
     return ax

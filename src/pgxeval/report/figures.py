@@ -29,7 +29,7 @@ def _distribution(evaluation: Evaluation) -> str:
     rows = of_stratum(evaluation.summary, ALL)
     medians = [
         f"{name} {correlation(median)}"
-        for name, median in zip(rows["predictor"], numbers(rows, "median_spearman"), strict=True)
+        for name, median in zip(rows["predictor"], numbers(rows, "median_correlation"), strict=True)
     ]
     return figure(
         plots.correlation_distribution(evaluation),
@@ -97,7 +97,9 @@ def _strata(evaluation: Evaluation) -> str:
         return ""
     means = [
         f"{name} in {stratum} {correlation(mean)}"
-        for name, stratum, mean in zip(rows["predictor"], rows["stratum"], numbers(rows, "mean_spearman"), strict=True)
+        for name, stratum, mean in zip(
+            rows["predictor"], rows["stratum"], numbers(rows, "mean_correlation"), strict=True
+        )
     ]
     return figure(
         plots.strata_comparison(evaluation),

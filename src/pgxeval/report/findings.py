@@ -48,9 +48,9 @@ def findings(evaluation: Evaluation) -> list[str]:
         excludes no difference.
     """
     summary = of_stratum(evaluation.summary, ALL)
-    if summary.empty or summary["mean_spearman"].isna().all():
+    if summary.empty or summary["mean_correlation"].isna().all():
         return ["No predictor has a gene with a defined correlation, so nothing can be said about any of them."]
-    order = _records(summary.sort_values("mean_spearman_undefined_as_0", ascending=False, kind="stable"))
+    order = _records(summary.sort_values("mean_correlation_undefined_as_0", ascending=False, kind="stable"))
     statements = [_ranking(evaluation, order), _directions(evaluation, order)]
     if len(order) > 1:
         statements += [_odds_ratio(evaluation, order), attenuation(evaluation)]
@@ -125,7 +125,7 @@ def _ranking(evaluation: Evaluation, order: list[Row]) -> str:
     best = order[0]
     called, level = interval_words(evaluation), level_words(evaluation)
     bounds = correlation_interval(best["mean_low"], best["mean_high"])
-    mean = correlation(best["mean_spearman"]) + (f" ({called} {bounds})" if bounds != UNDEFINED else "")
+    mean = correlation(best["mean_correlation"]) + (f" ({called} {bounds})" if bounds != UNDEFINED else "")
     significant = _significant(best, level)
     if len(order) == 1:
         return (
@@ -136,7 +136,7 @@ def _ranking(evaluation: Evaluation, order: list[Row]) -> str:
     words = (
         f"`{best['predictor']}` has the highest mean Spearman correlation of {counted(len(order), 'predictor')}: "
         f"{mean} over {_defined(best)}{significant}; next is `{second['predictor']}` with "
-        f"{correlation(second['mean_spearman'])} over {_defined(second)}{_significant(second, level)}."
+        f"{correlation(second['mean_correlation'])} over {_defined(second)}{_significant(second, level)}."
     )
     found = pair_row(evaluation.comparison, best["predictor"], second["predictor"])
     if found is None or is_undefined(found[0]["mean_difference_low"]):

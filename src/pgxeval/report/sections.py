@@ -231,13 +231,13 @@ def _correlation_columns(rows: pd.DataFrame, called: str) -> list[Column]:
     return [
         Column(
             title=f"Mean rho\n({called})",
-            cells=cells(rows, correlation_with_interval, "mean_spearman", "mean_low", "mean_high"),
+            cells=cells(rows, correlation_with_interval, "mean_correlation", "mean_low", "mean_high"),
         ),
-        Column(title="Median rho", cells=cells(rows, correlation, "median_spearman")),
-        Column(title="Mean rho,\nundefined as 0", cells=cells(rows, correlation, "mean_spearman_undefined_as_0")),
+        Column(title="Median rho", cells=cells(rows, correlation, "median_correlation")),
+        Column(title="Mean rho,\nundefined as 0", cells=cells(rows, correlation, "mean_correlation_undefined_as_0")),
         Column(
             title="The same on permuted expression",
-            cells=cells(rows, correlation, "reference_mean_spearman_undefined_as_0"),
+            cells=cells(rows, correlation, "reference_mean_correlation_undefined_as_0"),
         ),
     ]
 
@@ -404,7 +404,7 @@ def genes(evaluation: Evaluation, options: Options) -> str:
         own = rows[rows["predictor"].astype(str) == name].set_index("gene_id").reindex(shown)
         columns += [
             Column(
-                title=f"`{name}`\nrho", cells=cells(own, correlation_with_interval, "spearman", "ci_low", "ci_high")
+                title=f"`{name}`\nrho", cells=cells(own, correlation_with_interval, "correlation", "ci_low", "ci_high")
             ),
             Column(title="q", cells=cells(own, probability, "q_value")),
         ]
@@ -427,7 +427,7 @@ def genes_by_q(rows: pd.DataFrame) -> list[str]:
     """Return all genes, those with the smallest q-value under any predictor first."""
     ranked = pd.DataFrame({"gene": rows["gene_id"].astype(str)})
     ranked["q"] = rows["q_value"].fillna(math.inf)
-    ranked["rho"] = -rows["spearman"].abs().fillna(0.0)
+    ranked["rho"] = -rows["correlation"].abs().fillna(0.0)
     return list(ranked.sort_values(["q", "rho", "gene"], kind="stable")["gene"].drop_duplicates())
 
 
