@@ -11,7 +11,7 @@ import pandas as pd
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.concordance import ODDS_RATIO_KINDS, OddsRatioKind
 from pgxeval.evaluation.orientation import above_one
-from pgxeval.evaluation.settings import MEASURE_SYMBOLS, measure_of
+from pgxeval.evaluation.settings import MEASURE_SYMBOLS, Measure, measure_of
 from pgxeval.evaluation.strata import ALL
 from pgxeval.names import known_names
 from pgxeval.view import Column, TableView, cells
@@ -147,8 +147,8 @@ def summary_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
         ),
         legend=(
             f"genes: with a defined correlation, of all; {_interval(evaluation)}",
-            "permuted: the same statistic on permuted expression, the reference of the mean and of right; difference: right "
-            "less permuted, in percentage points",
+            "permuted: the same statistic on permuted expression, the reference of the mean and of right; difference: "
+            "right less permuted, in percentage points",
             f"q < {level}: genes with a significant correlation, in brackets those of them in the wrong direction",
             *_read_as(table),
             *_no_reference(table),
@@ -168,6 +168,7 @@ def genes_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequenc
     how = [_inference(value) for value in shown["inference"]]
     meanings = {code: words for code, words in INFERENCE.values() if code in how}
     tissue = [Column(title="tissue", cells=cells(shown, str, "tissue"), numeric=False)] if "tissue" in shown else []
+    other: Measure = "pearson" if measure_of(evaluation.settings) == "spearman" else "spearman"
     return TableView(
         title="Genes and predictors, the smallest q first",
         columns=(
@@ -178,7 +179,7 @@ def genes_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequenc
             Column(
                 title=_symbol(evaluation), cells=cells(shown, _correlation_interval, "correlation", "ci_low", "ci_high")
             ),
-            Column(title="Pearson r", cells=cells(shown, correlation, "pearson")),
+            Column(title=f"{other.capitalize()} {MEASURE_SYMBOLS[other]}", cells=cells(shown, correlation, other)),
             Column(title="p", cells=cells(shown, probability, "p_value")),
             Column(title="q", cells=cells(shown, probability, "q_value")),
             Column(title="test", cells=how, numeric=False),
@@ -318,8 +319,8 @@ def strata_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequen
             Column(title="why", cells=reasons.cells, numeric=False),
         ),
         legend=(
-            "gain: correlation of the random forest less that of the elastic net, an undefined one counting as 0; q gain: "
-            "one-sided, against the gain on permuted expression",
+            "gain: correlation of the random forest less that of the elastic net, an undefined one counting as 0; "
+            "q gain: one-sided, against the gain on permuted expression",
             *reasons.legend("why"),
             _rest("strata", table, shown),
         ),
