@@ -51,6 +51,7 @@ PUBLIC = [
     "attribute",
     "available_predictors",
     "make_predictor",
+    "plan",
     "power",
     "predict_cohort",
     "simulate_cohort",

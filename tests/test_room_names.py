@@ -120,10 +120,12 @@ NAMES = {
         "CrossFit",
         "CrossFitter",
         "PredictionStore",
+        "RunPlan",
         "StoredPredictions",
         "StoredRun",
         "begin_worker",
         "default_replicates",
+        "plan",
         "predict_cohort",
     ],
     "predictors": [

@@ -23,7 +23,7 @@ from pgxeval.errors import (
 )
 from pgxeval.evaluation import Evaluation, EvaluationSettings, Evaluator, PowerSettings, power
 from pgxeval.genome import Gene, Interval, PersonalGenome, ReferenceGenome, VariantFilter
-from pgxeval.prediction import predict_cohort
+from pgxeval.prediction import plan, predict_cohort
 from pgxeval.predictors import (
     AlphaGenomePredictor,
     CisVariants,
@@ -90,6 +90,7 @@ __all__ = [
     "attribute",
     "available_predictors",
     "make_predictor",
+    "plan",
     "power",
     "predict_cohort",
     "simulate_cohort",

@@ -1,6 +1,7 @@
 """From a cohort and predictors to the predictions table."""
 
 from pgxeval.prediction.crossfit import CrossFit, CrossFitter
+from pgxeval.prediction.plan import RunPlan, plan
 from pgxeval.prediction.replicates import default_replicates
 from pgxeval.prediction.run import predict_cohort
 from pgxeval.prediction.store import PredictionStore
@@ -12,10 +13,12 @@ __all__ = [
     "CrossFit",
     "CrossFitter",
     "PredictionStore",
+    "RunPlan",
     "StoredPredictions",
     "StoredRun",
     "begin_worker",
     "default_replicates",
+    "plan",
     "predict_cohort",
 ]
 

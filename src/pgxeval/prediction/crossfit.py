@@ -13,7 +13,7 @@ import pandas as pd
 
 from pgxeval.cohort.covariates import covariate_basis
 from pgxeval.errors import PgxevalError, TableError
-from pgxeval.prediction.steps import Steps
+from pgxeval.prediction.steps import CountsSteps
 from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, Predictor, TrainablePredictor
 from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow
 from pgxeval.predictors.trained.training import FitsTrainingSet, TrainingGenotypes, TrainingSet
@@ -143,7 +143,7 @@ class CrossFitter:
     strata: tuple[str, ...] | None = None
 
     def run(
-        self, gene: Gene, expression: npt.NDArray[np.float64], replicates: int, steps: Steps | None = None
+        self, gene: Gene, expression: npt.NDArray[np.float64], replicates: int, steps: CountsSteps | None = None
     ) -> list[CrossFit]:
         """Cross-fit one gene: the observed pairing and each permuted replicate.
 

@@ -6,8 +6,17 @@ import contextlib
 import os
 import tempfile
 from pathlib import Path
+from typing import Protocol
 
 import attrs
+
+
+class CountsSteps(Protocol):
+    """Is informed of each fold and replicate of cross-fitting."""
+
+    def add(self, number: int = 1) -> None:
+        """Count completed steps."""
+        ...
 
 
 @attrs.frozen(kw_only=True)

@@ -1,0 +1,146 @@
+"""What a plan promises is what the run takes."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.prediction.cheap import Cheap, cheap_cohort
+from tests.predictors import toy_models
+
+from pgxeval.cohort.cohort import Cohort
+from pgxeval.errors import SettingError, UnknownNameError
+from pgxeval.prediction.plan import RunPlan, plan
+from pgxeval.prediction.run import predict_cohort
+from pgxeval.prediction.timing import FitTimes, _line
+from pgxeval.predictors.protocol import Prediction
+from pgxeval.predictors.sequence import ExonMask, SequencePredictor
+
+FIT_SECONDS = 0.02
+
+
+class Ready:
+    """Needs no training."""
+
+    name = "ready"
+
+    def predict(self, gene, genome, individuals) -> Prediction:
+        return Prediction(values=np.zeros(len(individuals)))
+
+
+def _row(made: RunPlan, name: str) -> dict:
+    return made.predictors.set_index("predictor").loc[name].to_dict()
+
+
+@pytest.mark.parametrize(
+    ("settings", "fits"),
+    [
+        ({"replicates": 2}, 12 * 3 * 3),
+        ({"replicates": 2, "genes": slice(0, 4)}, 4 * 3 * 3),
+        ({"method": "prequential"}, 12 * 2),
+    ],
+)
+def test_time_of_trained_predictors_follows_from_the_first_fits(settings: dict, fits: int) -> None:
+    cohort, predictor = cheap_cohort(n_genes=12, n_individuals=30), Cheap(seconds=FIT_SECONDS)
+    made = plan(cohort, [predictor], folds=3, workers=1, **settings)
+    row = _row(made, "cheap")
+    assert row["fits"] == fits
+    # sleeping takes at least that long, and not much longer even on a busy machine
+    assert fits * FIT_SECONDS * 0.95 < made.seconds < fits * FIT_SECONDS * 2
+    two = plan(cohort, [predictor], folds=3, workers=2, **settings)
+    assert two.seconds == pytest.approx(made.seconds / 2, rel=0.4)
+
+
+def test_fits_are_those_that_the_run_makes(tmp_path: Path) -> None:
+    cohort = cheap_cohort(n_genes=4, n_individuals=30)
+    made = plan(cohort, [Cheap(), Ready()], folds=3, replicates=2, timed_genes=0)
+    predict_cohort(cohort, [Cheap(calls=tmp_path), Ready()], folds=3, replicates=2, workers=1, progress=False)
+    assert _row(made, "cheap")["fits"] == sum(len(path.read_bytes()) for path in tmp_path.iterdir())
+    assert np.isnan(made.seconds)
+    assert _row(made, "cheap")["basis"] == "not timed"
+
+
+def test_size_of_the_predictions(tmp_path: Path) -> None:
+    cohort = cheap_cohort(n_genes=40, n_individuals=200)
+    asked = {"folds": 3, "replicates": 4, "workers": 1}
+    made = plan(cohort, [Cheap()], timed_genes=0, **asked)
+    table = predict_cohort(cohort, [Cheap()], progress=False, **asked).table
+    in_table = int(table.memory_usage(index=False, deep=False).sum())
+    assert in_table < made.predictors["memory_bytes"].sum() < 2 * in_table  # with the results it is made from
+    predict_cohort(cohort, [Cheap()], progress=False, store=tmp_path, **asked)
+    on_disk = sum(path.stat().st_size for path in tmp_path.rglob("*.parquet"))
+    assert on_disk / 2 < made.disk_bytes < 2 * on_disk
+
+
+@pytest.fixture(scope="module")
+def toy_cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
+    small = toy_models.random_genome(tmp_path_factory.mktemp("genome"), seed=21, n_individuals=12, every_bp=60)
+    genes = (toy_models.gene_at(800, gene_id="a"), toy_models.gene_at(1_500, gene_id="b"))
+    expression = np.random.default_rng(0).normal(size=(2, 12))
+    return Cohort(genome=small.genome, genes=genes, expression=expression, individuals=small.individuals)
+
+
+def test_passes_of_a_sequence_model_are_those_of_its_plan_and_a_batch_is_timed(toy_cohort: Cohort) -> None:
+    predictor = SequencePredictor(toy_models.ToyModel(), ExonMask(), tracks=[0], batch_size=4)
+    made = plan(toy_cohort, [predictor, Ready()], workers=1)
+    row = _row(made, predictor.name)
+    assert row["passes"] == predictor.plan(toy_cohort, progress=False).calls > 0
+    assert row["basis"] == "one batch timed"
+    assert made.seconds > 0
+    assert len(predictor.model.seen) == 8  # two batches, and no sequence of the cohort among them
+    assert {bytes(sequence) for sequence in predictor.model.seen} == {b"A" * predictor.context_length}
+
+
+def test_a_remote_model_is_never_called(toy_cohort: Cohort) -> None:
+    predictor = SequencePredictor(
+        toy_models.ToyModel(), ExonMask(), tracks=[0], batch_size=4, remote=True, allow_remote=True
+    )
+    made = plan(toy_cohort, [predictor], workers=1)
+    assert _row(made, predictor.name)["basis"] == "the quota is unknown"
+    assert np.isnan(made.seconds)
+    assert predictor.model.seen == []
+
+
+def test_scores_in_the_cache_cost_nothing(toy_cohort: Cohort, tmp_path: Path) -> None:
+    predictor = SequencePredictor(toy_models.ToyModel(), ExonMask(), tracks=[0], score_cache=tmp_path)
+    predict_cohort(toy_cohort, [predictor], progress=False, workers=1)
+    row = _row(plan(toy_cohort, [predictor], workers=1), predictor.name)
+    assert (row["passes"], row["seconds"], row["basis"]) == (0, 0.0, "all scores are in the cache")
+    assert row["cached"] > 0
+
+
+def test_a_plan_reads_like_a_table_and_hides_nothing() -> None:
+    made = plan(cheap_cohort(n_genes=4), [Cheap(name="<b>"), Ready()], folds=3, replicates=1, workers=2)
+    text = repr(made)
+    assert text.startswith("4 genes x 12 individuals: <b>, ready; 3 folds, 1 permuted replicate;")
+    assert "on 2 workers" in text
+    assert html.escape("<b>") in made._repr_html_()
+    assert "<b>" not in made._repr_html_()
+    assert made.memory_bytes > 2 * made.worker_bytes > 50e6
+
+
+def test_a_predictor_that_fails_is_named_and_the_others_are_planned() -> None:
+    cohort = cheap_cohort(n_genes=4)
+    made = plan(cohort, [Cheap(name="bad", die_at=cohort.gene_ids), Ready()], folds=3, workers=1)
+    assert _row(made, "bad")["basis"].startswith("failed: predictor 'bad' failed at gene")
+    assert np.isnan(_row(made, "bad")["seconds"])
+    assert np.isfinite(_row(made, "ready")["seconds"])
+
+
+def test_arguments_are_checked_as_those_of_a_run() -> None:
+    cohort = cheap_cohort()
+    with pytest.raises(UnknownNameError, match="near: elastic_net"):
+        plan(cohort, ["elastic_ne"])
+    with pytest.raises(SettingError, match="timed_genes must be a whole number, 0 or more, got -1"):
+        plan(cohort, [Cheap()], timed_genes=-1)
+
+
+def test_time_grows_with_variants_and_is_never_negative() -> None:
+    assert _line(np.array([100.0, 200.0]), np.array([1.0, 1.5])) == pytest.approx((0.5, 0.005))
+    assert _line(np.array([100.0, 200.0]), np.array([1.0, 0.5])) == pytest.approx((0.75, 0.0))
+    assert _line(np.array([100.0, 200.0]), np.array([0.1, 0.5])) == pytest.approx((0.0, 0.0022))
+    assert _line(np.array([0.0]), np.array([0.4])) == (0.4, 0.0)
+    times = FitTimes(reading=1.0, first=(0.0, 0.001), repeated=(0.1, 0.0), n_variants=2_000, n_genes=2)
+    assert times.per_gene(folds=5, replicates=2) == pytest.approx(1 + 5 * (2 + 2 * 0.1))
