@@ -242,7 +242,7 @@ class Evaluation:
         Parameters
         ----------
         table
-            Name of a table: summary, per_gene, concordance, comparison, strata or exclusions.
+            Name of a table: summary, per_gene, concordance, true_directions, comparison, strata or exclusions.
         rows
             Largest number of rows shown.
         genes

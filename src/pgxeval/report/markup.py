@@ -1,4 +1,7 @@
-"""Pieces of an HTML page: all text that comes from data is escaped here, and only here."""
+"""Pieces of an HTML page: all text that comes from data is escaped here, and only here.
+
+Figures and tables are numbered when the page is put together (`pgxeval.report.page.page`).
+"""
 
 from __future__ import annotations
 
@@ -6,45 +9,27 @@ import base64
 import io
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
-from importlib import resources
-from string import Template
 from typing import TYPE_CHECKING, Any, cast
 
-import attrs
+from pgxeval.view import Column, TableView
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+FIGURE_NUMBER, TABLE_NUMBER = "\x00figure\x00", "\x00table\x00"
+"""Stand for the number of a figure or a table; no escaped text contains them."""
 
-def _strings(cells: Iterable[str]) -> tuple[str, ...]:
-    return tuple(cells)
-
-
-@attrs.frozen(kw_only=True)
-class Column:
-    """A column of an HTML table.
-
-    Parameters
-    ----------
-    title
-        Heading, plain text.
-    cells
-        Plain text, one per row; line breaks are kept.
-    numeric
-        Whether the cells are numbers: aligned to the right and kept on one line.
-    """
-
-    title: str
-    cells: tuple[str, ...] = attrs.field(converter=_strings)
-    numeric: bool = True
+LONG = 25
+"""A table with more rows scrolls on the screen."""
 
 
 def text(value: Any) -> str:
     """Escape plain text for HTML, quotes included; ``5 %`` and ``q < 0.05`` stay on one line."""
-    return escape(str(value), quote=True).replace(" %", "&nbsp;%").replace(" &lt; ", "&nbsp;&lt;&nbsp;")
+    escaped = escape(str(value).replace("\x00", "\ufffd"), quote=True)
+    return escaped.replace(" %", "&nbsp;%").replace(" &lt; ", "&nbsp;&lt;&nbsp;")
 
 
 def paragraph(words: str, kind: str | None = None) -> str:
@@ -68,8 +53,43 @@ def warning(words: str) -> str:
     return f'<div class="warning" role="note"><strong>Caution.</strong> {inline(words)}</div>'
 
 
-def table(columns: Sequence[Column], caption: str) -> str:
-    """Return an HTML table; the cells of the first column head their rows."""
+def finding(question: str, value: str, sentence: str, more: str) -> str:
+    """Return the answer to one question: one number, one sentence, and details on demand."""
+    return (
+        f'<article class="finding"><h3>{inline(question)}</h3><p class="value">{text(value)}</p>'
+        f"<p>{inline(sentence)}</p>{details('Details', paragraph(more)) if more else ''}</article>"
+    )
+
+
+def details(summary: str, body: str) -> str:
+    """Return HTML that is shown on demand."""
+    return f"<details><summary>{inline(summary)}</summary>{body}</details>"
+
+
+def pair(*pieces: str) -> str:
+    """Return HTML pieces next to each other where the page is wide enough."""
+    return f'<div class="pair">{"".join(pieces)}</div>'
+
+
+def copyable(words: str) -> str:
+    """Return plain text that can be copied as a whole."""
+    return f'<div class="copyable"><p class="text">{text(words)}</p></div>'
+
+
+def table(columns: Sequence[Column], caption: str, *, legend: Sequence[str] = (), name: str | None = None) -> str:
+    """Return a numbered HTML table; the cells of the first column head their rows.
+
+    Parameters
+    ----------
+    columns
+        Columns, of the same number of cells.
+    caption
+        One line above the table.
+    legend
+        Lines below the table.
+    name
+        Name of the file in which readers save the table; with a name, the table can be sorted, filtered and downloaded.
+    """
     heads = "".join(f'<th scope="col"{_align(column)}>{_head(column.title)}</th>' for column in columns)
     rows = []
     for cells in zip(*(column.cells for column in columns), strict=True):
@@ -78,14 +98,20 @@ def table(columns: Sequence[Column], caption: str) -> str:
             f"<td{_align(column)}>{_cell(cell)}</td>" for column, cell in zip(columns[1:], cells[1:], strict=True)
         )
         rows.append(f"<tr>{first}{rest}</tr>")
+    kind = "table" + (" sortable" if name else "") + (" long" if len(rows) > LONG else "")
+    attribute = f' data-name="{text(name)}"' if name else ""
+    label = f'<p class="caption"><span class="label">Table {TABLE_NUMBER}.</span> {inline(caption)}</p>'
+    below = "".join(f"<p>{inline(line)}</p>" for line in legend)
     return (
-        f'<div class="scroll"><table>{_caption(caption)}'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f'<div class="{kind}"{attribute}>{label}<div class="scroll"><table>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></div>"
+        + (f'<div class="legend">{below}</div>' if below else "")
     )
 
 
-def _caption(words: str) -> str:
-    return f"<caption>{inline(words)}</caption>" if words else ""
+def view(shown: TableView, *, caption: str | None = None, name: str | None = None) -> str:
+    """Return a table for reading as HTML, with its legend."""
+    return table(shown.columns, caption or shown.title, legend=shown.legend, name=name)
 
 
 def _head(words: str) -> str:
@@ -105,14 +131,27 @@ def terms(entries: Sequence[tuple[str, str]]) -> str:
     return "<dl>" + "".join(f"<dt>{text(term)}</dt><dd>{inline(words)}</dd>" for term, words in entries) + "</dl>"
 
 
-def figure(ax: Axes, alt: str, caption: str) -> str:
-    """Return the figure of `ax` as an inline SVG image with its alternative text and caption."""
+def figure(ax: Axes, *, alt: str, caption: str, title: str = "") -> str:
+    """Return the figure of `ax` as a numbered inline SVG image.
+
+    Parameters
+    ----------
+    ax
+        Its whole figure is shown.
+    alt
+        What it shows to someone who cannot see it, made from the numbers.
+    caption
+        How to read it.
+    title
+        What the figure shows, in a few words.
+    """
     drawn = cast("Figure", ax.figure)
     data = base64.b64encode(_svg(drawn).encode()).decode()
     width, height = (round(96 * float(inches)) for inches in drawn.get_size_inches())
     return (
         f'<figure><img width="{width}" height="{height}" alt="{text(alt)}" src="data:image/svg+xml;base64,{data}">'
-        f"<figcaption>{inline(caption)}</figcaption></figure>"
+        f'<figcaption><span class="label">Figure {FIGURE_NUMBER}.{" " if title else ""}{inline(title)}</span> {inline(caption)}'
+        "</figcaption></figure>"
     )
 
 
@@ -132,27 +171,3 @@ def _svg(drawn: Figure) -> str:
         lambda match: match[1] + names.get(match[2], match[2]),
         drawing,
     )
-
-
-def page(title: str, subtitle: str, sections: Sequence[tuple[str, str, str]], footer: str) -> str:
-    """Return the whole page from (anchor, heading, HTML) sections; the first one precedes the table of contents."""
-    links = "".join(f'<li><a href="#{anchor}">{text(heading)}</a></li>' for anchor, heading, _ in sections)
-    bodies = "".join(
-        f'<section id="{anchor}"{_kind(anchor)} aria-labelledby="{anchor}-h">'
-        f'<h2 id="{anchor}-h">{text(heading)}</h2>{body}</section>'
-        for anchor, heading, body in sections
-    )
-    room = resources.files("pgxeval.report")
-    skeleton = Template((room / "page.html").read_text(encoding="utf-8"))
-    return skeleton.substitute(
-        title=text(title),
-        subtitle=inline(subtitle),
-        style=(room / "page.css").read_text(encoding="utf-8"),
-        links=links,
-        sections=bodies,
-        footer=inline(footer),
-    )
-
-
-def _kind(anchor: str) -> str:
-    return ' class="answer"' if anchor == "answer" else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -15,7 +15,8 @@ from pgxeval.evaluation.strata import ALL
 from pgxeval.plots.drawing import gene_label, in_order, of_stratum
 from pgxeval.report import texts
 from pgxeval.report.findings import attenuation, cautions, findings, interval_words, level_words
-from pgxeval.report.markup import Column, bullets, paragraph, table, terms, warning
+from pgxeval.report.markup import bullets, paragraph, table, terms, warning
+from pgxeval.view import Column, cells
 from pgxeval.wording import (
     UNDEFINED,
     correlation,
@@ -46,12 +47,6 @@ class Options:
 
     show_individuals_of: tuple[str, ...] = ()
     max_genes: int = 50
-
-
-def cells(frame: pd.DataFrame, write: Callable[..., str], *columns: str) -> list[str]:
-    """Write one cell per row from the values of `columns`."""
-    values = [frame[name].tolist() for name in columns]
-    return [write(*row) for row in zip(*values, strict=True)]
 
 
 def with_interval(value: Any, low: Any, high: Any) -> str:

@@ -9,14 +9,14 @@ from pathlib import Path
 import attrs
 import pandas as pd
 
-from pgxeval.errors import InputFileError, SettingError, UnknownNameError
+from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.names import known_names
 from pgxeval.plots.drawing import pairs_of
 from pgxeval.provenance import __version__
 from pgxeval.report import sections as section
 from pgxeval.report.figures import figures
-from pgxeval.report.markup import page
+from pgxeval.report.page import Section, page, write_page
 from pgxeval.wording import counted, listed
 
 Content = str | pd.DataFrame | Sequence[str | pd.DataFrame]
@@ -50,7 +50,7 @@ def write_report(
     show_individuals_of: bool | Sequence[str] = False,
     max_genes: int = 50,
 ) -> Path:
-    """Write an evaluation as one HTML page that needs no network, no script and no other file.
+    """Write an evaluation as one HTML page that needs no network and no other file.
 
     Parameters
     ----------
@@ -102,13 +102,17 @@ def write_report(
     place = asked.index("summary") + 1 if "summary" in asked else len(bodies)
     bodies[place:place] = own
     names = [f"`{name}`" for name in dict.fromkeys(evaluation.summary["predictor"].astype(str))]
+    appendix = ("settings", "methods", "glossary")
     html = page(
         title=title or "Which predictor reads these personal genomes?",
         subtitle=f"{counted(len(names), 'predictor')} of gene expression, judged on individuals: {listed(names)}",
-        sections=bodies,
+        sections=[
+            Section(anchor=anchor, heading=heading, body=body, appendix=anchor in appendix)
+            for anchor, heading, body in bodies
+        ],
         footer=f"Written by pgxeval {__version__}. {_PRIVACY[bool(options.show_individuals_of)]}",
     )
-    return _write(Path(path), html)
+    return write_page(path, html)
 
 
 def _by_pair(evaluation: Evaluation) -> Evaluation:
@@ -141,17 +145,3 @@ def _genes_to_show(evaluation: Evaluation, genes: bool | Sequence[str]) -> tuple
             f"it has {known_names(known, 5)}"
         )
     return names
-
-
-def _write(path: Path, html: str) -> Path:
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise InputFileError(
-            f"the report cannot be written to {path}: {error.strerror or error}; name a file in a folder that exists"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
