@@ -148,10 +148,10 @@ def figure(ax: Axes, *, alt: str, caption: str, title: str = "") -> str:
     drawn = cast("Figure", ax.figure)
     data = base64.b64encode(_svg(drawn).encode()).decode()
     width, height = (round(96 * float(inches)) for inches in drawn.get_size_inches())
+    label = f"Figure {FIGURE_NUMBER}.{' ' if title else ''}{inline(title)}"
     return (
         f'<figure><img width="{width}" height="{height}" alt="{text(alt)}" src="data:image/svg+xml;base64,{data}">'
-        f'<figcaption><span class="label">Figure {FIGURE_NUMBER}.{" " if title else ""}{inline(title)}</span> {inline(caption)}'
-        "</figcaption></figure>"
+        f'<figcaption><span class="label">{label}</span> {inline(caption)}</figcaption></figure>'
     )
 
 

@@ -1,4 +1,4 @@
-"""The page: sections, a table of contents, numbered figures and tables, and a script whose digest is the only one allowed."""
+"""The page: sections, a table of contents, numbered figures and tables, and the only script that its policy allows."""
 
 from __future__ import annotations
 
