@@ -2,9 +2,11 @@
 
 from pgxeval.evaluation.across_genes import across_genes
 from pgxeval.evaluation.concordance import OddsRatio, PairedTable, Share
+from pgxeval.evaluation.direction_curve import direction_curve
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.gene_comparison import compare_genes, flips
+from pgxeval.evaluation.gene_sets import GeneSets, gene_sets, genes_selected_by
 from pgxeval.evaluation.heritability import heritability, share_of_ceiling, spearman_ceiling
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.mechanism import Agreement, MechanismSettings, compare_effects
@@ -21,6 +23,7 @@ __all__ = [
     "Evaluation",
     "EvaluationSettings",
     "Evaluator",
+    "GeneSets",
     "MeasuredExpression",
     "MechanismSettings",
     "Nonadditivity",
@@ -35,10 +38,13 @@ __all__ = [
     "across_genes",
     "compare_effects",
     "compare_genes",
+    "direction_curve",
     "evaluate_tissues",
     "flips",
     "gain_of",
     "gain_test",
+    "gene_sets",
+    "genes_selected_by",
     "heritability",
     "nonadditivity",
     "power",

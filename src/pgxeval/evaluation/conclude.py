@@ -12,6 +12,7 @@ from pgxeval.errors import PgxevalWarning
 from pgxeval.evaluation.blocks import assign_blocks, default_block_bp
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.exclusions import exclusions_table
+from pgxeval.evaluation.gene_sets import GeneSets, gene_sets
 from pgxeval.evaluation.judged_genes import JudgedGenes
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.settings import EvaluationSettings
@@ -29,7 +30,7 @@ def conclude(
     result: JudgedGenes,
     settings: EvaluationSettings,
     *,
-    strata: pd.DataFrame | None = None,
+    strata: GeneSets | None = None,
     target: MeasuredExpression | None = None,
     predictions: Predictions | BatchedPredictions | None = None,
 ) -> Evaluation:
@@ -42,10 +43,12 @@ def conclude(
     settings
         How they were judged.
     strata
-        Columns gene_id and stratum, from other individuals; None defines strata by elastic net and random forest.
+        Gene sets from other individuals (`pgxeval.evaluation.gene_sets`); None defines strata by elastic net and
+        random forest.
     target, predictions
         What was judged against what, for `Evaluation.observed_predicted`.
     """
+    strata = None if strata is None else gene_sets(strata)
     names = {"elastic_net": settings.elastic_net, "random_forest": settings.random_forest}
     by_stratum = strata_table(result.judged, result.gene_ids, strata, **names, level=settings.level)
     block_bp = settings.block_bp
@@ -60,7 +63,8 @@ def conclude(
         margin=settings.margin,
     )
     definers = frozenset(names.values()) if strata is None else frozenset()
-    named_strata = strata_of(by_stratum, definers)
+    trained = frozenset(one.predictor for one in result.judged if one.kind != "zero-shot")
+    named_strata = strata_of(by_stratum, definers, strata, trained)
     summary, concordance, comparison = summariser.tables(named_strata)
     _warn_of_few_blocks(summary)
     per_gene = pd.concat([one.per_gene(result.gene_ids) for one in result.judged], ignore_index=True)

@@ -13,6 +13,7 @@ from pgxeval.cohort.expression import Expression
 from pgxeval.errors import SettingError, TableError
 from pgxeval.evaluation.conclude import conclude
 from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.gene_sets import GeneSets
 from pgxeval.evaluation.judged_genes import judge_genes
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.settings import EvaluationSettings
@@ -89,7 +90,7 @@ class Evaluator:
         predictions: PredictionsSource,
         *,
         settings: EvaluationSettings = _DEFAULTS,
-        strata: pd.DataFrame | None = None,
+        strata: GeneSets | None = None,
         unknown_genes: Literal["error", "drop"] = "error",
     ) -> Evaluation:
         """Judge a predictions table.
@@ -104,11 +105,12 @@ class Evaluator:
         settings
             How predictions are judged: `pgxeval.EvaluationSettings`.
         strata
-            Columns gene_id and stratum, from other individuals, such as the `strata` table of the other half of a
-            cohort (`Cohort.halves`, with `predict_cohort` run in each half). Results in them are labelled
-            independent. None defines strata by elastic net and random forest of this table, if it has both with
-            permuted replicates; results in them are labelled naive (these two predictors) or same individuals (all
-            others).
+            Gene sets from other individuals: a list of genes, a mapping from names to genes, or a table with the
+            columns gene_id and stratum (`pgxeval.evaluation.gene_sets`; a gene may be in several), such as the
+            `strata` table of the other half of a cohort (`Cohort.halves`, with `predict_cohort` run in each half).
+            Results in them are labelled independent. None defines strata by elastic net and random forest of this
+            table, if it has both with permuted replicates; results in them are labelled naive (these two predictors)
+            or same individuals (all others).
         unknown_genes
             Whether predictions for genes without measured expression are an error, or dropped and counted.
 

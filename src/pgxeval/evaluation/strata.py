@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.errors import TableError
 from pgxeval.evaluation.comparison import joint_replicates
 from pgxeval.evaluation.inference import FEWEST_DRAWS, pooled_p
 from pgxeval.evaluation.per_gene import Judged
@@ -20,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 ALL = "all"
 LINEAR, NONLINEAR, UNPREDICTABLE, UNTESTED = "linear", "nonlinear", "unpredictable", "untested"
 STRATA = (LINEAR, NONLINEAR, UNPREDICTABLE)
+JOINED = " + "
+"""Between the names of the strata of a gene that is in several."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -36,12 +37,15 @@ class Stratum:
         Predictors that defined the stratum on the same individuals.
     given
         Whether the user gave the stratum, from other individuals.
+    withheld
+        Predictors without results in this stratum, because they would judge themselves.
     """
 
     name: str
     genes: npt.NDArray[np.bool_]
     definers: frozenset[str]
     given: bool
+    withheld: frozenset[str] = frozenset()
 
     def assignment(self, *predictors: str) -> str:
         """Return how to read results of these predictors in this stratum.
@@ -231,7 +235,8 @@ def strata_table(
             assignment = f"gain against {source}, {test.draws} null draws; q < {level:g}"
     if given is not None:
         stratum, reason = _given(given, gene_ids)
-        assignment = "given: independent of these predictions"
+        own = "selected_by" in given and given["selected_by"].notna().any()
+        assignment = "given: selected on the same individuals" if own else "given: independent of these predictions"
     table["stratum"] = pd.Series(stratum, dtype="str")
     table["assignment"] = assignment
     table["reason"] = pd.Series(reason, dtype="str")
@@ -244,25 +249,21 @@ def _q_if_right(judged: Judged) -> Floats:
 
 
 def _given(given: pd.DataFrame, gene_ids: tuple[str, ...]) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
-    if missing := {"gene_id", "stratum"} - set(given.columns):
-        raise TableError(
-            f"strata table: missing column(s) {', '.join(sorted(missing))}; expected the columns gene_id and stratum"
-        )
-    names = given["gene_id"].astype(str)
-    if names.duplicated().any():
-        raise TableError(
-            f"strata table: gene {names[names.duplicated()].iloc[0]} occurs more than once; expected one row per gene"
-        )
-    if (given["stratum"] == ALL).any():
-        raise TableError(f'strata table: "{ALL}" denotes all genes; rename the stratum of that name')
-    by_gene = dict(zip(names, given["stratum"], strict=True))
-    values = [by_gene.get(gene) for gene in gene_ids]
-    known = np.array([value is not None and not pd.isna(value) for value in values], dtype=bool)
-    stratum = np.array([str(name) if ok else UNTESTED for name, ok in zip(values, known, strict=True)], dtype=object)
+    by_gene: dict[str, str] = {}
+    for gene, name in zip(given["gene_id"], given["stratum"], strict=True):
+        if not pd.isna(name):
+            by_gene[gene] = f"{by_gene[gene]}{JOINED}{name}" if gene in by_gene else str(name)
+    known = np.array([gene in by_gene for gene in gene_ids], dtype=bool)
+    stratum = np.array([by_gene.get(gene, UNTESTED) for gene in gene_ids], dtype=object)
     return stratum, np.where(known, "given", "not in the given strata").astype(object)
 
 
-def strata_of(table: pd.DataFrame, definers: frozenset[str]) -> list[Stratum]:
+def strata_of(
+    table: pd.DataFrame,
+    definers: frozenset[str],
+    given: pd.DataFrame | None = None,
+    trained: frozenset[str] = frozenset(),
+) -> list[Stratum]:
     """Return the strata to summarise: all genes first, then those of the strata table.
 
     Parameters
@@ -270,13 +271,28 @@ def strata_of(table: pd.DataFrame, definers: frozenset[str]) -> list[Stratum]:
     table
         A strata table.
     definers
-        Predictors that defined the strata; empty if the user gave them.
+        Predictors that defined the strata where none are given.
+    given
+        Strata that the user gave (`pgxeval.evaluation.gene_sets`), or None. Where it has a column ``selected_by``, the
+        genes were selected by this predictor on the same individuals.
+    trained
+        Predictors that were trained on these individuals: they have no results among genes that one of them selected.
     """
-    names = table["stratum"].to_numpy(dtype=object)
-    everything = Stratum(name=ALL, genes=np.ones(len(names), dtype=bool), definers=frozenset(), given=False)
-    present = sorted(set(names) - {UNTESTED})
-    shown: Sequence[str] = present if not definers else STRATA if present else ()
-    return [
-        everything,
-        *(Stratum(name=name, genes=names == name, definers=definers, given=not definers) for name in shown),
-    ]
+    genes = table["gene_id"].to_numpy(dtype=object)
+    everything = Stratum(name=ALL, genes=np.ones(len(genes), dtype=bool), definers=frozenset(), given=False)
+    if given is None:
+        names = table["stratum"].to_numpy(dtype=object)
+        shown: Sequence[str] = STRATA if set(names) - {UNTESTED} else ()
+        own = [Stratum(name=name, genes=names == name, definers=definers, given=False) for name in shown]
+        return [everything, *own]
+    strata = [everything]
+    known = given[given["stratum"].notna() & (given["stratum"] != UNTESTED)]
+    for name, rows in known.groupby("stratum", sort=True, observed=True):
+        members = np.isin(genes, rows["gene_id"].to_numpy(dtype=object))
+        selectors = frozenset(rows["selected_by"].dropna().astype(str)) if "selected_by" in rows else frozenset()
+        withheld = selectors | trained if selectors else frozenset()
+        if members.any():
+            strata.append(
+                Stratum(name=str(name), genes=members, definers=selectors, given=not selectors, withheld=withheld)
+            )
+    return strata

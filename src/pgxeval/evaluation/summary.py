@@ -67,8 +67,9 @@ class Summariser:
         comparison: list[dict[str, Any]] = []
         for stratum in strata:
             blocks = self.blocks[stratum.genes]
-            summary += [self._share(judged, stratum, blocks) for judged in self.judged]
-            for a, b in itertools.combinations(self.judged, 2):
+            shown = [judged for judged in self.judged if judged.predictor not in stratum.withheld]
+            summary += [self._share(judged, stratum, blocks) for judged in shown]
+            for a, b in itertools.combinations(shown, 2):
                 concordance.append(self._pair(a, b, stratum, blocks))
                 comparison.append(self._compare(a, b, stratum))
         by_predictor = pd.DataFrame(summary, columns=list(SUMMARY))

@@ -18,6 +18,7 @@ from pgxeval.evaluation.conclude import conclude
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.evaluator import PredictionsSource, as_predictions
 from pgxeval.evaluation.exclusions import SHOWN_NAMES
+from pgxeval.evaluation.gene_sets import GeneSets
 from pgxeval.evaluation.judged_genes import JudgedGenes, judge_genes
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.per_gene import NOT_IN_TABLE, Judged
@@ -36,6 +37,7 @@ def evaluate_tissues(
     predictions: Mapping[str, PredictionsSource],
     *,
     settings: EvaluationSettings = _DEFAULTS,
+    strata: GeneSets | None = None,
     threads: int | None = None,
 ) -> Evaluation:
     """Evaluate predictions in several tissues, gene-tissue pair by gene-tissue pair.
@@ -46,8 +48,8 @@ def evaluate_tissues(
         Tissue -> what `Evaluator` takes. Individuals and genes may differ between tissues.
     predictions
         Tissue -> what `Evaluator.evaluate` takes, with the same keys.
-    settings
-        As in `Evaluator.evaluate`.
+    settings, strata
+        As in `Evaluator.evaluate`. Strata are of genes, the same in all tissues.
     threads
         As in `Evaluator`.
 
@@ -73,7 +75,7 @@ def evaluate_tissues(
         )
         for tissue, cohort in cohorts.items()
     }
-    return conclude(stack_tissues(results), settings)
+    return conclude(stack_tissues(results), settings, strata=strata)
 
 
 def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:

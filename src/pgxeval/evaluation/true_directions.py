@@ -259,7 +259,8 @@ def true_directions_table(
         return known[key]
 
     for stratum in strata:
-        for a, b in itertools.combinations(judged, 2):
+        shown = [one for one in judged if one.predictor not in stratum.withheld]
+        for a, b in itertools.combinations(shown, 2):
             genes = stratum.genes & (a.directions != 0) & (b.directions != 0)
             genes = genes & np.isfinite(errors[a.predictor]) & np.isfinite(errors[b.predictor])
             observed = PairedTable.of(a.directions[genes], b.directions[genes])

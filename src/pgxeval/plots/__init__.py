@@ -6,6 +6,7 @@ Every function takes an `Evaluation` and an Axes to draw on. Without an Axes it 
 correlation is undefined are never drawn as zero: they are counted in a note.
 """
 
+from pgxeval.plots.calibration import direction_calibration
 from pgxeval.plots.direction import sign_concordance
 from pgxeval.plots.distribution import correlation_distribution
 from pgxeval.plots.effects import effect_tracks
@@ -18,6 +19,7 @@ from pgxeval.plots.strata import strata_comparison
 __all__ = [
     "MANY_POINTS",
     "correlation_distribution",
+    "direction_calibration",
     "effect_tracks",
     "observed_predicted",
     "odds_ratios",
