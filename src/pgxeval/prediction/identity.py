@@ -10,7 +10,8 @@ import attrs
 import numpy as np
 
 from pgxeval.genome.personal import PersonalGenome
-from pgxeval.prediction.digest import Json, array_digest, bytes_digest, digest, identify
+from pgxeval.prediction.digest import Json, array_digest, bytes_digest, digest
+from pgxeval.prediction.predictor_state import identify
 from pgxeval.predictors.trained.training import FitsTrainingSet
 from pgxeval.provenance import versions
 

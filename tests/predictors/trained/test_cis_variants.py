@@ -16,7 +16,7 @@ from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import SettingError
 from pgxeval.genome.dosages import Dosages
 from pgxeval.genome.intervals import Gene
-from pgxeval.prediction.digest import identify
+from pgxeval.prediction.predictor_state import identify
 from pgxeval.predictors.trained import (
     BlupPredictor,
     CisVariants,

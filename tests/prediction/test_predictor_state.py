@@ -23,7 +23,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pgxeval.errors import SettingError
-from pgxeval.prediction.digest import differences, digest, file_identity, identify
+from pgxeval.prediction.digest import differences, digest, file_identity
+from pgxeval.prediction.predictor_state import identify
 from pgxeval.predictors.trained.random_forest import RandomForestPredictor
 
 
@@ -202,7 +203,8 @@ def test_tensors_and_modules_are_described_by_content() -> None:
 
 def test_the_digest_is_the_same_in_every_process() -> None:
     script = (
-        "from pgxeval.prediction.digest import digest, identify\n"
+        "from pgxeval.prediction.digest import digest\n"
+        "from pgxeval.prediction.predictor_state import identify\n"
         "class P:\n"
         "  def __init__(self): self.a = {'x', 'y', (1, 'z'), frozenset({'q', 'r'})}\n"
         "  def predict(self): return {'b', 'a'} & {1} or self.a in {'m', 'n', 'o'}\n"
