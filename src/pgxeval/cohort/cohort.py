@@ -118,6 +118,10 @@ class Cohort:
     relationship
         float64, one row and one column per individual: twice the kinship coefficient, 1 on the diagonal. None
         treats individuals as unrelated.
+    components
+        float64, one row per individual, columns PC1, PC2 ...: principal components of the genotypes, kept by
+        `from_files` and `from_parts` where they find population structure. `Evaluator` reports results with and
+        without them in `Evaluation.structure`. None without structure, or where it was not tested.
 
     Raises
     ------
@@ -154,6 +158,7 @@ class Cohort:
     groups: tuple[str, ...] | None = attrs.field(default=None, converter=_labels)
     strata: tuple[str, ...] | None = attrs.field(default=None, converter=_labels)
     relationship: pd.DataFrame | None = attrs.field(default=None, converter=_copied)
+    components: pd.DataFrame | None = attrs.field(default=None, converter=_copied)
     _rows: Mapping[str, int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -406,7 +411,8 @@ class Cohort:
         findings = check_cohort(cohort._checked_parts(), screening)
         for problem in warnings_of(findings):
             warnings.warn(problem, PgxevalWarning, stacklevel=_CALLER)
-        return attrs.evolve(cohort, notes=[*cohort.notes, *notes_of(findings)])
+        components = screening.significant_components(genotype_pcs)
+        return attrs.evolve(cohort, notes=[*cohort.notes, *notes_of(findings)], components=components)
 
     def check(self) -> pd.DataFrame:
         """Check the cohort before anything is computed.
@@ -511,6 +517,7 @@ class Cohort:
         groups: Sequence[str] | None = None,
         strata: Sequence[str] | None = None,
         relationship: pd.DataFrame | None = None,
+        components: pd.DataFrame | None = None,
     ) -> Cohort:
         """Build a cohort without the genes and covariates that do not vary in these individuals."""
         reasons = unusable_genes(genes, values, genome_contigs(genome))
@@ -536,6 +543,7 @@ class Cohort:
             groups=groups,
             strata=strata,
             relationship=relationship,
+            components=components,
         )
 
     @property
@@ -629,6 +637,7 @@ class Cohort:
             groups=None if self.groups is None else [self.groups[column] for column in columns],
             strata=None if self.strata is None else [self.strata[column] for column in columns],
             relationship=None if self.relationship is None else self.relationship.loc[list(names), list(names)],
+            components=None if self.components is None else self.components.loc[list(names)],
         )
 
     def halves(self, seed: int) -> tuple[Cohort, Cohort]:

@@ -147,6 +147,12 @@ def tracy_widom_p(eigenvalues: npt.NDArray[np.float64], k: int) -> npt.NDArray[n
     return p
 
 
+def significant_count(p_values: npt.NDArray[np.float64]) -> int:
+    """Return the number of leading components with p < 0.001."""
+    noise = np.flatnonzero(~(p_values < SIGNIFICANT_P))
+    return int(noise[0]) if len(noise) else len(p_values)
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class StructureTest:
     """Population structure of a cohort, and whether expression and covariates follow it.
@@ -169,8 +175,7 @@ class StructureTest:
     @property
     def significant(self) -> pd.DataFrame:
         """Leading components with p < 0.001."""
-        noise = np.flatnonzero(~(self.table["p_value"].to_numpy() < SIGNIFICANT_P))
-        return self.table.iloc[: int(noise[0]) if len(noise) else len(self.table)]
+        return self.table.iloc[: significant_count(self.table["p_value"].to_numpy())]
 
     @property
     def unadjusted(self) -> pd.DataFrame:

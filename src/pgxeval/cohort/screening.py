@@ -16,6 +16,7 @@ from pgxeval.cohort.genotype_pcs import (
     GenotypeComponents,
     StructureTest,
     genotype_components,
+    significant_count,
     structure_test,
 )
 from pgxeval.cohort.relatedness import (
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 COMPONENTS = 10
 MIN_STRUCTURE_BLOCKS = 30
 """Number of components that are tested, and fewest regions of 2 Mb for the test."""
+MOST_COMPONENTS = 5
+"""Largest number of significant components that are added for the comparison with and without them."""
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -80,6 +83,21 @@ class Screening:
         """Return genotype principal components, fitted over `unrelated`."""
         return genotype_components(self.variants, k, self.unrelated)
 
+    def significant_components(self, fewest: int = 0) -> pd.DataFrame | None:
+        """Return the leading components that exceed sampling noise, at most five; None without any.
+
+        Parameters
+        ----------
+        fewest
+            Smallest number of components, if there are any.
+        """
+        k = self._testable_components()
+        significant = significant_count(self.components(k).p_values) if k else 0
+        if not significant:
+            return None
+        count = max(min(significant, MOST_COMPONENTS), fewest)
+        return self.components(count).scores
+
     def groups(self) -> dict[str, str]:
         """Return families: the connected components of the pairs of relatives.
 
@@ -103,7 +121,7 @@ class Screening:
         self._refuse_few('relationship="estimate"')
         k = int(min(COMPONENTS, len(self.unrelated) // 10))
         components = self.components(max(k, 1))
-        significant = int(np.argmin([*(components.p_values < 1e-3).tolist(), False]))
+        significant = significant_count(components.p_values)
         return relationship_matrix(self.variants, components.scores.iloc[:, :significant], self.unrelated)
 
     def _refuse_few(self, what: str) -> None:
@@ -131,11 +149,11 @@ class Screening:
         basis
             float64 (n_individuals, 1 + c): orthonormal basis of the intercept and the covariates.
         """
+        k = self._testable_components()
+        return structure_test(self.components(k), self.variants.n_blocks, expression, basis) if k else None
+
+    def _testable_components(self) -> int:
+        """Return the number of components to test; 0 with too few variants, regions or individuals."""
         k = int(min(COMPONENTS, len(self.unrelated) // 5))
-        if (
-            k < 1
-            or self.variants.dosages.shape[1] < max(MIN_VARIANTS, k + 1)
-            or self.variants.n_blocks < MIN_STRUCTURE_BLOCKS
-        ):
-            return None
-        return structure_test(self.components(k), self.variants.n_blocks, expression, basis)
+        enough = self.variants.dosages.shape[1] >= max(MIN_VARIANTS, k + 1)
+        return k if enough and self.variants.n_blocks >= MIN_STRUCTURE_BLOCKS else 0

@@ -16,8 +16,10 @@ from pgxeval.evaluation.gene_sets import GeneSets, gene_sets
 from pgxeval.evaluation.judged_genes import JudgedGenes
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.settings import EvaluationSettings
-from pgxeval.evaluation.strata import strata_of, strata_table
+from pgxeval.evaluation.strata import ALL, strata_of, strata_table
+from pgxeval.evaluation.structure import structure_table
 from pgxeval.evaluation.summary import Summariser
+from pgxeval.evaluation.tables import STRUCTURE
 from pgxeval.evaluation.true_directions import true_directions_table
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
@@ -67,6 +69,10 @@ def conclude(
     named_strata = strata_of(by_stratum, definers, strata, trained)
     summary, concordance, comparison = summariser.tables(named_strata)
     _warn_of_few_blocks(summary)
+    structure = pd.DataFrame(columns=list(STRUCTURE))
+    if result.otherwise:
+        other = attrs.evolve(summariser, judged=result.otherwise).shares(named_strata[:1])
+        structure = structure_table(summary[summary["stratum"] == ALL], other, result.adjustments)
     per_gene = pd.concat([one.per_gene(result.gene_ids) for one in result.judged], ignore_index=True)
     per_gene.insert(2, "gene_name", pd.Series(result.gene_names * len(result.judged), dtype="str"))
     if result.tissues is not None:
@@ -79,6 +85,7 @@ def conclude(
         true_directions=true_directions_table(result.judged, blocks, named_strata, confidence=settings.confidence),
         comparison=comparison,
         strata=by_stratum,
+        structure=structure,
         exclusions=exclusions_table(result.excluded),
         settings={
             **attrs.asdict(settings),

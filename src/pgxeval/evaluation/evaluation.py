@@ -82,6 +82,12 @@ class Evaluation:
         One row per gene: gene_id, correlation_en, correlation_rf, gain (undefined counted as 0), p, q (of the gain,
         one-sided, against permuted expression), q_en, q_rf, stratum (linear, nonlinear, unpredictable,
         untested, or a name given by the user), assignment (how it was assigned), reason.
+    structure
+        Where the cohort has population structure: the rows of the summary over all genes with and without components of
+        the genotypes among the covariates. Columns: `pgxeval.evaluation.tables.STRUCTURE`.
+
+        - predictor, adjustment ("with 2 genotype components", "without genotype components"), main (whether all other
+          tables are made with this adjustment), and the numbers of the summary
     exclusions
         What was excluded or is undefined: kind (individual, gene, prediction, covariate), predictor ("" for
         all), reason, detail (such as errors at single genes, the first two), count, name (the first five).
@@ -96,6 +102,7 @@ class Evaluation:
     concordance: pd.DataFrame
     comparison: pd.DataFrame
     strata: pd.DataFrame
+    structure: pd.DataFrame
     exclusions: pd.DataFrame
     settings: Mapping[str, Any]
     true_directions: pd.DataFrame = attrs.field(factory=lambda: pd.DataFrame(columns=list(TRUE_DIRECTIONS)))
@@ -191,7 +198,9 @@ class Evaluation:
             If the folder is not a complete evaluation.
         """
         tables, settings = read_folder(Path(folder))
-        summary, per_gene, concordance, true_directions, comparison, strata, exclusions = (tables[k] for k in TABLES)
+        (summary, per_gene, concordance, true_directions, comparison, strata, structure, exclusions) = (
+            tables[name] for name in TABLES
+        )
         return cls(
             summary=summary,
             per_gene=per_gene,
@@ -199,6 +208,7 @@ class Evaluation:
             true_directions=true_directions,
             comparison=comparison,
             strata=strata,
+            structure=structure,
             exclusions=exclusions,
             settings=settings,
         )
@@ -242,7 +252,8 @@ class Evaluation:
         Parameters
         ----------
         table
-            Name of a table: summary, per_gene, concordance, true_directions, comparison, strata or exclusions.
+            Name of a table: summary, per_gene, concordance, true_directions, comparison, strata, structure or
+            exclusions.
         rows
             Largest number of rows shown.
         genes

@@ -19,6 +19,7 @@ from pgxeval.evaluation.matrices import LongTable
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.per_gene import Judge, Judged
 from pgxeval.evaluation.settings import EvaluationSettings
+from pgxeval.evaluation.structure import other_adjustment
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
 
@@ -44,6 +45,9 @@ class JudgedGenes:
         Rows of the exclusions table.
     settings
         Settings of each predictor, and what the evaluation used.
+    otherwise, adjustments
+        The predictors with another adjustment for ancestry, and what the two adjustments are called; empty without
+        population structure.
     """
 
     judged: tuple[Judged, ...]
@@ -54,6 +58,8 @@ class JudgedGenes:
     tissues: tuple[str, ...] | None = None
     excluded: tuple[Mapping[str, Any], ...] = ()
     settings: Mapping[str, Any] = attrs.field(factory=dict)
+    otherwise: tuple[Judged, ...] = ()
+    adjustments: tuple[str, str] = ("", "")
 
 
 def judge_genes(
@@ -93,7 +99,7 @@ def judge_genes(
     if permutations is None:
         permutations = _default_permutations(len(genes), len(people), predictions.replicates)
     judge = Judge(
-        expression=RankedExpression(target.expression, target.covariates, threads, target.family_codes),
+        expression=_ranked(target, threads),
         genes=genes,
         individuals=target.individuals,
         folds=long.common_folds(),
@@ -105,14 +111,18 @@ def judge_genes(
         permutations=permutations,
         seed=permutation_seed,
     )
+    adjustment = other_adjustment(target)
+    second = None if adjustment is None else attrs.evolve(judge, expression=_ranked(adjustment.target, threads))
     everyone = np.zeros(len(target.individuals), dtype=bool)
     everyone[people] = True
-    judged = []
+    judged, otherwise = [], []
     for predictor in long.predictors:
         matrices = long.matrices(predictor)
         own, n_people = long.people(predictor)
         recorded = predictions.settings.get(predictor, {})
         judged.append(judge.judge(matrices, recorded, own, everyone, n_people))
+        if second is not None:
+            otherwise.append(second.judge(matrices, recorded, own, everyone, n_people))
         excluded += [
             exclusion("prediction", predictor, f"missing: {reason}", count)
             for reason, count in matrices.missing.items()
@@ -143,7 +153,13 @@ def judge_genes(
                 for one in judged
             },
         },
+        otherwise=tuple(otherwise),
+        adjustments=("", "") if adjustment is None else (adjustment.main, adjustment.other),
     )
+
+
+def _ranked(target: MeasuredExpression, threads: int) -> RankedExpression:
+    return RankedExpression(target.expression, target.covariates, threads, target.family_codes)
 
 
 def _lay_out(

@@ -42,6 +42,9 @@ class MeasuredExpression:
         Group (family, donor) and stratum of each individual, or None; see `pgxeval.Cohort`.
     relationship
         float64 (n_individuals, n_individuals): twice the kinship coefficient, or None.
+    components
+        float64 (n_individuals, n_components), read-only: components of the genotypes, where the cohort has population
+        structure; None without.
     exclusions
         Columns kind, name, reason: what the cohort and incomplete covariates excluded.
     notes
@@ -60,6 +63,7 @@ class MeasuredExpression:
     groups: tuple[str, ...] | None = attrs.field(default=None, repr=False)
     strata: tuple[str, ...] | None = attrs.field(default=None, repr=False)
     relationship: npt.NDArray[np.float64] | None = attrs.field(default=None, repr=False)
+    components: npt.NDArray[np.float64] | None = attrs.field(default=None, repr=False)
     exclusions: pd.DataFrame = attrs.field(repr=False)
     notes: tuple[str, ...] = attrs.field(default=(), repr=False)
     gene_names: tuple[str, ...] = attrs.field(
@@ -94,12 +98,12 @@ class MeasuredExpression:
         if isinstance(source, Cohort):
             values, exclusions = source.expression, source.exclusions
             groups, strata, relationship = source.groups, source.strata, source.relationship
-            table, notes = source.covariates, list(source.notes)
+            table, notes, components = source.covariates, list(source.notes), source.components
         else:
             if not isinstance(source, Expression):
                 source = _read(source)
             values, exclusions, table, notes = source.values, exclusions_table(()), None, list(source.notes)
-            groups = strata = relationship = None
+            groups = strata = relationship = components = None
         individuals = source.individuals
         if covariates is not None:
             raw = read_covariates(covariates, individuals)
@@ -122,10 +126,7 @@ class MeasuredExpression:
         names = tuple(individuals[i] for i in order)
         matrix = values[:, order]
         matrix.flags.writeable = False
-        design = None
-        if table is not None:
-            design = table.loc[list(names)].to_numpy(dtype=np.float64)
-            design.flags.writeable = False
+        design = None if table is None else _read_only(table.loc[list(names)].to_numpy(dtype=np.float64))
         return cls(
             gene_ids=tuple(gene.gene_id for gene in source.genes),
             contigs=tuple(gene.contig for gene in source.genes),
@@ -137,6 +138,7 @@ class MeasuredExpression:
             groups=None if groups is None else tuple(groups[i] for i in order),
             strata=None if strata is None else tuple(strata[i] for i in order),
             relationship=None if relationship is None else relationship.to_numpy()[np.ix_(order, order)],
+            components=None if components is None else _read_only(components.loc[list(names)].to_numpy()),
             exclusions=exclusions,
             notes=tuple(notes),
             gene_names=tuple(gene.name for gene in source.genes),
@@ -163,6 +165,12 @@ class MeasuredExpression:
             raise UnknownNameError(
                 f"gene {gene_id} has no measured expression here; it has {known_names(self.gene_ids, 5)}"
             ) from None
+
+
+def _read_only(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    values = np.array(values, dtype=np.float64)
+    values.flags.writeable = False
+    return values
 
 
 def _read(source: pd.DataFrame | str | os.PathLike[str]) -> Expression:

@@ -62,24 +62,33 @@ class Summariser:
 
     def tables(self, strata: Sequence[Stratum]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         """Return the summary, concordance and comparison tables, strata in their order."""
-        summary: list[dict[str, Any]] = []
         concordance: list[dict[str, Any]] = []
         comparison: list[dict[str, Any]] = []
         for stratum in strata:
             blocks = self.blocks[stratum.genes]
-            shown = [judged for judged in self.judged if judged.predictor not in stratum.withheld]
-            summary += [self._share(judged, stratum, blocks) for judged in shown]
-            for a, b in itertools.combinations(shown, 2):
+            for a, b in itertools.combinations(self._shown(stratum), 2):
                 concordance.append(self._pair(a, b, stratum, blocks))
                 comparison.append(self._compare(a, b, stratum))
-        by_predictor = pd.DataFrame(summary, columns=list(SUMMARY))
-        # whole numbers, NA without p-values
-        by_predictor = by_predictor.astype({"n_significant": "Int64", "n_significant_wrong": "Int64"})
         return (
-            by_predictor,
+            self.shares(strata),
             pd.DataFrame(concordance, columns=list(CONCORDANCE)),
             pd.DataFrame(comparison, columns=list(COMPARISON)),
         )
+
+    def shares(self, strata: Sequence[Stratum]) -> pd.DataFrame:
+        """Return the summary table alone."""
+        rows = [
+            self._share(judged, stratum, self.blocks[stratum.genes])
+            for stratum in strata
+            for judged in self._shown(stratum)
+        ]
+        # whole numbers, NA without p-values
+        return pd.DataFrame(rows, columns=list(SUMMARY)).astype(
+            {"n_significant": "Int64", "n_significant_wrong": "Int64"}
+        )
+
+    def _shown(self, stratum: Stratum) -> list[Judged]:
+        return [judged for judged in self.judged if judged.predictor not in stratum.withheld]
 
     def _share(self, judged: Judged, stratum: Stratum, blocks: Blocks) -> dict[str, Any]:
         r, direction = judged.correlation[stratum.genes], judged.directions[stratum.genes]

@@ -61,6 +61,18 @@ SUMMARY: Mapping[str, str] = {
 }
 """Columns of the summary table: one row per predictor and stratum."""
 
+STRUCTURE: Mapping[str, str] = {
+    "predictor": SUMMARY["predictor"],
+    "adjustment": "whether correlations are given components of the genotypes, and how many",
+    "main": "whether all other tables are made with this adjustment",
+    **{
+        name: meaning
+        for name, meaning in SUMMARY.items()
+        if name not in ("predictor", "stratum", "assignment", "naive")
+    },
+}
+"""Columns of the structure table: one row per predictor and adjustment; no rows without population structure."""
+
 _KIND = {
     "mcnemar": "genes that only a gets right / genes that only b gets right",
     "marginal": "odds of right in a / odds of right in b",
@@ -180,7 +192,16 @@ EXCLUSIONS: Mapping[str, str] = {
 }
 """Columns of the exclusions table: one row per kind, predictor and reason."""
 
-TABLES = ("summary", "per_gene", "concordance", "true_directions", "comparison", "strata", "exclusions")
+TABLES = (
+    "summary",
+    "per_gene",
+    "concordance",
+    "true_directions",
+    "comparison",
+    "strata",
+    "structure",
+    "exclusions",
+)
 """Names of the tables of an evaluation, and of their files in a folder."""
 
 _SETTINGS, _FORMAT = "settings.json", "pgxeval evaluation 1"

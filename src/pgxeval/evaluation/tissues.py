@@ -92,6 +92,11 @@ def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:
     names = list(dict.fromkeys(one.predictor for result in by_tissue.values() for one in result.judged))
     judged = tuple(_stack(name, by_tissue) for name in names)
     first = next(iter(by_tissue.values()))
+    otherwise: tuple[Judged, ...] = ()
+    adjustments = {result.adjustments for result in by_tissue.values()}
+    if len(adjustments) == 1 and first.otherwise:
+        adjusted = {tissue: attrs.evolve(result, judged=result.otherwise) for tissue, result in by_tissue.items()}
+        otherwise = tuple(_stack(name, adjusted) for name in names)
     return JudgedGenes(
         judged=judged,
         gene_ids=tuple(gene for result in by_tissue.values() for gene in result.gene_ids),
@@ -105,6 +110,8 @@ def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:
             "predictors": {name: _settings_of(name, by_tissue) for name in names},
             "tissues": {tissue: dict(result.settings) for tissue, result in by_tissue.items()},
         },
+        otherwise=otherwise,
+        adjustments=first.adjustments if otherwise else ("", ""),
     )
 
 

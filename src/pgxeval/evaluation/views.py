@@ -81,6 +81,10 @@ class HoldsTables(Protocol):
         """One row per gene."""
 
     @property
+    def structure(self) -> pd.DataFrame:
+        """One row per predictor and adjustment for ancestry."""
+
+    @property
     def exclusions(self) -> pd.DataFrame:
         """What was excluded, and why."""
 
@@ -328,6 +332,39 @@ def strata_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequen
     )
 
 
+def structure_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
+    """Return the summary with and without components of the genotypes, for reading."""
+    table = evaluation.structure.iloc[:rows]
+    level = f"{evaluation.settings['level']:g}"
+    return TableView(
+        title="Population structure: results with and without components of the genotypes"
+        if len(table)
+        else "No population structure was found, or it was not tested",
+        columns=(
+            Column(title="predictor", cells=cells(table, str, "predictor"), numeric=False),
+            Column(title="adjustment", cells=cells(table, str, "adjustment"), numeric=False),
+            Column(title="main", cells=cells(table, _yes_or_no, "main"), numeric=False),
+            Column(title="genes", cells=cells(table, _of, "defined", "n_genes")),
+            Column(title="mean ρ", cells=cells(table, _correlation_interval, "mean_spearman", "mean_low", "mean_high")),
+            Column(title=f"q < {level}", cells=cells(table, _significant, "n_significant", "n_significant_wrong")),
+            Column(title="right", cells=cells(table, _percent_interval, "share_right", "share_low", "share_high")),
+            Column(title="permuted", cells=cells(table, percent, "reference_share")),
+        ),
+        legend=(
+            *(
+                (
+                    "main: the adjustment of all other tables; predictions are the same in both",
+                    "results that appear only without components follow ancestry, not variants of the gene",
+                )
+                if len(table)
+                else ()
+            ),
+            _rest("structure", evaluation.structure, table),
+        ),
+        table=evaluation.structure,
+    )
+
+
 def exclusions_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
     """Return what was excluded or is undefined: reason, count and a few names."""
     shown = evaluation.exclusions.iloc[:rows]
@@ -353,6 +390,7 @@ _VIEWS: Mapping[str, Callable[[HoldsTables, int], TableView]] = {
     "true_directions": true_directions_view,
     "comparison": comparison_view,
     "strata": lambda evaluation, rows: strata_view(evaluation, rows=rows),
+    "structure": structure_view,
     "exclusions": exclusions_view,
 }
 
@@ -477,6 +515,10 @@ def _of(part: Any, whole: Any) -> str:
 
 def _significant(significant: Any, wrong: Any) -> str:
     return count(significant) if is_undefined(wrong) or not wrong else f"{count(significant)} ({count(wrong)})"
+
+
+def _yes_or_no(value: Any) -> str:
+    return "yes" if value else "no"
 
 
 def _versus(a: Any, b: Any) -> str:
