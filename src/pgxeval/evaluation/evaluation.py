@@ -15,8 +15,7 @@ import pandas as pd
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.concordance import OddsRatioKind
 from pgxeval.evaluation.measured import MeasuredExpression
-from pgxeval.evaluation.settings import MEASURE_NAMES, Measure, measure_of
-from pgxeval.evaluation.tables import TABLES, TRUE_DIRECTIONS, read_folder, write_folder
+from pgxeval.evaluation.tables import STRUCTURE, TABLES, TRUE_DIRECTIONS, read_folder, write_folder
 from pgxeval.evaluation.views import view_of
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
@@ -102,7 +101,7 @@ class Evaluation:
     concordance: pd.DataFrame
     comparison: pd.DataFrame
     strata: pd.DataFrame
-    structure: pd.DataFrame
+    structure: pd.DataFrame = attrs.field(factory=lambda: pd.DataFrame(columns=list(STRUCTURE)))
     exclusions: pd.DataFrame
     settings: Mapping[str, Any]
     true_directions: pd.DataFrame = attrs.field(factory=lambda: pd.DataFrame(columns=list(TRUE_DIRECTIONS)))
