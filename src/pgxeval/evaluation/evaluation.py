@@ -15,6 +15,7 @@ import pandas as pd
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.concordance import OddsRatioKind
 from pgxeval.evaluation.measured import MeasuredExpression
+from pgxeval.evaluation.settings import MEASURE_NAMES, Measure, measure_of
 from pgxeval.evaluation.tables import STRUCTURE, TABLES, TRUE_DIRECTIONS, read_folder, write_folder
 from pgxeval.evaluation.views import view_of
 from pgxeval.tables.batches import BatchedPredictions

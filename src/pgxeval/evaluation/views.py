@@ -345,7 +345,10 @@ def structure_view(evaluation: HoldsTables, rows: int | None = None) -> TableVie
             Column(title="adjustment", cells=cells(table, str, "adjustment"), numeric=False),
             Column(title="main", cells=cells(table, _yes_or_no, "main"), numeric=False),
             Column(title="genes", cells=cells(table, _of, "defined", "n_genes")),
-            Column(title="mean ρ", cells=cells(table, _correlation_interval, "mean_spearman", "mean_low", "mean_high")),
+            Column(
+                title=f"mean {_symbol(evaluation)}",
+                cells=cells(table, _correlation_interval, "mean_correlation", "mean_low", "mean_high"),
+            ),
             Column(title=f"q < {level}", cells=cells(table, _significant, "n_significant", "n_significant_wrong")),
             Column(title="right", cells=cells(table, _percent_interval, "share_right", "share_low", "share_high")),
             Column(title="permuted", cells=cells(table, percent, "reference_share")),
