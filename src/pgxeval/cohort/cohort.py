@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -32,9 +31,10 @@ from pgxeval.cohort.expression import (
 )
 from pgxeval.cohort.expression_files import read_expression
 from pgxeval.cohort.genotype_pcs import StructureTest
-from pgxeval.cohort.groups import Grouping, Labels, assign_groups, check_groups, read_labels
-from pgxeval.cohort.pedigree import read_relationship
-from pgxeval.cohort.relatedness import check_relationship, related_groups
+from pgxeval.cohort.groups import Labels, check_groups
+from pgxeval.cohort.notebook import cohort_html
+from pgxeval.cohort.relatedness import check_relationship
+from pgxeval.cohort.relations import find_relations
 from pgxeval.cohort.screening import Screening
 from pgxeval.cohort.sharing import (
     MIN_INDIVIDUALS,
@@ -58,7 +58,6 @@ from pgxeval.signatures import show_defaults
 if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
 
-ESTIMATE = "estimate"
 _CALLER = 3
 
 
@@ -381,27 +380,24 @@ class Cohort:
         screen: bool,
     ) -> Cohort:
         """Return the cohort with groups, strata, relationships and genotype components."""
-        names = self.individuals
-        estimate_groups = isinstance(groups, str) and groups == ESTIMATE
-        estimate_relationship = isinstance(relationship, str) and relationship == ESTIMATE
-        grouping = None if groups is None or estimate_groups else read_labels(groups, "groups", columns)
-        matrix = None if relationship is None or estimate_relationship else read_relationship(relationship, names)
-        if groups is None and matrix is not None:
-            grouping = Grouping(labels=related_groups(matrix), source="relationship=")
-        screening = None
-        if screen or estimate_groups or estimate_relationship or genotype_pcs:
-            known = None if grouping is None else [grouping.labels.get(name, name) for name in names]
-            screening = Screening.of(self.genome, self.genes, names, known)
-            if estimate_relationship:
-                matrix = screening.relationship()
-            if estimate_groups:
-                grouping = Grouping(labels=screening.groups(), source="estimated kinship")
-            elif groups is None and estimate_relationship and matrix is not None:
-                grouping = Grouping(labels=related_groups(matrix), source="estimated relationship")
-        labels, layers, notes = assign_groups(
-            names, grouping, None if strata is None else read_labels(strata, "strata", columns)
+        relations = find_relations(
+            self.genome,
+            self.genes,
+            self.individuals,
+            groups=groups,
+            strata=strata,
+            relationship=relationship,
+            columns=columns,
+            screen=screen or genotype_pcs > 0,
         )
-        cohort = attrs.evolve(self, groups=labels, strata=layers, relationship=matrix, notes=[*self.notes, *notes])
+        cohort = attrs.evolve(
+            self,
+            groups=relations.groups,
+            strata=relations.strata,
+            relationship=relations.relationship,
+            notes=[*self.notes, *relations.notes],
+        )
+        screening = relations.screening
         if screening is None:
             return cohort
         if genotype_pcs:
@@ -675,22 +671,8 @@ class Cohort:
     def _repr_html_(self) -> str:
         covariates = 0 if self.covariates is None else self.covariates.shape[1]
         missing = float(np.isnan(self.expression).mean())
-        rows = "".join(
-            f"<tr><td>{html.escape(kind)}</td><td>{html.escape(reason)}</td><td>{count:,}</td></tr>"
-            for kind, reason, count in count_exclusions(self.exclusions)
-        )
-        table = (
-            f"<table><thead><tr><th>excluded</th><th>reason</th><th>count</th></tr></thead>"
-            f"<tbody>{rows}</tbody></table>"
-            if rows
-            else "<p>Nothing was excluded.</p>"
-        )
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return (
-            f"<p><b>Cohort</b>: {len(self.genes):,} genes, {len(self.individuals):,} individuals, "
-            f"{covariates} covariates; {missing:.1%} of the expression values missing</p>{table}"
-            + (f"<ul>{notes}</ul>" if notes else "")
-        )
+        size = f"{len(self.genes):,} genes, {len(self.individuals):,} individuals, {covariates} covariates"
+        return cohort_html(f"{size}; {missing:.1%} of the expression values missing", self.exclusions, self.notes)
 
 
 def _distinct(names: Sequence[str], what: str) -> tuple[str, ...]:
