@@ -12,6 +12,7 @@ from pgxeval import plots
 from pgxeval.errors import TableError
 from pgxeval.evaluation import Evaluator, evaluate_tissues, tissue_sharing
 from pgxeval.evaluation.per_gene import NOT_IN_TABLE
+from pgxeval.tables import Predictions
 
 GENES = 40
 
@@ -61,6 +62,40 @@ def test_pairs_have_the_numbers_of_their_tissue(two) -> None:
             part.sort_values(order, ignore_index=True).drop(columns="q_value"),
             alone.sort_values(order, ignore_index=True).drop(columns="q_value"),
         )
+
+
+def test_one_table_with_a_column_tissue_gives_the_same(two) -> None:
+    cohorts, predictions = two
+    parts = [Predictions.from_table(table).with_tissue(tissue) for tissue, table in predictions.items()]
+    joined = Predictions.concat(parts)
+    separate, together = evaluate_tissues(cohorts, predictions), evaluate_tissues(cohorts, joined)
+    for name in ("per_gene", "summary", "concordance", "comparison", "strata", "exclusions"):
+        pd.testing.assert_frame_equal(getattr(separate, name), getattr(together, name))
+    pd.testing.assert_frame_equal(separate.per_gene, evaluate_tissues(cohorts, joined.table).per_gene)
+    mapped = {tissue: parts[k] for k, tissue in enumerate(predictions)}
+    pd.testing.assert_frame_equal(separate.per_gene, evaluate_tissues(cohorts, mapped).per_gene)
+    with pytest.raises(TableError, match=r"holds 2 tissues \(blood, brain\).* Call evaluate_tissues"):
+        Evaluator(cohorts["blood"]).evaluate(joined)
+    alone = Evaluator(cohorts["blood"]).evaluate(parts[0])
+    pd.testing.assert_frame_equal(alone.per_gene, Evaluator(cohorts["blood"]).evaluate(predictions["blood"]).per_gene)
+    with pytest.raises(TableError, match="must be a mapping from tissue to predictions"):
+        evaluate_tissues(cohorts, predictions["blood"])
+    with pytest.raises(TableError, match="same tissues"):
+        evaluate_tissues({"blood": cohorts["blood"]}, joined)
+
+
+def test_individuals_are_counted_per_tissue_and_once_over_tissues(two) -> None:
+    evaluation = evaluate_tissues(*two)
+    assert evaluation.settings["n_individuals_by_tissue"] == {"blood": 60, "brain": 45}
+    assert evaluation.settings["n_individuals"] == 60
+    assert evaluation.settings["tissues"]["brain"]["n_individuals"] == 45
+    assert "70 gene-tissue pairs in 2 tissues, 60 individuals" in repr(evaluation)
+    cohorts, predictions = two
+    renamed = predictions["brain"].assign(individual="B" + predictions["brain"]["individual"])
+    columns = {name: f"B{name}" for name in cohorts["brain"] if str(name).startswith("P")}
+    others = {**cohorts, "brain": cohorts["brain"].rename(columns=columns)}
+    again = evaluate_tissues(others, {**predictions, "brain": renamed})
+    assert again.settings["n_individuals"] == 105
 
 
 def test_shares_are_over_pairs_and_blocks_hold_all_tissues_of_a_gene(two) -> None:

@@ -91,6 +91,7 @@ def conclude(
             **attrs.asdict(settings),
             **result.settings,
             "n_genes": len(result.gene_ids),
+            "n_individuals": len(result.individuals),
             "block_bp": block_bp,
             "n_blocks": len(np.unique(blocks)),
             "strata": "given" if strata is not None else "elastic net and random forest of this table",

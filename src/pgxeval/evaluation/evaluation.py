@@ -288,7 +288,9 @@ class Evaluation:
 
     def _headline(self) -> str:
         predictors = ", ".join(self.summary["predictor"].astype(str).drop_duplicates())
+        tissues = self.settings.get("tissues", {})
+        units = f"gene-tissue pairs in {len(tissues)} tissues" if tissues else "genes"
         return (
-            f"Evaluation({self.settings['n_genes']:,} genes, {self.settings['n_individuals']:,} individuals: "
+            f"Evaluation({self.settings['n_genes']:,} {units}, {self.settings['n_individuals']:,} individuals: "
             f"{predictors})"
         )

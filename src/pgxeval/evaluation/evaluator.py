@@ -13,10 +13,12 @@ from pgxeval.cohort.expression import Expression
 from pgxeval.errors import SettingError, TableError
 from pgxeval.evaluation.conclude import conclude
 from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.exclusions import SHOWN_NAMES
 from pgxeval.evaluation.gene_sets import GeneSets
 from pgxeval.evaluation.judged_genes import judge_genes
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.settings import EvaluationSettings
+from pgxeval.names import known_names
 from pgxeval.tables.batches import BatchedPredictions, HoldsPredictions
 from pgxeval.tables.predictions import Predictions
 from pgxeval.tables.wide import ConvertsToPandas
@@ -122,7 +124,8 @@ class Evaluator:
         Raises
         ------
         TableError
-            If the table breaks its contract, or shares no gene or no individual with the expression.
+            If the table breaks its contract, holds several tissues, or shares no gene or no individual with the
+            expression.
         SettingError
             If `unknown_genes` is neither.
 
@@ -133,7 +136,7 @@ class Evaluator:
         """
         if unknown_genes not in ("error", "drop"):
             raise SettingError(f'unknown_genes must be "error" or "drop", got {unknown_genes!r}')
-        predictions = as_predictions(predictions)
+        predictions = one_tissue(as_predictions(predictions))
         result = judge_genes(
             self.target, predictions, settings, threads=self.threads, drop_unknown_genes=unknown_genes == "drop"
         )
@@ -156,3 +159,22 @@ def as_predictions(source: PredictionsSource) -> Predictions | BatchedPrediction
         "predictions must be Predictions, a store, a table (pandas, polars or Arrow) or the path of a table, got "
         f"{type(source).__name__}"
     )
+
+
+def one_tissue(predictions: Predictions | BatchedPredictions) -> Predictions | BatchedPredictions:
+    """Return predictions without the column tissue.
+
+    Raises
+    ------
+    TableError
+        If they are of several tissues.
+    """
+    if not isinstance(predictions, Predictions) or not predictions.tissues:
+        return predictions
+    if len(predictions.tissues) > 1:
+        raise TableError(
+            f"the {predictions.source} holds {len(predictions.tissues)} tissues "
+            f"({known_names(predictions.tissues, SHOWN_NAMES)}), and an Evaluator has the expression of one. Call "
+            "evaluate_tissues with the cohort of each tissue, or take one: predictions.of_tissue(name)"
+        )
+    return predictions.of_tissue(predictions.tissues[0])

@@ -39,6 +39,8 @@ class JudgedGenes:
         str (n_genes,): identifier, symbol and contig of each gene.
     starts
         int64 (n_genes,): start of each gene, 0-based.
+    individuals
+        Names of the individuals with a row in the predictions table.
     tissues
         str (n_genes,): tissue of each gene, or None in an evaluation of one tissue.
     excluded
@@ -55,6 +57,7 @@ class JudgedGenes:
     gene_names: tuple[str, ...]
     contigs: tuple[str, ...]
     starts: npt.NDArray[np.int64]
+    individuals: tuple[str, ...]
     tissues: tuple[str, ...] | None = None
     excluded: tuple[Mapping[str, Any], ...] = ()
     settings: Mapping[str, Any] = attrs.field(factory=dict)
@@ -136,10 +139,11 @@ def judge_genes(
         gene_names=tuple(target.gene_names[row] for row in genes),
         contigs=tuple(target.contigs[row] for row in genes),
         starts=target.starts[genes],
+        individuals=tuple(target.individuals[column] for column in people),
         excluded=(*cohort_exclusions(target.exclusions), *excluded),
         settings={
             "n_genes": len(genes),
-            "n_individuals": int(everyone.sum()),
+            "n_individuals": len(people),
             "covariates": list(target.covariate_names),
             "permutations": permutations,
             "permutation_seed": permutation_seed,

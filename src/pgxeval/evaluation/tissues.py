@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import attrs
 import numpy as np
@@ -16,7 +17,7 @@ from pgxeval.cohort.expression import Expression
 from pgxeval.errors import TableError
 from pgxeval.evaluation.conclude import conclude
 from pgxeval.evaluation.evaluation import Evaluation
-from pgxeval.evaluation.evaluator import PredictionsSource, as_predictions
+from pgxeval.evaluation.evaluator import PredictionsSource, as_predictions, one_tissue
 from pgxeval.evaluation.exclusions import SHOWN_NAMES
 from pgxeval.evaluation.gene_sets import GeneSets
 from pgxeval.evaluation.judged_genes import JudgedGenes, judge_genes
@@ -26,15 +27,18 @@ from pgxeval.evaluation.resampling import benjamini_hochberg
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.names import known_names
 from pgxeval.seeding import hash64
+from pgxeval.tables.batches import BatchedPredictions
+from pgxeval.tables.predictions import Predictions
 
 _TEXTS = {"inference": "none", "reason": NOT_IN_TABLE, "withheld": ""}
 NO_TISSUE = "none: not predicted in any tissue with permuted replicates"
 _DEFAULTS = EvaluationSettings()
+_Part: TypeAlias = Callable[[], Predictions | BatchedPredictions]
 
 
 def evaluate_tissues(
     cohorts: Mapping[str, Cohort | Expression | pd.DataFrame | str | os.PathLike[str]],
-    predictions: Mapping[str, PredictionsSource],
+    predictions: Mapping[str, PredictionsSource] | PredictionsSource,
     *,
     settings: EvaluationSettings = _DEFAULTS,
     strata: GeneSets | None = None,
@@ -47,7 +51,8 @@ def evaluate_tissues(
     cohorts
         Tissue -> what `Evaluator` takes. Individuals and genes may differ between tissues.
     predictions
-        Tissue -> what `Evaluator.evaluate` takes, with the same keys.
+        Tissue -> what `Evaluator.evaluate` takes, with the same keys; or one table with a column tissue
+        (`Predictions.with_tissue`, `Predictions.concat`).
     settings, strata
         As in `Evaluator.evaluate`. Strata are of genes, the same in all tissues.
     threads
@@ -64,18 +69,35 @@ def evaluate_tissues(
     TableError
         If tissues are missing, or the keys of the two mappings differ.
     """
-    if not cohorts or set(cohorts) != set(predictions):
+    part_of = _mapped(predictions) if isinstance(predictions, Mapping) else _joined(predictions)
+    tissues = list(part_of)
+    if not cohorts or set(cohorts) != set(tissues):
         raise TableError(
             "cohorts and predictions must have the same tissues, at least one, got "
-            f"{known_names(sorted(cohorts), SHOWN_NAMES)} and {known_names(sorted(predictions), SHOWN_NAMES)}"
+            f"{known_names(sorted(cohorts), SHOWN_NAMES)} and {known_names(sorted(tissues), SHOWN_NAMES)}"
         )
-    results = {
-        tissue: judge_genes(
-            MeasuredExpression.of(cohort), as_predictions(predictions[tissue]), settings, threads=threads
-        )
-        for tissue, cohort in cohorts.items()
-    }
+    results = {}
+    for tissue, cohort in cohorts.items():
+        results[tissue] = judge_genes(MeasuredExpression.of(cohort), part_of[tissue](), settings, threads=threads)
     return conclude(stack_tissues(results), settings, strata=strata)
+
+
+def _mapped(predictions: Mapping[str, PredictionsSource]) -> dict[str, _Part]:
+    return {tissue: functools.partial(_read, source) for tissue, source in predictions.items()}
+
+
+def _read(source: PredictionsSource) -> Predictions | BatchedPredictions:
+    return one_tissue(as_predictions(source))
+
+
+def _joined(source: PredictionsSource) -> dict[str, _Part]:
+    predictions = as_predictions(source)
+    if not isinstance(predictions, Predictions) or not predictions.tissues:
+        raise TableError(
+            "predictions of several tissues must be a mapping from tissue to predictions, or one table with a column "
+            "tissue"
+        )
+    return {tissue: functools.partial(predictions.of_tissue, tissue) for tissue in predictions.tissues}
 
 
 def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:
@@ -97,6 +119,7 @@ def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:
     if len(adjustments) == 1 and first.otherwise:
         adjusted = {tissue: attrs.evolve(result, judged=result.otherwise) for tissue, result in by_tissue.items()}
         otherwise = tuple(_stack(name, adjusted) for name in names)
+    settings = [result.settings for result in by_tissue.values()]
     return JudgedGenes(
         judged=judged,
         gene_ids=tuple(gene for result in by_tissue.values() for gene in result.gene_ids),
@@ -105,14 +128,24 @@ def stack_tissues(by_tissue: Mapping[str, JudgedGenes]) -> JudgedGenes:
         starts=np.concatenate([result.starts for result in by_tissue.values()]),
         tissues=tuple(tissue for tissue, result in by_tissue.items() for _ in result.gene_ids),
         excluded=tuple({**row, "tissue": tissue} for tissue, result in by_tissue.items() for row in result.excluded),
+        individuals=tuple(dict.fromkeys(name for result in by_tissue.values() for name in result.individuals)),
         settings={
-            **first.settings,
+            **{key: _over_tissues(key, by_tissue) for key in first.settings},
+            "covariates": list(dict.fromkeys(name for one in settings for name in one["covariates"])),
+            "n_individuals_by_tissue": {name: len(one.individuals) for name, one in by_tissue.items()},
             "predictors": {name: _settings_of(name, by_tissue) for name in names},
             "tissues": {tissue: dict(result.settings) for tissue, result in by_tissue.items()},
         },
         otherwise=otherwise,
         adjustments=first.adjustments if otherwise else ("", ""),
     )
+
+
+def _over_tissues(key: str, by_tissue: Mapping[str, JudgedGenes]) -> Any:
+    """Return a setting that all tissues have in common, or else its value in each."""
+    values = {tissue: result.settings[key] for tissue, result in by_tissue.items()}
+    first = next(iter(values.values()))
+    return first if all(value == first for value in values.values()) else values
 
 
 def _settings_of(name: str, by_tissue: Mapping[str, JudgedGenes]) -> Mapping[str, Any]:

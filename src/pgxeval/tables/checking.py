@@ -13,11 +13,12 @@ import pandas as pd
 
 from pgxeval.errors import PgxevalWarning, TableError
 from pgxeval.names import known_names
-from pgxeval.tables.files import KEYS
+from pgxeval.tables.files import KEYS, TISSUE
 
 REQUIRED = (*KEYS, "prediction")
-OPTIONAL = ("replicate", "fold", "training_mean", "reason")
+OPTIONAL = (TISSUE, "replicate", "fold", "training_mean", "reason")
 COLUMNS = ("predictor", "gene_id", "individual", "replicate", "fold", "prediction", "training_mean", "reason")
+"""Columns of a table of one tissue; one of several tissues has `TISSUE` after the predictor."""
 
 # Duplicates are looked for in pieces, with one byte for each possible key while these stay few.
 _CHUNK = 2**22
@@ -31,16 +32,17 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
     ----------
     table
         At least the columns predictor, gene_id, individual and prediction; replicate defaults to 0, fold
-        and training_mean to NA (a zero-shot predictor), reason to NA. Other columns are ignored.
+        and training_mean to NA (a zero-shot predictor), reason to NA. A column tissue is a further key. Other columns
+        are ignored.
     source
         What to call the table in messages, such as a file name.
 
     Returns
     -------
     pandas.DataFrame
-        Columns `COLUMNS`; keys and reason categorical, replicate int16, fold Int16, prediction and
-        training_mean float64 (NaN = no answer; NA for zero-shot). The input is not changed, and columns that
-        have their declared type are not copied.
+        Columns `COLUMNS`, and tissue after predictor where the input has it; keys and reason categorical, replicate
+        int16, fold Int16, prediction and training_mean float64 (NaN = no answer; NA for zero-shot). The input is not
+        changed, and columns that have their declared type are not copied.
 
     Raises
     ------
@@ -62,7 +64,8 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
             f"Needed are {', '.join(REQUIRED)}; optional are {', '.join(OPTIONAL)}"
         )
     _warn_of_near_columns(table, source)
-    columns: dict[str, Any] = {name: _key(table[name], name, source) for name in KEYS}
+    names = COLUMNS if TISSUE not in table else (COLUMNS[0], TISSUE, *COLUMNS[1:])
+    columns: dict[str, Any] = {name: _key(table[name], name, source) for name in keys_of(table)}
     n = len(table)
     columns["replicate"] = (
         _whole(table["replicate"], "replicate", source).astype("int16")
@@ -79,10 +82,15 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
         _number(table["training_mean"], "training_mean", source) if "training_mean" in table else np.full(n, np.nan)
     )
     columns["reason"] = _reason(table["reason"]) if "reason" in table else _no_reason(n)
-    checked = pd.DataFrame({name: pd.Series(columns[name]).reset_index(drop=True) for name in COLUMNS}, copy=False)
+    checked = pd.DataFrame({name: pd.Series(columns[name]).reset_index(drop=True) for name in names}, copy=False)
     _check_folds(checked, source)
     _check_duplicates(checked, source)
     return checked
+
+
+def keys_of(table: pd.DataFrame) -> tuple[str, ...]:
+    """Return the names of the key columns of a table, but for the replicate."""
+    return KEYS if TISSUE not in table else (KEYS[0], TISSUE, *KEYS[1:])
 
 
 def _warn_of_near_columns(table: pd.DataFrame, source: str) -> None:
@@ -90,7 +98,7 @@ def _warn_of_near_columns(table: pd.DataFrame, source: str) -> None:
         if name in table.columns:
             continue
         for other in map(str, table.columns):
-            if other not in COLUMNS and difflib.SequenceMatcher(None, name, other.lower()).ratio() > 0.75:
+            if other not in (*COLUMNS, TISSUE) and difflib.SequenceMatcher(None, name, other.lower()).ratio() > 0.75:
                 warnings.warn(
                     f"{source}: column {other!r} is ignored; if it is meant as {name!r}, rename it",
                     PgxevalWarning,
@@ -230,7 +238,8 @@ def _check_duplicates(table: pd.DataFrame, source: str) -> None:
     n = len(table)
     if n == 0:
         return
-    keys = [(_codes(table[name]), len(table[name].cat.categories)) for name in KEYS]
+    names = keys_of(table)
+    keys = [(_codes(table[name]), len(table[name].cat.categories)) for name in names]
     keys.append((table["replicate"].to_numpy(), int(table["replicate"].max()) + 1))
     combinations = math.prod(size for _, size in keys)
     if combinations <= _MAX_BITMAP_PER_ROW * n + _CHUNK:
@@ -245,16 +254,20 @@ def _check_duplicates(table: pd.DataFrame, source: str) -> None:
         unique = not np.any(flat[1:] == flat[:-1])
     if unique:
         return
-    duplicated = table.duplicated([*KEYS, "replicate"]).to_numpy()
+    duplicated = table.duplicated([*names, "replicate"]).to_numpy()
     if not duplicated.any():
         return
     row = int(duplicated.argmax())
     first = table.iloc[row]
     raise TableError(
-        f"{source}: duplicate keys in {_rows(duplicated)}: predictor {first['predictor']}, gene {first['gene_id']}, "
-        f"individual {first['individual']}, replicate {first['replicate']}; "
-        "one row per (predictor, gene_id, individual, replicate) is allowed"
+        f"{source}: duplicate keys in {_rows(duplicated)}: predictor {first['predictor']}, {_tissue(first)}"
+        f"gene {first['gene_id']}, individual {first['individual']}, replicate {first['replicate']}; "
+        f"one row per ({', '.join(names)}, replicate) is allowed"
     )
+
+
+def _tissue(row: pd.Series) -> str:
+    return f"tissue {row[TISSUE]}, " if TISSUE in row else ""
 
 
 def _flat(keys: list[tuple[npt.NDArray[Any], int]], rows: slice) -> npt.NDArray[np.int64]:

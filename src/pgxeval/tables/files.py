@@ -18,6 +18,7 @@ from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError
 from pgxeval.tables.writing import whole_file
 
 KEYS = ("predictor", "gene_id", "individual")
+TISSUE = "tissue"
 
 _PANDAS = tuple(int(part) for part in pd.__version__.split(".")[:2])
 _TAIL_BYTES = 2**16
@@ -129,7 +130,7 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
     table: pd.DataFrame = pd.read_csv(
         path,
         sep=separator,
-        dtype=dict.fromkeys((*KEYS, "reason"), "category"),
+        dtype=dict.fromkeys((*KEYS, TISSUE, "reason"), "category"),
         na_values=dict.fromkeys(("prediction", "training_mean", "fold", "replicate"), number),
         keep_default_na=False,
         low_memory=False,

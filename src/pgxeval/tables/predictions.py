@@ -16,8 +16,8 @@ import pandas as pd
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.names import known_names, match_versions
 from pgxeval.signatures import show_defaults
-from pgxeval.tables.checking import check_predictions
-from pgxeval.tables.files import KEYS, read_table, write_table
+from pgxeval.tables.checking import check_predictions, keys_of
+from pgxeval.tables.files import TISSUE, read_table, write_table
 from pgxeval.tables.wide import TableLike, from_matrix, is_long, is_matrix, read_matrix, to_pandas
 
 FAILED = "failed: "
@@ -39,13 +39,14 @@ class Predictions:
     Parameters
     ----------
     table
-        One row per (predictor, gene_id, individual, replicate), columns as `check_predictions` returns
-        them. In replicate 0 the prediction of ``individual`` was made from that individual's own genotypes;
-        in replicate 1 and up from those of another, the partner in one joint permutation of the cohort
-        (`pgxeval.seeding.permute_individuals`), so that each row is always compared with the measured
+        One row per (predictor, gene_id, individual, replicate), and tissue where the table holds several; columns as
+        `check_predictions` returns them. In replicate 0 the prediction of ``individual`` was made from that
+        individual's own genotypes; in replicate 1 and up from those of another, the partner in one joint permutation
+        of the cohort (`pgxeval.seeding.permute_individuals`), so that each row is always compared with the measured
         expression of ``individual``.
     settings
-        Predictor name -> JSON-able settings: requested and used ones, versions, cross-fitting, seed.
+        Predictor name -> JSON-able settings: requested and used ones, versions, cross-fitting, seed. In a table with
+        a column tissue they are under ``"tissues"``, tissue by tissue.
     source
         What to call the table in messages.
 
@@ -114,17 +115,18 @@ class Predictions:
 
     @classmethod
     def concat(cls, parts: Sequence[Predictions]) -> Predictions:
-        """Join predictions of different genes or different predictors, such as those of an array job.
+        """Join predictions of different genes, predictors or tissues, such as those of an array job.
 
         Parameters
         ----------
         parts
-            Predictions without a common (predictor, gene).
+            Predictions without a common (predictor, gene), or (predictor, tissue, gene) if they have a column tissue
+            (`with_tissue`), which all or none of them must have.
 
         Returns
         -------
         Predictions
-            Rows in the order of a single run: predictors, genes and individuals in the order of their first
+            Rows in the order of a single run: predictors, tissues, genes and individuals in the order of their first
             appearance. Slices of genes, in their order, give the bytes of a single run over all of them.
 
         Raises
@@ -139,13 +141,16 @@ class Predictions:
             raise SettingError("Predictions.concat needs at least one part")
         _check_joinable(parts)
         tables = [part.table for part in parts]
+        names = keys_of(tables[0])
         joined = {
             name: pd.Categorical.from_codes(*_joined_codes([table[name] for table in tables]))
-            for name in (*KEYS, "reason")
+            for name in (*names, "reason")
         }
         table = pd.concat([table.drop(columns=list(joined)) for table in tables], ignore_index=True).assign(**joined)
-        keys = [joined["predictor"].codes, table["replicate"].to_numpy(), joined["gene_id"].codes]
-        order = np.lexsort([joined["individual"].codes, *reversed(keys)])
+        codes = {name: joined[name].codes for name in names}
+        tissues = [codes[TISSUE]] if TISSUE in codes else []
+        replicate = table["replicate"].to_numpy()
+        order = np.lexsort([codes["individual"], codes["gene_id"], replicate, *tissues, codes["predictor"]])
         table = table.iloc[order].reset_index(drop=True)
         reason = pd.Categorical.from_codes(*_joined_codes([table["reason"]]))
         return cls(table=table.assign(reason=reason), settings=_joined_settings(parts), source="joined predictions")
@@ -163,6 +168,64 @@ class Predictions:
         """
         plain = to_pandas(table)
         return cls.from_table(plain) if is_long(plain) else cls.from_matrix(plain, predictor=predictor)
+
+    @property
+    def tissues(self) -> tuple[str, ...]:
+        """Names of the tissues, in the order of their first rows; empty without a column tissue."""
+        return tuple(str(name) for name in self.table[TISSUE].unique()) if TISSUE in self.table else ()
+
+    def with_tissue(self, tissue: str) -> Predictions:
+        """Return the same predictions with a column tissue, to be joined with those of other tissues.
+
+        Raises
+        ------
+        SettingError
+            If they have a tissue already, or the name is empty.
+
+        Examples
+        --------
+        >>> table = pd.DataFrame({"predictor": "mine", "gene_id": "G1", "individual": ["ann"], "prediction": [0.5]})
+        >>> blood, brain = (Predictions.from_table(table).with_tissue(name) for name in ("blood", "brain"))
+        >>> both = Predictions.concat([blood, brain])
+        >>> both.tissues, both.of_tissue("brain")
+        (('blood', 'brain'), Predictions(1 rows, mine, 0 permuted replicate(s)))
+        """
+        if not tissue.strip():
+            raise SettingError(f"tissue must be a name, got {tissue!r}")
+        if self.tissues:
+            raise SettingError(f"these predictions have tissues already: {known_names(self.tissues, 5)}")
+        codes = np.zeros(len(self.table), dtype=np.int8)
+        column = pd.Categorical.from_codes(codes, categories=pd.Index([tissue], dtype="str"))
+        table = self.table.assign(**{TISSUE: column})
+        return Predictions(
+            table=table,
+            settings={name: {"tissues": {tissue: dict(one)}} for name, one in self.settings.items()},
+            source=self.source,
+        )
+
+    def of_tissue(self, tissue: str) -> Predictions:
+        """Return the predictions of one tissue, without the column tissue.
+
+        Raises
+        ------
+        UnknownNameError
+            If the table does not hold the tissue.
+        """
+        if tissue not in self.tissues:
+            known = known_names(self.tissues, 5) if self.tissues else "no column tissue"
+            raise UnknownNameError(f"tissue {tissue} is not in the {self.source}; it has {known}")
+        rows = (self.table[TISSUE] == tissue).to_numpy()
+        settings = {}
+        for name, one in self.settings.items():
+            by_tissue = one.get("tissues")
+            if not isinstance(by_tissue, Mapping):
+                settings[name] = one
+            elif tissue in by_tissue:
+                settings[name] = by_tissue[tissue]
+        table = self.table.drop(columns=TISSUE)
+        return Predictions(
+            table=table if rows.all() else table[rows], settings=settings, source=f"{self.source}, tissue {tissue}"
+        )
 
     def rows_of(self, gene_id: str) -> pd.DataFrame:
         """Return all rows of one gene.
@@ -182,14 +245,19 @@ class Predictions:
 
     @property
     def failures(self) -> pd.DataFrame:
-        """Genes at which a predictor failed: predictor, gene_id and reason, one row per predictor and gene."""
+        """Genes at which a predictor failed: predictor, gene_id and reason, one row per predictor and gene.
+
+        With a column tissue in the table, the reason begins with the tissue and there is a row for each.
+        """
         reasons = self.table["reason"].cat.categories
         wrong = [code for code, text in enumerate(reasons) if str(text).startswith(FAILED)]
-        rows = self.table.loc[np.isin(self.table["reason"].cat.codes, wrong), ["predictor", "gene_id", "reason"]]
-        first = rows.drop_duplicates(["predictor", "gene_id"])
+        rows = self.table.loc[np.isin(self.table["reason"].cat.codes, wrong)]
+        first = rows.drop_duplicates([name for name in keys_of(rows) if name != "individual"])
+        tissues = [f"{name}: " for name in first[TISSUE]] if TISSUE in first else [""] * len(first)
+        columns = (first[name].astype(str) for name in ("predictor", "gene_id", "reason"))
         return failures_table(
-            (str(predictor), str(gene_id), str(reason).removeprefix(FAILED))
-            for predictor, gene_id, reason in first.itertuples(index=False)
+            (predictor, gene_id, tissue + reason.removeprefix(FAILED))
+            for predictor, gene_id, reason, tissue in zip(*columns, tissues, strict=True)
         )
 
     @classmethod
@@ -239,8 +307,9 @@ class Predictions:
         return int(self.table["replicate"].max()) if len(self.table) else 0
 
     def __repr__(self) -> str:
+        tissues = f"{len(self.tissues)} tissue(s), " if self.tissues else ""
         return (
-            f"Predictions({len(self.table):,} rows, {', '.join(self.predictors)}, "
+            f"Predictions({len(self.table):,} rows, {', '.join(self.predictors)}, {tissues}"
             f"{self.replicates} permuted replicate(s))"
         )
 
@@ -267,34 +336,53 @@ def _joined_codes(columns: Sequence[pd.Series]) -> tuple[npt.NDArray[np.int64], 
 
 
 def _check_joinable(parts: Sequence[Predictions]) -> None:
-    first: dict[str, tuple[int, Predictions]] = {}
+    with_tissue = [bool(part.tissues) for part in parts]
+    if any(with_tissue) and not all(with_tissue):
+        number = with_tissue.index(False)
+        raise SettingError(
+            f"part {number} (counted from 0) has no column tissue and others have one; give it one: "
+            "predictions.with_tissue(name)"
+        )
+    first: dict[tuple[str, str], tuple[int, Predictions]] = {}
     for number, part in enumerate(parts):
-        for predictor in part.predictors:
-            if predictor not in first:
-                first[predictor] = number, part
+        for predictor, tissue in _pairs(part):
+            if (predictor, tissue) not in first:
+                first[predictor, tissue] = number, part
                 continue
-            other_number, other = first[predictor]
-            ours, theirs = _shape(part, predictor), _shape(other, predictor)
+            other_number, other = first[predictor, tissue]
+            ours, theirs = _shape(part, predictor, tissue), _shape(other, predictor, tissue)
             differing = [
                 f"{name} is {_short(theirs[name])} in part {other_number} and {_short(ours[name])} in part {number}"
                 for name in theirs
                 if name in ours and ours[name] != theirs[name]
             ]
             if differing:
+                where = f" in {tissue}" if tissue else ""
                 raise SettingError(
-                    f"predictions of {predictor} cannot be joined (parts are counted from 0): {'; '.join(differing)}. "
-                    "Run all slices with the same arguments, replicates= included"
+                    f"predictions of {predictor}{where} cannot be joined (parts are counted from 0): "
+                    f"{'; '.join(differing)}. Run all slices with the same arguments, replicates= included"
                 )
+
+
+def _pairs(part: Predictions) -> list[tuple[str, str]]:
+    """Return predictor and tissue of each kind of row, the tissue empty without that column."""
+    if not part.tissues:
+        return [(name, "") for name in part.predictors]
+    pairs = part.table[["predictor", TISSUE]].drop_duplicates()
+    return [(str(predictor), str(tissue)) for predictor, tissue in pairs.itertuples(index=False)]
 
 
 def _short(value: Any) -> str:
     return f"{len(value)} names ({known_names(value, 3)})" if isinstance(value, tuple) else repr(value)
 
 
-def _shape(part: Predictions, predictor: str) -> dict[str, Any]:
+def _shape(part: Predictions, predictor: str, tissue: str) -> dict[str, Any]:
     rows = part.table[part.table["predictor"] == predictor]
-    individuals = tuple(sorted(str(name) for name in rows["individual"].unique()))
     settings = part.settings.get(predictor, {})
+    if tissue:
+        rows = rows[rows[TISSUE] == tissue]
+        settings = settings.get("tissues", {}).get(tissue, {})
+    individuals = tuple(sorted(str(name) for name in rows["individual"].unique()))
     return {
         "the list of replicates": sorted(int(number) for number in rows["replicate"].unique()),
         "the set of individuals": individuals,
@@ -307,17 +395,34 @@ def _joined_settings(parts: Sequence[Predictions]) -> dict[str, dict[str, Any]]:
     for part in parts:
         for predictor, settings in part.settings.items():
             if predictor not in joined:
-                joined[predictor] = dict(settings)
-                continue
-            so_far = joined[predictor]
-            if "genes" in so_far and "genes" in settings:
-                so_far["genes"] += settings["genes"]
-            if "used" in so_far and "used" in settings:
-                so_far["used"] = {
-                    name: _joined_used(so_far["used"].get(name), settings["used"].get(name))
-                    for name in dict.fromkeys([*so_far["used"], *settings["used"]])
-                }
+                joined[predictor] = _copied(settings)
+            elif isinstance(by_tissue := settings.get("tissues"), Mapping):
+                known = joined[predictor].setdefault("tissues", {})
+                for tissue, one in by_tissue.items():
+                    if tissue in known:
+                        _add_settings(known[tissue], one)
+                    else:
+                        known[tissue] = dict(one)
+            else:
+                _add_settings(joined[predictor], settings)
     return joined
+
+
+def _copied(settings: Mapping[str, Any]) -> dict[str, Any]:
+    copied = dict(settings)
+    if isinstance(by_tissue := settings.get("tissues"), Mapping):
+        copied["tissues"] = {tissue: dict(one) for tissue, one in by_tissue.items()}
+    return copied
+
+
+def _add_settings(so_far: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    if "genes" in so_far and "genes" in settings:
+        so_far["genes"] += settings["genes"]
+    if "used" in so_far and "used" in settings:
+        so_far["used"] = {
+            name: _joined_used(so_far["used"].get(name), settings["used"].get(name))
+            for name in dict.fromkeys([*so_far["used"], *settings["used"]])
+        }
 
 
 def _joined_used(one: Any, other: Any) -> Any:
