@@ -274,23 +274,25 @@ class VcfZarrSource:
         read = self._rows("call_genotype", rows)
         n, ploidy = len(self.individuals), read.shape[2]
         if ploidy > 2:
-            self._refuse(MANY_COPIES, records, _flat(read[:, :, 2:] != ABSENT).any(axis=1))
+            self._refuse(MANY_COPIES, records, np.logical_not((_flat(read[:, :, 2:]) == ABSENT).all(axis=1)))
         alleles: npt.NDArray[np.int8]
         if ploidy == 2 and read.dtype == np.int8:
             alleles = np.ascontiguousarray(read)
         else:
             alleles = np.full((rows.size, n, 2), ABSENT, np.int8)
             alleles[:, :, : min(ploidy, 2)] = read[:, :, :2]  # more than 127 alleles are refused before
-        if rows.size:
-            flat = _flat(alleles)
-            self._refuse(UNKNOWN_ALLELE, records, flat.max(axis=1) >= records.n_alleles)
-            self._refuse(BAD_GENOTYPE, records, (flat.min(axis=1) < ABSENT) | (alleles[:, :, 0] == ABSENT).any(axis=1))
         self._warn_of_absent_chunks()
-        haploid = alleles[:, :, 1] == ABSENT
+        phased = np.zeros((rows.size, n), np.bool_)
         if "call_genotype_phased" in self._folder:
-            phased = np.asarray(self._rows("call_genotype_phased", rows), np.bool_) | haploid
-        else:
-            phased = haploid
+            phased = np.ascontiguousarray(self._rows("call_genotype_phased", rows).astype(np.bool_, copy=False))
+        flat = _flat(alleles)
+        lowest = flat.min(axis=1, initial=0)
+        self._refuse(UNKNOWN_ALLELE, records, np.greater_equal(flat.max(axis=1, initial=0), records.n_alleles))
+        short = np.flatnonzero(lowest <= ABSENT)  # records with haploid calls
+        haploid = alleles[short, :, 1] == ABSENT
+        wrong = (lowest[short] < ABSENT) | (alleles[short, :, 0] == ABSENT).any(axis=1)
+        self._refuse(BAD_GENOTYPE, records, wrong, short)
+        phased[short] |= haploid
         return alleles, phased
 
     def _warn_of_absent_chunks(self) -> None:
@@ -413,27 +415,32 @@ def _make_records(  # noqa: PLR0917 (the columns of a table)
     parts: list[str] = []
     counts = []
     for at, name, row in zip(starts, ids, alleles, strict=True):
-        known = [text for text in row if text]
-        if not row[0] or len(known) > MAX_ALLELES or "" in row[: len(known)]:
-            ended = MANY_ALLELES if len(known) > MAX_ALLELES else NO_ALLELE
+        n_alleles = len(row)
+        while n_alleles > 1 and not row[n_alleles - 1]:
+            n_alleles -= 1
+        known = row[:n_alleles]
+        if "" in known or n_alleles > MAX_ALLELES:
             raise decoding_error(
-                f"{path}: record {contig}:{at + 1}", ended, field="GT", n_individuals=0,
-                n_alternatives=len(known) - 1, previous=0,
+                f"{path}: record {contig}:{at + 1}", NO_ALLELE if "" in known else MANY_ALLELES, field="GT",
+                n_individuals=0, n_alternatives=n_alleles - 1, previous=0,
             )  # fmt: skip
         parts.append(name or ".")
         parts += known
-        counts.append(len(known))
-    coded = [part.encode() for part in parts]
-    ends = np.cumsum([len(part) for part in coded], dtype=np.int64)
-    bounds = np.column_stack([ends - [len(part) for part in coded], ends]).astype(np.int64).reshape(-1, 2)
+        counts.append(n_alleles)
+    if not "".join(parts).isascii():
+        parts = [part.encode().decode("latin-1") for part in parts]  # one letter per byte, as `Records.strings` reads
+    text = "".join(parts).encode("latin-1")
+    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
+    ends = np.cumsum(lengths)
+    bounds = np.stack([ends - lengths, ends], axis=1)
     first_allele = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
     id_rows = first_allele[:-1] + np.arange(len(counts))
-    is_allele = np.ones(len(coded), np.bool_)
+    is_allele = np.ones(len(parts), np.bool_)
     is_allele[id_rows] = False
     return Records(
         contig=contig,
         starts=np.array(starts, np.int64),
-        text=np.frombuffer(b"".join(coded), np.uint8),
+        text=np.frombuffer(text, np.uint8),
         id_bounds=bounds[id_rows],
         allele_bounds=bounds[is_allele],
         first_allele=first_allele,
