@@ -7,8 +7,8 @@ GigaScience 2025), versions 0.1 to 0.5. Arrays read: ``sample_id``, ``contig_id`
 arrays repeat what the values -1 (missing) and -2 (fill) state and are not read.
 
 An array has values at every record. Where ``call_DS`` or ``call_GP`` hold neither a value nor a fill value, the record
-lacked the field and counts as typed only; if they have room for one value only, so does a record in which the field is
-missing for all individuals. A record without GT reads as missing.
+lacked the field and counts as typed only; if they have room for one value only, a record in which the field is missing
+for all individuals looks the same. A record without GT reads as missing.
 """
 
 from __future__ import annotations
@@ -340,13 +340,24 @@ class VcfZarrSource:
                 self._refuse(NO_PROBABILITIES, records, wrong, mine, field)
             for k in range(n_alt):
                 values[first[mine] + k] = made[:, :, k]
-        typed = np.flatnonzero(typed_only)
-        if typed.size and "call_genotype" in self._folder:
-            alleles, _ = self._genotypes(rows[typed], _some(records, typed))
-            for pairs, at, n_alt in zip(alleles, first[typed].tolist(), n_alternatives[typed].tolist(), strict=True):
-                for k in range(n_alt):
-                    values[at + k] = dosages_of_pairs(pairs, k + 1)
+        if "call_genotype" in self._folder:
+            self._count_typed(rows, records, values)
         return values, typed_only
+
+    def _count_typed(self, rows: Ints, records: Records, values: npt.NDArray[np.float32]) -> None:
+        """Fill in dosages from GT where a call has no value of the field."""
+        n_alternatives = records.n_alleles - 1
+        first = np.cumsum(n_alternatives) - n_alternatives
+        some = np.flatnonzero(n_alternatives)
+        lacks = np.isnan(values[first[some]])
+        typed = np.flatnonzero(lacks.any(axis=1))
+        if not typed.size:
+            return
+        part = some[typed]
+        alleles, _ = self._genotypes(rows[part], _some(records, part))
+        for pairs, row, who in zip(alleles, part.tolist(), lacks[typed], strict=True):
+            for k in range(int(n_alternatives[row])):
+                values[first[row] + k, who] = dosages_of_pairs(pairs[who], k + 1)
 
     def _refuse(
         self,
