@@ -88,3 +88,8 @@ def _ruff_order(name: str) -> tuple[int, str]:
 )
 def test_a_newcomer_finds_the_file(question: str, file: str) -> None:
     assert (SOURCE / file).is_file(), question
+
+
+def test_the_page_about_the_rooms_names_each_room() -> None:
+    page = (REPOSITORY / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    assert [room for room in ROOMS if f"`{room.replace('.', '/')}/`" not in page and room != "testing.checks"] == []
