@@ -57,6 +57,7 @@ NAMES = {
         "across_genes",
         "compare_effects",
         "compare_genes",
+        "compare_pairs",
         "direction_curve",
         "evaluate_tissues",
         "flips",

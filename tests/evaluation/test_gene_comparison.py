@@ -125,5 +125,5 @@ def test_undefined_genes_have_a_reason(bed, long) -> None:
 
 def test_needs_the_predictions(equal, tmp_path: Path) -> None:
     again = Evaluation.read(equal[0].write(tmp_path / "kept"))
-    with pytest.raises(SettingError, match="needs the predictions in memory"):
+    with pytest.raises(SettingError, match="needs the predictions, which an evaluation read from a folder"):
         compare_genes(again, "a", "b")

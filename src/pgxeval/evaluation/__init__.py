@@ -5,7 +5,7 @@ from pgxeval.evaluation.concordance import OddsRatio, PairedTable, Share
 from pgxeval.evaluation.direction_curve import direction_curve
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.evaluator import Evaluator
-from pgxeval.evaluation.gene_comparison import compare_genes, flips
+from pgxeval.evaluation.gene_comparison import compare_genes, compare_pairs, flips
 from pgxeval.evaluation.gene_sets import GeneSets, gene_sets, genes_selected_by
 from pgxeval.evaluation.heritability import heritability, share_of_ceiling, spearman_ceiling
 from pgxeval.evaluation.measured import MeasuredExpression
@@ -38,6 +38,7 @@ __all__ = [
     "across_genes",
     "compare_effects",
     "compare_genes",
+    "compare_pairs",
     "direction_curve",
     "evaluate_tissues",
     "flips",
