@@ -42,6 +42,8 @@ PUBLIC = [
     "SequencePredictor",
     "SettingError",
     "SklearnPredictor",
+    "Study",
+    "StudySettings",
     "TableError",
     "TrainablePredictor",
     "TssBins",
@@ -54,6 +56,7 @@ PUBLIC = [
     "plan",
     "power",
     "predict_cohort",
+    "run_study",
     "simulate_cohort",
 ]
 

@@ -46,6 +46,7 @@ from pgxeval.predictors import (
 )
 from pgxeval.provenance import __version__
 from pgxeval.simulation import simulate_cohort
+from pgxeval.study import Study, StudySettings, run_study
 from pgxeval.tables import Predictions
 
 __all__ = [
@@ -81,6 +82,8 @@ __all__ = [
     "SequencePredictor",
     "SettingError",
     "SklearnPredictor",
+    "Study",
+    "StudySettings",
     "TableError",
     "TrainablePredictor",
     "TssBins",
@@ -93,6 +96,7 @@ __all__ = [
     "plan",
     "power",
     "predict_cohort",
+    "run_study",
     "simulate_cohort",
 ]
 

@@ -18,7 +18,7 @@ from pgxeval.errors import GenotypeError, SettingError
 from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.prediction.crossfit import residualise
-from pgxeval.predictors.protocol import GroupedTrainablePredictor, Predictor, TrainablePredictor
+from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, Predictor, TrainablePredictor
 from pgxeval.predictors.trained.forest import Forest
 from pgxeval.predictors.trained.linear import FittedLinear
 from pgxeval.predictors.trained.random_forest import FittedRandomForest
@@ -266,7 +266,8 @@ def _by_substitution(predictor: Predictor, gene: Gene, cohort: Cohort, settings:
         carriers=[rows[some].tolist() for some in carriers],
     )
     imaginary = PersonalGenome(genotypes=substituted, reference=genome.reference, **attrs.asdict(genome.policies))
-    values = np.asarray(predictor.predict(gene, imaginary, substituted.individuals).values, dtype=np.float64)
+    answer = Prediction.of(predictor.predict(gene, imaginary, substituted.individuals), substituted.individuals)
+    values = np.asarray(answer.values, dtype=np.float64)
     table = alleles.assign(maf=maf[chosen], effect=np.nan, at_0=np.nan, at_1=np.nan, at_2=np.nan)
     if background == "reference":
         assert substituted.individuals[0] == REFERENCE

@@ -6,24 +6,34 @@ Every function takes an `Evaluation` and an Axes to draw on. Without an Axes it 
 correlation is undefined are never drawn as zero: they are counted in a note.
 """
 
+from pgxeval.plots.better import scatter_better
 from pgxeval.plots.calibration import direction_calibration
 from pgxeval.plots.direction import sign_concordance
 from pgxeval.plots.distribution import correlation_distribution
 from pgxeval.plots.effects import effect_tracks
+from pgxeval.plots.gains import largest_gains
 from pgxeval.plots.individuals import observed_predicted
+from pgxeval.plots.marginal import marginal_effects
+from pgxeval.plots.nonlinear import nonlinear_selection
 from pgxeval.plots.odds import odds_ratios
 from pgxeval.plots.power import power_curves
 from pgxeval.plots.scatter import MANY_POINTS, scatter_predictors
 from pgxeval.plots.strata import strata_comparison
+from pgxeval.plots.violins import correlation_violins
 
 __all__ = [
     "MANY_POINTS",
     "correlation_distribution",
+    "correlation_violins",
     "direction_calibration",
     "effect_tracks",
+    "largest_gains",
+    "marginal_effects",
+    "nonlinear_selection",
     "observed_predicted",
     "odds_ratios",
     "power_curves",
+    "scatter_better",
     "scatter_predictors",
     "sign_concordance",
     "strata_comparison",

@@ -43,6 +43,41 @@ def predictor_names(table: pd.DataFrame, wanted: Sequence[str] | None) -> list[s
     return list(wanted) if wanted is not None else known
 
 
+def compared_sides(compared: pd.DataFrame, predictor_a: str, predictor_b: str) -> pd.DataFrame:
+    """Return the correlations of two predictors from a table of `compare_genes` or from the pairs of a study.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns a and b (float64), better (``"a"``, ``"b"`` or ``""``) and label, in the orientation of the arguments.
+
+    Raises
+    ------
+    UnknownNameError
+        If the table holds pairs of predictors, and not this one.
+    """
+    table, turned = compared, False
+    if "predictor_a" in compared:
+        names = (compared["predictor_a"].astype(str), compared["predictor_b"].astype(str))
+        straight = (names[0] == predictor_a) & (names[1] == predictor_b)
+        turned = not straight.any()
+        table = compared[(names[0] == predictor_b) & (names[1] == predictor_a)] if turned else compared[straight]
+        if table.empty:
+            known = ", ".join(dict.fromkeys(f"{a} and {b}" for a, b in zip(*names, strict=True)))
+            raise UnknownNameError(
+                f"{predictor_a} and {predictor_b} were not compared; the table has {known or 'none'}"
+            )
+    label = table["gene_name"].astype(str)
+    if "tissue" in table and len(set(table["tissue"].astype(str))) > 1:
+        label = label + " (" + table["tissue"].astype(str) + ")"
+    sides = pd.DataFrame({side: numbers(table, f"correlation_{side}") for side in "ab"})
+    sides = sides.assign(better=table["better"].fillna("").astype(str).to_numpy(), label=label.to_numpy())
+    if turned:
+        sides = sides.rename(columns={"a": "b", "b": "a"})
+        sides["better"] = sides["better"].map({"a": "b", "b": "a", "": ""})
+    return sides
+
+
 def of_stratum(table: pd.DataFrame, stratum: str) -> pd.DataFrame:
     """Return the rows of one stratum."""
     return table[table["stratum"].astype(str) == stratum]

@@ -126,6 +126,16 @@ class StoredPredictions:
             raise UnknownNameError(f"gene {gene_id} is not in the store")
         return predictions_table(results, self.predictors, [name], self.individuals)
 
+    def of_genes(self, gene_ids: Sequence[str]) -> StoredPredictions:
+        """Return the predictions of some genes, in the order of `gene_ids`."""
+        known = frozenset(self.gene_ids)
+        return StoredPredictions([*self._runs.values()], [gene_id for gene_id in gene_ids if gene_id in known])
+
+    @property
+    def runs(self) -> dict[str, str]:
+        """Predictor -> identifier of its run in the store."""
+        return {name: run.run for name, run in self._runs.items()}
+
     def load(self) -> Predictions:
         """Read everything into memory."""
         results = [result for run in self._runs.values() for result in run.results(self.gene_ids)]

@@ -1,0 +1,41 @@
+"""Parts are computed once, failed ones again, and damaged files are replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from pgxeval.study.parts import compute_parts
+
+
+def _square(unit: int) -> pd.DataFrame:
+    return pd.DataFrame({"value": [unit**2], "reason": ["failed: odd" if unit % 2 else ""]})
+
+
+def test_failed_parts_are_returned_and_computed_again(tmp_path: Path) -> None:
+    units = {"two": 2, "three": 3}
+    parts = compute_parts(tmp_path, units, _square, label="squares")
+    assert [table["value"].iloc[0] for table in parts.values()] == [4, 9]
+    assert [path.name for path in tmp_path.iterdir()] == ["two.parquet"]
+    calls: list[int] = []
+
+    def counted(unit: int) -> pd.DataFrame:
+        calls.append(unit)
+        return _square(unit)
+
+    compute_parts(tmp_path, units, counted, label="squares")
+    assert calls == [3]
+
+
+def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "two.parquet").write_bytes(b"PAR1 cut short")
+    parts = compute_parts(tmp_path, {"two": 2}, _square, label="squares")
+    assert parts["two"]["value"].iloc[0] == 4
+    assert pd.read_parquet(tmp_path / "two.parquet")["value"].iloc[0] == 4
+
+
+def test_processes_give_the_same_in_the_same_order(tmp_path: Path) -> None:
+    units = {str(number): number for number in range(0, 12, 2)}
+    parts = compute_parts(tmp_path, units, _square, label="squares", workers=2)
+    assert [table["value"].iloc[0] for table in parts.values()] == [number**2 for number in units.values()]
