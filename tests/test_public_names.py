@@ -87,7 +87,11 @@ def test_errors_share_one_base_and_keep_old_habits() -> None:
 
 def test_import_loads_nothing_heavy() -> None:
     heavy = ["torch", "matplotlib", "numba", "msprime", "alphagenome", "grpc", "statsmodels"]
-    code = f"import sys, pgxeval; print([name for name in {heavy} if name in sys.modules])"
+    heavy += ["sklearn", "scipy.stats", "scipy.optimize"]  # 70 MB of each worker
+    code = (
+        "import sys, pgxeval; pgxeval.RandomForestPredictor(parameters={'max_depth': 3}); "
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

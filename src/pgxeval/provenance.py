@@ -7,12 +7,13 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import attrs
 import numpy as np
-import sklearn
-from sklearn.base import BaseEstimator
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __version__ = "0.1.0"
 
@@ -44,7 +45,7 @@ def versions() -> dict[str, str]:
         "pgxeval": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
+        "scikit-learn": version("scikit-learn"),
     }
     for distribution, module in _OPTIONAL.items():
         if module in sys.modules:
@@ -92,5 +93,10 @@ def describe(value: object) -> Any:
     elif dataclasses.is_dataclass(value):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     else:
-        fields = value.get_params(deep=False) if isinstance(value, BaseEstimator) else {}
+        fields = value.get_params(deep=False) if _is_estimator(value) else {}
     return {"class": kind.__name__, **{str(name): describe(item) for name, item in fields.items()}}
+
+
+def _is_estimator(value: object) -> TypeGuard[BaseEstimator]:
+    base = sys.modules.get("sklearn.base")  # where no estimator was made, scikit-learn is not worth its memory
+    return base is not None and isinstance(value, base.BaseEstimator)

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+import scipy
 
 from pgxeval.cohort.common_variants import CommonVariants
 from pgxeval.errors import SettingError
@@ -143,7 +143,7 @@ def tracy_widom_p(eigenvalues: npt.NDArray[np.float64], k: int) -> npt.NDArray[n
         centre = roots**2 / effective
         scale = roots / effective * (1 / np.sqrt(effective - 1) + 1 / np.sqrt(m)) ** (1 / 3)
         statistic = (m * rest[0] / total - centre) / scale
-        p[i] = stats.gamma.sf(statistic + _GAMMA_SHIFT, _GAMMA_SHAPE, scale=_GAMMA_SCALE)
+        p[i] = scipy.stats.gamma.sf(statistic + _GAMMA_SHIFT, _GAMMA_SHAPE, scale=_GAMMA_SCALE)
     return p
 
 
@@ -248,9 +248,9 @@ def _share_associated(
     norm = np.linalg.norm(component)
     if not complete.any() or freedom < 1 or norm < 1e-9:
         return float("nan")
-    values = stats.rankdata(expression[complete], axis=1)
+    values = scipy.stats.rankdata(expression[complete], axis=1)
     values = values - (values @ basis) @ basis.T
     with np.errstate(invalid="ignore", divide="ignore"):
         r = values @ component / (norm * np.linalg.norm(values, axis=1))
         t = np.abs(r) * np.sqrt(freedom / (1 - r**2))
-    return float(np.mean(2 * stats.t.sf(t, freedom) < 0.05))
+    return float(np.mean(2 * scipy.stats.t.sf(t, freedom) < 0.05))

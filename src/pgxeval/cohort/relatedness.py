@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+import scipy
 
 from pgxeval.cohort.common_variants import CommonVariants
 from pgxeval.errors import TableError
@@ -124,7 +124,7 @@ def find_relatives(variants: CommonVariants, min_kinship: float = FIRST_DEGREE_K
             first, second = np.nonzero(indicators.king(rows) >= min_kinship)
             pairs += [(int(rows[i]), int(j)) for i, j in zip(first, second, strict=True) if rows[i] < j]
     names = variants.individuals
-    quantile = float(stats.t.isf(stats.norm.sf(_Z), max(variants.n_blocks - 1, 1)))
+    quantile = float(scipy.stats.t.isf(scipy.stats.norm.sf(_Z), max(variants.n_blocks - 1, 1)))
     table = []
     for (i, j), (kinship, error) in zip(pairs, _jackknife(variants, pairs), strict=True):
         if kinship - quantile * error > min_kinship / 2:

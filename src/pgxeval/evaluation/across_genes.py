@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy
 
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.tables import Predictions
@@ -50,13 +50,13 @@ def across_genes(predictions: Predictions, measured: MeasuredExpression, *, conf
         if len(joined) < FEWEST_GENES or np.ptp(x) == 0 or np.ptp(y) == 0:
             rows.append((name, len(joined), *[np.nan] * 4, FEW if len(joined) < FEWEST_GENES else "constant"))
             continue
-        rank = float(stats.spearmanr(x, y).statistic)
+        rank = float(scipy.stats.spearmanr(x, y).statistic)
         low, high = _interval(rank, len(joined), confidence)
-        rows.append((name, len(joined), rank, low, high, float(stats.pearsonr(x, y).statistic), ""))
+        rows.append((name, len(joined), rank, low, high, float(scipy.stats.pearsonr(x, y).statistic), ""))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _interval(rank: float, n: int, confidence: float) -> tuple[float, float]:
     """Return limits of a rank correlation on Fisher's scale (Bonett and Wright, Psychometrika 65:23, 2000)."""
-    half = stats.norm.isf((1 - confidence) / 2) * np.sqrt((1 + rank**2 / 2) / (n - 3))
+    half = scipy.stats.norm.isf((1 - confidence) / 2) * np.sqrt((1 + rank**2 / 2) / (n - 3))
     return float(np.tanh(np.arctanh(rank) - half)), float(np.tanh(np.arctanh(rank) + half))

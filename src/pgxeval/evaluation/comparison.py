@@ -8,7 +8,7 @@ from typing import Any, Literal
 import attrs
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from pgxeval.errors import SettingError
 from pgxeval.evaluation.blocks import block_sums
@@ -205,7 +205,7 @@ def _equivalence(estimate: BlockEstimate, margin: float | None, confidence: floa
 def _wilcoxon(differences: Floats) -> float:
     """Return the p-value of the signed-rank test; NaN with fewer than six blocks, which cannot reach 0.05."""
     moved = differences[differences != 0]
-    return float(stats.wilcoxon(moved).pvalue) if len(moved) >= 6 else math.nan
+    return float(scipy.stats.wilcoxon(moved).pvalue) if len(moved) >= 6 else math.nan
 
 
 def joint_replicates(a: Judged, b: Judged) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], str]:

@@ -14,7 +14,8 @@ from typing import Literal
 import attrs
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
+import scipy
+from scipy import special
 
 from pgxeval.errors import SettingError
 from pgxeval.evaluation.jackknife import BlockEstimate
@@ -61,7 +62,7 @@ def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tu
     """
     if trials == 0:
         return math.nan, math.nan
-    limits = stats.binomtest(successes, trials).proportion_ci(confidence, method="exact")
+    limits = scipy.stats.binomtest(successes, trials).proportion_ci(confidence, method="exact")
     return float(limits.low), float(limits.high)
 
 
@@ -186,7 +187,7 @@ class PairedTable:
         if discordant == 0:
             return OddsRatio(value=float("nan"), low=0.0, high=float("inf"), p_value=1.0)
         low, high = clopper_pearson(self.only_a, discordant, confidence)
-        p_value = float(stats.binomtest(self.only_a, discordant).pvalue)
+        p_value = float(scipy.stats.binomtest(self.only_a, discordant).pvalue)
         return OddsRatio(
             value=ratio(self.only_a, self.only_b),
             low=ratio(low, 1 - low),
@@ -243,7 +244,7 @@ def _association(counts: tuple[int, int, int, int], confidence: float) -> OddsRa
         reach = 1.0
         while at(-reach) * at(reach) > 0:
             reach *= 2
-        return float(np.exp(optimize.brentq(at, -reach, reach, xtol=1e-13, rtol=1e-13)))
+        return float(np.exp(scipy.optimize.brentq(at, -reach, reach, xtol=1e-13, rtol=1e-13)))
 
     lowest, highest = both == support[0], both == support[-1]
     value = solve(lambda weights, values: float(weights @ values) - both) if not (lowest or highest) else 0.0
@@ -251,7 +252,7 @@ def _association(counts: tuple[int, int, int, int], confidence: float) -> OddsRa
         value=float("inf") if highest else value,
         low=0.0 if lowest else solve(lambda weights, values: float(weights[values >= both].sum()) - tail),
         high=float("inf") if highest else solve(lambda weights, values: float(weights[values <= both].sum()) - tail),
-        p_value=float(stats.fisher_exact(np.array([[both, only_a], [only_b, neither]]))[1]),
+        p_value=float(scipy.stats.fisher_exact(np.array([[both, only_a], [only_b, neither]]))[1]),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+import scipy
 
 from pgxeval.cohort.reml import Relationship
 from pgxeval.errors import TableError
@@ -115,8 +115,8 @@ def _exact_p(ratio: Floats, null: Floats) -> Floats:
     excess = ordered[ordered > start] - start
     # beyond its start the tail of a chi-squared variable with 1 degree of freedom falls about exponentially
     scale = max(float(excess.mean()) / 2 if excess.size else 1.0, 1e-6)
-    start_p = float(stats.chi2.sf(start / scale, 1))
-    tail = _TAIL * stats.chi2.sf(ratio / scale, 1) / max(start_p, 1e-300)
+    start_p = float(scipy.stats.chi2.sf(start / scale, 1))
+    tail = _TAIL * scipy.stats.chi2.sf(ratio / scale, 1) / max(start_p, 1e-300)
     p: Floats = np.where((ratio > start) & (above < _TAIL * null.size / 4), np.minimum(tail, 1.0), counted)
     return np.minimum(p, 1.0)
 

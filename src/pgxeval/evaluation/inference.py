@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import attrs
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from pgxeval.evaluation.settings import Measure
 from pgxeval.evaluation.standard_errors import StandardErrors
@@ -67,8 +67,8 @@ def studentised(r: npt.ArrayLike, errors: StandardErrors) -> Floats:
 def student_p(statistic: npt.ArrayLike, df: npt.ArrayLike) -> tuple[Floats, Floats]:
     """Return p-values of Student's t: two-sided, and against a positive correlation."""
     t, degrees = np.asarray(statistic, dtype=np.float64), np.asarray(df, dtype=np.float64)
-    greater = np.asarray(stats.t.sf(t, degrees))
-    return np.asarray(2 * stats.t.sf(np.abs(t), degrees)), greater
+    greater = np.asarray(scipy.stats.t.sf(t, degrees))
+    return np.asarray(2 * scipy.stats.t.sf(np.abs(t), degrees)), greater
 
 
 def normal_score(r: npt.ArrayLike, errors: StandardErrors) -> Floats:
@@ -78,13 +78,13 @@ def normal_score(r: npt.ArrayLike, errors: StandardErrors) -> Floats:
     """
     t = studentised(r, errors)
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.sign(t) * stats.norm.isf(stats.t.sf(np.abs(t), errors.df)))
+        return np.asarray(np.sign(t) * scipy.stats.norm.isf(scipy.stats.t.sf(np.abs(t), errors.df)))
 
 
 def student_interval(r: npt.ArrayLike, errors: StandardErrors, confidence: float = 0.95) -> tuple[Floats, Floats]:
     """Return confidence limits ``tanh(atanh(r) - t * se)`` and ``tanh(atanh(r) + t * se)``."""
     z = np.arctanh(np.asarray(r, dtype=np.float64) * _INSIDE)
-    half = stats.t.isf((1 - confidence) / 2, errors.df) * errors.se
+    half = scipy.stats.t.isf((1 - confidence) / 2, errors.df) * errors.se
     return np.asarray(np.tanh(z - half)), np.asarray(np.tanh(z + half))
 
 
@@ -132,13 +132,13 @@ class NullDistribution:
         tail = (1 - confidence) / 2
         mean_square = max(1.0, float(np.mean(self.scores**2)))
         if len(self.scores) >= _FEWEST_FOR_QUANTILES:
-            low, high = np.quantile(self.scores, [tail, 1 - tail]) / stats.norm.isf(tail)
+            low, high = np.quantile(self.scores, [tail, 1 - tail]) / scipy.stats.norm.isf(tail)
             below, above = max(high, 0.0), max(-low, 0.0)
         else:
             below = above = math.sqrt(mean_square)
         with np.errstate(divide="ignore", invalid="ignore"):
             noise = np.minimum(1.0, NOISE_FACTOR * mean_square / normal_score(r, errors) ** 2)
-        z, half = np.arctanh(r * _INSIDE), stats.t.isf(tail, errors.df) * errors.se
+        z, half = np.arctanh(r * _INSIDE), scipy.stats.t.isf(tail, errors.df) * errors.se
         return (
             np.asarray(np.tanh(z - half * np.sqrt(1 + (below**2 - 1) * noise))),
             np.asarray(np.tanh(z + half * np.sqrt(1 + (above**2 - 1) * noise))),
@@ -159,7 +159,7 @@ def textbook_p(r: npt.ArrayLike, df: npt.ArrayLike) -> Floats:
     r, df = np.asarray(r, dtype=np.float64), np.asarray(df, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(r) * np.sqrt(df / ((1 - r) * (1 + r)))
-        return np.asarray(2 * stats.t.sf(t, np.where(df > 0, df, np.nan)))
+        return np.asarray(2 * scipy.stats.t.sf(t, np.where(df > 0, df, np.nan)))
 
 
 def fisher_z(r: npt.ArrayLike) -> Floats:

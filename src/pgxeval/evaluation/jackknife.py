@@ -23,7 +23,8 @@ from collections.abc import Callable
 import attrs
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 
@@ -191,7 +192,7 @@ class BlockEstimate:
 
         if distance == 0 or distance >= self._reach(_SMALLEST_LOG_P):
             return 1.0 if distance == 0 else math.exp(_SMALLEST_LOG_P)
-        return math.exp(optimize.brentq(lambda log_p: self._reach(log_p) - distance, _SMALLEST_LOG_P, 0.0))
+        return math.exp(scipy.optimize.brentq(lambda log_p: self._reach(log_p) - distance, _SMALLEST_LOG_P, 0.0))
 
     def one_sided_p(self, null: float, *, greater: bool) -> float:
         """Return the p-value for the statistic being above (`greater`) or below `null`."""

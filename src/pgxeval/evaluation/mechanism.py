@@ -12,7 +12,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from pgxeval.checks import between, whole
 from pgxeval.errors import TableError
@@ -181,8 +181,8 @@ def compare_effects(
     random = np.random.default_rng(seed)
     _, member = np.unique(clump, return_inverse=True)
     signs = random.choice((-1.0, 1.0), size=(settings.draws, n_clumps))[:, member]
-    ranks_a = stats.rankdata(a) - (a.size + 1) / 2
-    rank = _correlations(ranks_a, stats.rankdata(np.vstack([b, signs * b]), axis=1) - (a.size + 1) / 2)
+    ranks_a = scipy.stats.rankdata(a) - (a.size + 1) / 2
+    rank = _correlations(ranks_a, scipy.stats.rankdata(np.vstack([b, signs * b]), axis=1) - (a.size + 1) / 2)
     leading_a = _leading(a, r2, settings)
     overlap = _overlap(leading_a, _leading(b, r2, settings), r2, settings.linked_r2)
     shortest = a.size // 10

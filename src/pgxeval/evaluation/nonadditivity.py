@@ -12,7 +12,7 @@ from __future__ import annotations
 import attrs
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from pgxeval.checks import between, whole
 from pgxeval.errors import TableError
@@ -165,7 +165,7 @@ def cauchy_combination(p_values: npt.ArrayLike) -> float:
     p = p[~np.isnan(p)]
     if not p.size:
         return float("nan")
-    return float(stats.cauchy.sf(np.mean(1 / np.tan(np.pi * np.clip(p, 1e-15, 1 - 1e-15)))))
+    return float(scipy.stats.cauchy.sf(np.mean(1 / np.tan(np.pi * np.clip(p, 1e-15, 1 - 1e-15)))))
 
 
 def _leads(residual: Floats, matrix: Floats, q: Floats, settings: NonadditivitySettings) -> list[int]:
@@ -182,7 +182,7 @@ def _leads(residual: Floats, matrix: Floats, q: Floats, settings: NonadditivityS
         best = int(np.argmax(np.abs(r)))
         df = residual.size - q.shape[1] - len(chosen) - 1
         t = abs(r[best]) * np.sqrt(df / max(1 - r[best] ** 2, 1e-12))
-        if chosen and 2 * stats.t.sf(t, df) > settings.lead_p:
+        if chosen and 2 * scipy.stats.t.sf(t, df) > settings.lead_p:
             break
         chosen.append(best)
         with np.errstate(invalid="ignore", divide="ignore"):

@@ -16,7 +16,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import stats
+import scipy
 
 from pgxeval.checks import between, one_of, whole
 from pgxeval.errors import SettingError
@@ -128,7 +128,7 @@ def power(
             mean = gain.mean(axis=1) + extra * random.normal(size=settings.simulations)
             with np.errstate(divide="ignore", invalid="ignore"):
                 z = np.where(spread > 0, mean / spread, 0.0)
-            significant = np.abs(z) > stats.norm.isf(settings.level / 2)
+            significant = np.abs(z) > scipy.stats.norm.isf(settings.level / 2)
             share = float(significant.mean())
             mean_a, mean_b = float(a.mean()), float(b.mean())
             odds = mean_a / (1 - mean_a) / (mean_b / (1 - mean_b)) if settings.question == "directions" else np.nan

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+import scipy
 
 from pgxeval.seeding import permute_individuals
 
@@ -25,7 +25,7 @@ def benjamini_hochberg(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     q = np.full(p.shape, np.nan)
     defined = ~np.isnan(p)
     if defined.any():
-        q[defined] = stats.false_discovery_control(p[defined])
+        q[defined] = scipy.stats.false_discovery_control(p[defined])
     return q
 
 

@@ -34,7 +34,8 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy import optimize, special
+import scipy
+from scipy import special
 
 from pgxeval.evaluation.concordance import PairedTable
 from pgxeval.evaluation.jackknife import FEWEST_BLOCKS
@@ -324,7 +325,7 @@ def _binned(z: Floats, s: Floats) -> tuple[Floats, Floats, npt.NDArray[np.intp]]
 def _maximum(model: _Mixture, shares: Floats, likelihood: Floats) -> tuple[float, float]:
     k = int(likelihood.argmax())
     bounds = shares[max(k - 1, 0)], shares[min(k + 1, len(shares) - 1)]
-    result = optimize.minimize_scalar(
+    result = scipy.optimize.minimize_scalar(
         lambda share: -model.maximise(share), bounds=bounds, method="bounded", options={"xatol": 1e-3}
     )
     if likelihood[k] >= -result.fun:
@@ -344,7 +345,7 @@ def _limit(
     start = (max(inner) if upward else min(inner)) if inner else best
     if (model.maximise(start) - threshold) * (model.maximise(outer) - threshold) > 0:
         return outer
-    return float(optimize.brentq(lambda share: model.maximise(share) - threshold, start, outer, xtol=1e-3))
+    return float(scipy.optimize.brentq(lambda share: model.maximise(share) - threshold, start, outer, xtol=1e-3))
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -407,7 +408,7 @@ class _Mixture:
             curvature[np.diag_indices(len(weights))] += 1e-9 * np.trace(curvature)
             root = np.linalg.cholesky(curvature)
             target = np.linalg.solve(root, curvature @ weights + gradient - total)
-            step = optimize.nnls(root.T, target)[0] - weights
+            step = scipy.optimize.nnls(root.T, target)[0] - weights
             length, moved = 1.0, False
             while length > 1e-8:
                 proposal = np.maximum(weights + length * step, 0.0)

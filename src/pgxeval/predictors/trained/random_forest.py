@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import RandomForestRegressor
 from threadpoolctl import threadpool_limits
 
 from pgxeval.checks import kind, one_of, text, whole
@@ -23,25 +23,32 @@ from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.ensemble import RandomForestRegressor
 
     from pgxeval.genome.intervals import Gene
     from pgxeval.genome.personal import PersonalGenome
 
 _NOT_THE_USERS = ("random_state", "n_jobs", "verbose", "warm_start", "oob_score")
-_DEFAULTS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(RandomForestRegressor).parameters.items()
-    if name not in _NOT_THE_USERS
-}
 _KERNEL = tuple(field.name for field in attrs.fields(ForestSettings))
 
 
+@cache
+def _defaults() -> dict[str, Any]:
+    # not at the top: workers that grow the trees of the kernel need no scikit-learn, which takes 70 MB
+    from sklearn.ensemble import RandomForestRegressor
+
+    parameters = inspect.signature(RandomForestRegressor).parameters.items()
+    return {name: parameter.default for name, parameter in parameters if name not in _NOT_THE_USERS}
+
+
 def _check_parameters(instance: object, attribute: object, value: Mapping[str, Any]) -> None:
-    unknown = sorted(set(value) - set(_DEFAULTS))
+    unknown = sorted(set(value) - set(_KERNEL))
+    if unknown:
+        unknown = sorted(set(value) - set(_defaults()))
     if unknown:
         raise SettingError(
-            f"RandomForestPredictor: parameter(s) {', '.join(unknown)} not allowed; allowed are {', '.join(_DEFAULTS)} "
-            "(the seed comes from the run, parallelism from predict_cohort(workers=))"
+            f"RandomForestPredictor: parameter(s) {', '.join(unknown)} not allowed; allowed are "
+            f"{', '.join(_defaults())} (the seed comes from the run, parallelism from predict_cohort(workers=))"
         )
 
 
@@ -116,7 +123,7 @@ class RandomForestPredictor:
     def _beyond_kernel(self) -> list[str]:
         """Parameters that only scikit-learn knows and that are not at their default."""
         return sorted(
-            name for name, value in self.parameters.items() if name not in _KERNEL and value != _DEFAULTS[name]
+            name for name, value in self.parameters.items() if name not in _KERNEL and value != _defaults()[name]
         )
 
     def fit(self, gene: Gene, genome: PersonalGenome, expression: pd.Series, *, seed: int = 0) -> FittedRandomForest:
@@ -151,6 +158,8 @@ class RandomForestPredictor:
         )
 
     def _fit_scikit_learn(self, training: TrainingSet, seed: int) -> FittedRandomForest:
+        from sklearn.ensemble import RandomForestRegressor
+
         forest = RandomForestRegressor(**self._settings, random_state=seed % 2**32, n_jobs=1)
         with threadpool_limits(1):
             forest.fit(training.dosages.astype(np.float32), training.expression)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, clone, is_regressor
 from threadpoolctl import threadpool_limits
 
 from pgxeval.checks import kind
@@ -20,12 +19,15 @@ from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.base import BaseEstimator
 
     from pgxeval.genome.intervals import Gene
     from pgxeval.genome.personal import PersonalGenome
 
 
 def _check_estimator(instance: object, attribute: object, value: object) -> None:
+    from sklearn.base import BaseEstimator, is_regressor
+
     if isinstance(value, type):
         raise SettingError(f"SklearnPredictor: estimator must be an instance, got the class; use {value.__name__}()")
     if not isinstance(value, BaseEstimator) or not is_regressor(value):
@@ -85,6 +87,8 @@ class SklearnPredictor:
 
     def fit_training(self, training: TrainingSet, *, seed: int = 0) -> FittedSklearn:
         """Fit one gene on a training set that other predictors may share; see `FitsTrainingSet`."""
+        from sklearn.base import clone
+
         if training.reason is not None:
             return FittedSklearn(name=self.name, gene_id=training.gene_id, training=training)
         estimator = clone(self.estimator)
