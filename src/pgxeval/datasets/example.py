@@ -27,7 +27,8 @@ def load_example(
     Returns
     -------
     Cohort
-        With a reference genome, so that sequence models can run on it.
+        With a reference genome, so that sequence models can run on it. The windows of its genes are 50 kb wide, lie
+        20 kb apart and are simulated independently: ``EvaluationSettings(block_bp=20_000)`` makes each gene one block.
 
     Raises
     ------
