@@ -62,9 +62,10 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; warnings are fatal."""
+    """Build the documentation, notebooks included, and check links, searches and widths; warnings are fatal."""
     session.install("-e", ".[docs]")
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+    session.run("python", "docs/check_site.py", "docs/_build/html", *session.posargs)
 
 
 @nox.session

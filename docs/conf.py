@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pgxeval
+
+sys.path.insert(0, str(Path(__file__).with_name("_ext")))
 
 project = "pgxeval"
 author = "The pgxeval authors"
@@ -13,6 +17,7 @@ version = release = pgxeval.__version__
 
 extensions = [
     "myst_nb",
+    "pgxeval_pages",
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -27,13 +32,14 @@ if os.environ.get("PGXEVAL_DOCS_NETWORK"):  # links to other projects need their
         "pandas": ("https://pandas.pydata.org/docs", None),
         "sklearn": ("https://scikit-learn.org/stable", None),
     }
-exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "jupyter_execute", "**/.ipynb_checkpoints"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_execution_in_temp = True  # reports that notebooks write do not belong to the documentation
 
 autodoc_member_order = "bysource"
 autodoc_mock_imports = ["pytest"]  # pages of test classes are built without it, and show their fixtures as methods

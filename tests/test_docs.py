@@ -19,7 +19,8 @@ import pytest
 import pgxeval
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+MADE = {"_build", "_generated", "jupyter_execute"}  # by Sphinx
+PAGES = sorted(path for path in DOCS.rglob("*.md") if not MADE & set(path.parts))
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -120,6 +121,7 @@ def test_links_lead_somewhere(path: Path) -> None:
         assert not target.startswith("http"), f"{_name(path)}: {target} is not encrypted"
         name, _, heading = target.partition("#")
         page = path.parent / name if name else path
+        page = Path(str(page.resolve()).replace(f"{DOCS}/_generated/", f"{DOCS.parent}/"))  # copied from there
         assert page.is_file(), f"{_name(path)}: {target}"
         headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
         slugs = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in headings}
@@ -149,6 +151,15 @@ def _documented() -> set[str]:
 
 def test_names_of_the_front_door_have_a_page() -> None:
     assert {name for name in pgxeval.__all__ if not name.startswith("__")} <= _documented()
+
+
+def test_every_room_with_a_page_is_on_the_page_of_all_names() -> None:
+    pages = "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    listed = re.findall(r"public-names\} (\S+)$", pages, re.MULTILINE)
+    rooms = [
+        room for room in re.findall(r"automodule:: (\S+)", pages) if hasattr(importlib.import_module(room), "__path__")
+    ]
+    assert sorted(listed) == sorted({"pgxeval", *rooms})
 
 
 def test_names_of_the_testing_kit_have_a_page_and_each_check_is_explained() -> None:

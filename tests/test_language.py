@@ -65,7 +65,9 @@ def _files(place: str) -> list[Path]:
     root = REPOSITORY / place
     if root.is_file():
         return [root]
-    return sorted(path for kind in ("*.py", "*.md") for path in root.rglob(kind) if "_build" not in path.parts)
+    return sorted(
+        path for kind in ("*.py", "*.md") for path in root.rglob(kind) if not {"_build", "_generated"} & set(path.parts)
+    )
 
 
 @pytest.mark.parametrize("place", ["src", "docs", "README.md", "CHANGELOG.md", "examples"])

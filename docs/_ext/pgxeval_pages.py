@@ -16,6 +16,10 @@ from sphinx.util.docutils import SphinxDirective
 
 ROOT = Path(__file__).resolve().parents[2]
 GENERATED = "_generated"
+ROOMS = re.findall(
+    r"automodule:: (\S+)",
+    "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs" / "reference").glob("*.md"))),
+)
 
 
 def first_sentence(thing: object) -> str:
@@ -30,6 +34,18 @@ def names_of(room: str) -> list[tuple[str, str]]:
     """Return the public names of a room, each with its first sentence."""
     module = importlib.import_module(room)
     return [(name, first_sentence(getattr(module, name))) for name in module.__all__ if not name.startswith("__")]
+
+
+def page_of(room: str, name: str) -> str:
+    """Return the name under which a thing is documented: the front door has no page."""
+    if room != "pgxeval":
+        return f"{room}.{name}"
+    thing = getattr(importlib.import_module(room), name)
+    for other in ROOMS:
+        module = importlib.import_module(other)
+        if name in getattr(module, "__all__", vars(module)) and getattr(module, name) is thing:
+            return f"{other}.{name}"
+    raise LookupError(f"pgxeval.{name} is in no room that has a page")
 
 
 class _Table(SphinxDirective):
@@ -56,7 +72,7 @@ class PublicNames(_Table):
     def run(self) -> list[nodes.Node]:
         """Return the table."""
         room = self.arguments[0]
-        rows = [[f":py:obj:`{name} <{room}.{name}>`", line] for name, line in names_of(room)]
+        rows = [[f":py:obj:`{name} <{page_of(room, name)}>`", line] for name, line in names_of(room)]
         return self.table(["Name", "What it is"], rows, [30, 70])
 
 
