@@ -245,8 +245,13 @@ class TestArguments:
             run_cheap(bad, [small.RandomWeights("alpha")])
 
     def test_names_must_differ(self, cohorts: Cohorts, small: ModuleType, run_cheap: Run) -> None:
-        with pytest.raises(SettingError, match="'alpha'"):
+        with pytest.raises(SettingError, match="different names; alpha occurs"):
             run_cheap(cohorts, [small.RandomWeights("alpha"), small.RandomWeights("alpha")])
+
+    def test_predictors_by_name(self, cohorts: Cohorts, run_cheap: Run) -> None:
+        assert run_cheap(cohorts, ["elastic_net"]).evaluation.summary["predictor"].unique().tolist() == ["elastic_net"]
+        with pytest.raises(UnknownNameError, match="elastic_met"):
+            run_cheap(cohorts, ["elastic_met"])
 
     def test_unknown_model(self, cohorts: Cohorts, small: ModuleType, tmp_path: Path) -> None:
         with pytest.raises(UnknownNameError, match="gamma"):

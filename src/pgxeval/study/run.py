@@ -25,11 +25,11 @@ from pgxeval.errors import (
 from pgxeval.evaluation import Evaluation, MeasuredExpression, across_genes, evaluate_tissues, tissue_sharing
 from pgxeval.evaluation.blocks import assign_blocks
 from pgxeval.genome import Gene
-from pgxeval.names import first_duplicate
 from pgxeval.prediction import StoredPredictions, predict_cohort
 from pgxeval.prediction.digest import array_digest, digest
 from pgxeval.prediction.identity import genome_identity
 from pgxeval.prediction.predictor_state import identify
+from pgxeval.prediction.request import make_predictors
 from pgxeval.prediction.workers import count_workers
 from pgxeval.predictors import SequencePredictor, TrainablePredictor
 from pgxeval.predictors.sequence.cache import ScoreCache
@@ -57,7 +57,7 @@ _DEFAULTS = StudySettings()
 
 def run_study(
     cohorts: Mapping[str, Cohort] | Cohort,
-    predictors: Sequence[AnyPredictor] | Mapping[str, Sequence[AnyPredictor]],
+    predictors: Sequence[AnyPredictor | str] | Mapping[str, Sequence[AnyPredictor | str]],
     folder: str | os.PathLike[str],
     *,
     settings: StudySettings = _DEFAULTS,
@@ -71,8 +71,9 @@ def run_study(
     cohorts
         Tissue -> `pgxeval.Cohort`. Individuals and genes may differ between tissues. One Cohort is one tissue.
     predictors
-        Predictors with different names, for all tissues; or tissue -> predictors, if a model has another track for
-        each tissue or a predictor answers in some tissues only. The same model has the same name in all tissues.
+        Predictors with different names, or names of `available_predictors`, for all tissues; or tissue -> predictors,
+        if a model has another track for each tissue or a predictor answers in some tissues only. The same model has
+        the same name in all tissues.
     folder
         Where predictions, scores of sequence models, tables and ``methods.md`` are kept.
     settings
@@ -205,22 +206,21 @@ def folder_name(tissue: str) -> str:
 
 
 def _by_tissue(
-    predictors: Sequence[AnyPredictor] | Mapping[str, Sequence[AnyPredictor]], tissues: Mapping[str, Cohort]
+    predictors: Sequence[AnyPredictor | str] | Mapping[str, Sequence[AnyPredictor | str]],
+    tissues: Mapping[str, Cohort],
 ) -> dict[str, list[AnyPredictor]]:
     if not isinstance(predictors, Mapping):
-        if not isinstance(predictors, list | tuple):
-            raise SettingError(f"predictors must be a list of predictors, got {type(predictors).__name__}")
-        predictors = dict.fromkeys(tissues, predictors)
+        made = make_predictors(predictors)
+        return {tissue: list(made) for tissue in tissues}
     if set(predictors) != set(tissues):
         raise SettingError(
             f"predictors must have the same tissues as the cohorts, {', '.join(tissues)}; got {', '.join(predictors)}"
         )
-    lists = {tissue: list(predictors[tissue]) for tissue in tissues}
-    for tissue, own in lists.items():
-        if not own:
+    lists = {}
+    for tissue in tissues:
+        if not predictors[tissue]:
             raise SettingError(f"tissue {tissue} has no predictor; leave it out of the cohorts")
-        if (doubled := first_duplicate([getattr(one, "name", "") for one in own])) is not None:
-            raise SettingError(f"tissue {tissue}: two predictors are called {doubled!r}; give them different names")
+        lists[tissue] = list(make_predictors(predictors[tissue]))
     return lists
 
 
