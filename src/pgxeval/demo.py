@@ -166,6 +166,7 @@ def _run(arguments: argparse.Namespace) -> Path:
             "Planted truth, and how well it was recovered": [_for_readers(recovered), _READING],
         },
         show_individuals_of=True,  # simulated individuals
+        cohort=cohort,
     )
     _say(_summary(recovered))
     _say(f"Took {time.monotonic() - started:.0f} s. The report:")

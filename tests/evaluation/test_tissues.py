@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from pgxeval import plots
-from pgxeval.errors import TableError
-from pgxeval.evaluation import Evaluator, evaluate_tissues, tissue_sharing
+from pgxeval.errors import SettingError, TableError
+from pgxeval.evaluation import Evaluator, by_tissue, evaluate_tissues, tissue_sharing
 from pgxeval.evaluation.per_gene import NOT_IN_TABLE
 from pgxeval.tables import Predictions
 
@@ -152,3 +152,26 @@ def test_figures_and_report_show_pairs(two, tmp_path: Path) -> None:
     page = evaluation.to_html(tmp_path / "report.html").read_text()
     assert "(brain)" in page
     assert "(blood)" in page
+
+
+def test_each_tissue_has_the_summary_of_its_own_evaluation(two) -> None:
+    cohorts, predictions = two
+    evaluation = evaluate_tissues(cohorts, predictions)
+    found = by_tissue(evaluation).set_index(["tissue", "predictor"])
+    for tissue in cohorts:
+        alone = Evaluator(cohorts[tissue]).evaluate(predictions[tissue]).summary.set_index("predictor")
+        for predictor in ("good", "bad"):
+            row, expected = found.loc[(tissue, predictor)], alone.loc[predictor]
+            for name in ("n_genes", "defined", "mean_correlation", "median_correlation", "n_right", "share_right"):
+                assert row[name] == pytest.approx(expected[name]), name
+    assert found["n"].groupby("tissue").max().to_dict() == {"blood": 60, "brain": 45}
+    with pytest.raises(SettingError, match="one tissue"):
+        by_tissue(Evaluator(cohorts["blood"]).evaluate(predictions["blood"]))
+
+
+def test_the_report_shows_tissues_side_by_side(two, tmp_path: Path) -> None:
+    evaluation = evaluate_tissues(*two)
+    html = evaluation.to_html(tmp_path / "report.html", sections=["answer", "summary", "tissues", "genes"]).read_text()
+    assert "Predictors side by side in each tissue" in html
+    assert "Mean correlation in each tissue" in html
+    assert "G0 (blood)" in html

@@ -102,7 +102,8 @@ def test_can_be_read_without_seeing_it(page: Page) -> None:
 
 
 def test_sections_stand_in_their_order(page: Page) -> None:
-    assert [attributes["id"] for attributes in page.all("section")] == list(SECTIONS)
+    shown = [attributes["id"] for attributes in page.all("section")]
+    assert shown == [name for name in SECTIONS if name not in ("tissues", "otherwise")]
 
 
 def test_shows_no_individual_unless_asked(evaluation: Evaluation, path: Path, page: Page, tmp_path: Path) -> None:
@@ -110,7 +111,7 @@ def test_shows_no_individual_unless_asked(evaluation: Evaluation, path: Path, pa
     assert "PERSON" not in html
     assert "LONELY" not in html
     assert "names withheld" in page.text
-    assert "one point each, and is not on this page" in page.text
+    assert "Single genes with one point per individual are not on this page" in page.text
     shown = Page(write_report(evaluation, tmp_path / "shown.html", show_individuals_of=True))
     assert "LONELY001" in shown.text
     assert len(shown.all("img")) == len(page.all("img")) + 4
@@ -192,21 +193,63 @@ def test_twenty_thousand_genes_stay_a_small_page(evaluation: Evaluation, tmp_pat
 
 
 def test_strata_on_the_same_individuals_are_labelled(page: Page) -> None:
-    assert "naive: defined with this predictor; not its performance" in page.text
-    assert "same individuals: biased towards the definition of the stratum" in page.text
+    assert "N = naive: the stratum was defined with this predictor; not its performance" in page.text
+    assert "S = same individuals: biased towards the definition of the stratum" in page.text
+    assert "unpredictable N" in page.text
 
 
 def test_the_paired_p_is_the_one_over_blocks_and_exact_ones_are_labelled(evaluation: Evaluation, page: Page) -> None:
-    pair = evaluation.concordance.iloc[0]
-    assert probability(pair["mcnemar_p"]) in page.text
-    assert "p(block jackknife)" in page.text
-    assert "Exact passumes independent genes" in page.text
-    assert "does not show that either has learned anything" in page.text
+    text = page.text
+    pair = evaluation.concordance.iloc[1]
+    shown = text[text.index("McNemar odds ratio of two predictors") : text.index("Other odds ratios, and exact tests")]
+    assert probability(pair["mcnemar_over_reference_p"]) in shown
+    exact = text.index("tests that assume independent genes")
+    assert probability(pair["mcnemar_exact_p"]) in text[exact:]
+    assert text.index("Other odds ratios, and exact tests") < exact
+    assert "does not show that either has learned anything" in text
 
 
 def test_attenuation_is_next_to_the_first_odds_ratio(page: Page) -> None:
-    concordance = page.text[page.text.index("Genes by which of two predictors point the right way") :]
-    assert 0 < concordance.index("Sampling noise pulls shares") < concordance.index("McNemar odds ratio")
+    shown = page.text[page.text.index("McNemar odds ratio of two predictors") :]
+    assert 0 < shown.index("Sampling noise pulls shares") < shown.index("Marginal odds ratio")
+
+
+def test_odds_ratios_are_above_one_and_name_both_predictors(page: Page) -> None:
+    shown = page.text[page.text.index("McNemar odds ratio of two predictors") :]
+    assert "Of the genes at which exactly one of random_forest and elastic_net is right" in shown
+
+
+def test_the_first_screen_has_one_number_per_question(evaluation: Evaluation, page: Page) -> None:
+    cards = [attributes for attributes in page.all("article") if attributes.get("class") == "finding"]
+    assert len(cards) == 5
+    first = page.text[: page.text.index("Figure 1.")]
+    assert f"{evaluation.summary['mean_correlation'][:3].max():.3f}" in first
+
+
+def test_figures_and_tables_are_numbered_without_a_gap(path: Path) -> None:
+    html = path.read_text(encoding="utf-8")
+    figures = [int(number) for number in re.findall(r">Figure (\d+)\.", html)]
+    assert figures == list(range(1, html.count("<figure>") + 1))
+    assert len(figures) >= 6
+    tables = [int(number) for number in re.findall(r">Table (\d+)\.", html)]
+    assert tables == list(range(1, len(tables) + 1))
+
+
+def test_genes_can_be_sorted_and_saved(page: Page) -> None:
+    boxes = [attributes for attributes in page.all("div") if "sortable" in attributes.get("class", "")]
+    assert [box["data-name"] for box in boxes] == ["genes"]
+
+
+def test_other_evaluations_are_side_by_side(evaluation: Evaluation, tmp_path: Path) -> None:
+    other = attrs.evolve(
+        evaluation,
+        summary=evaluation.summary.assign(mean_correlation=0.0123, mean_low=np.nan, mean_high=np.nan),
+        settings={**evaluation.settings, "covariates": ["PC1", "PC2"]},
+    )
+    path = write_report(evaluation, tmp_path / "two.html", sections=["otherwise"], otherwise={"2 genotype PCs": other})
+    shown = Page(path).text
+    assert shown.index("as above") < shown.index("2 genotype PCs")
+    assert shown.count("0.012") == 3
 
 
 def test_an_evaluation_of_which_nothing_is_defined(make_evaluation: Callable[..., Evaluation], tmp_path: Path) -> None:

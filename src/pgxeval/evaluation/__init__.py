@@ -1,6 +1,7 @@
 """Evaluation of a predictions table against measured expression."""
 
 from pgxeval.evaluation.across_genes import across_genes
+from pgxeval.evaluation.by_tissue import by_tissue
 from pgxeval.evaluation.concordance import OddsRatio, PairedTable, Share
 from pgxeval.evaluation.direction_curve import direction_curve
 from pgxeval.evaluation.evaluation import Evaluation
@@ -11,6 +12,7 @@ from pgxeval.evaluation.heritability import heritability, share_of_ceiling, spea
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.mechanism import Agreement, MechanismSettings, compare_effects
 from pgxeval.evaluation.nonadditivity import Nonadditivity, NonadditivitySettings, nonadditivity
+from pgxeval.evaluation.permuted import permuted_p_values
 from pgxeval.evaluation.power import PowerSettings, power
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.strata import gain_of, gain_test
@@ -36,6 +38,7 @@ __all__ = [
     "TrueOddsRatio",
     "TrueShare",
     "across_genes",
+    "by_tissue",
     "compare_effects",
     "compare_genes",
     "compare_pairs",
@@ -48,6 +51,7 @@ __all__ = [
     "genes_selected_by",
     "heritability",
     "nonadditivity",
+    "permuted_p_values",
     "power",
     "share_of_ceiling",
     "spearman_ceiling",

@@ -23,6 +23,7 @@ from pgxeval.tables.predictions import Predictions
 from pgxeval.view import TableView
 
 if TYPE_CHECKING:
+    from pgxeval.cohort.cohort import Cohort
     from pgxeval.report import Content
 
 
@@ -221,7 +222,9 @@ class Evaluation:
         sections: Sequence[str] | None = None,
         extra: Mapping[str, Content] | None = None,
         show_individuals_of: bool | Sequence[str] = False,
-        max_genes: int = 50,
+        max_genes: int = 200,
+        cohort: Cohort | None = None,
+        otherwise: Mapping[str, Evaluation] | None = None,
     ) -> Path:
         """Write one self-contained HTML page with figures and tables; return its path.
 
@@ -237,6 +240,8 @@ class Evaluation:
             extra=extra,
             show_individuals_of=show_individuals_of,
             max_genes=max_genes,
+            cohort=cohort,
+            otherwise=otherwise,
         )
 
     def show(

@@ -1,4 +1,4 @@
-"""The figures of the report, each with its caption and with an alternative text made from the numbers."""
+"""The figures of the report, each with a title, its caption and an alternative text made from the numbers."""
 
 from __future__ import annotations
 
@@ -8,38 +8,43 @@ import numpy as np
 import pandas as pd
 
 from pgxeval import plots
+from pgxeval.evaluation.by_tissue import by_tissue
 from pgxeval.evaluation.evaluation import Evaluation
-from pgxeval.evaluation.strata import ALL
-from pgxeval.plots.drawing import gene_label, numbers, of_stratum
-from pgxeval.report.markup import figure, paragraph
-from pgxeval.report.sections import Options
-from pgxeval.wording import correlation, counted, listed, number, percent
+from pgxeval.evaluation.permuted import permuted_p_values
+from pgxeval.evaluation.strata import ALL, NONLINEAR
+from pgxeval.plots.drawing import numbers, of_stratum
+from pgxeval.report.markup import figure
+from pgxeval.wording import correlation, count, counted, listed, number, percent
 
 MOST_PAIRS = 6
 """More pairs of predictors than this are not drawn against each other."""
 
 
-def figures(evaluation: Evaluation, options: Options) -> str:
-    """Return all figures that the tables allow."""
-    draw = (_distribution, _directions, _odds_ratios, _scatters, _strata)
-    return "".join(one(evaluation) for one in draw) + _individuals(evaluation, options)
+def pairs(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Return all pairs of predictors, the ones with the higher means first."""
+    rows = of_stratum(evaluation.summary, ALL)
+    rows = rows.sort_values("mean_correlation_undefined_as_0", ascending=False, kind="stable")
+    return list(itertools.combinations(dict.fromkeys(rows["predictor"].astype(str)), 2))
 
 
-def _distribution(evaluation: Evaluation) -> str:
+def distribution(evaluation: Evaluation) -> str:
+    """Draw the correlations of every predictor."""
     rows = of_stratum(evaluation.summary, ALL)
     medians = [
         f"{name} {correlation(median)}"
         for name, median in zip(rows["predictor"], numbers(rows, "median_correlation"), strict=True)
     ]
+    name = evaluation.measure_name
     return figure(
         plots.correlation_distribution(evaluation),
-        alt=f"Histograms over genes of the Spearman correlation, one per predictor. Medians: {listed(medians)}.",
-        caption="Distribution over genes of each predictor's Spearman correlation across individuals. At the right: "
-        "median, share of genes in the right direction, and the same share on permuted expression.",
+        title=f"{name} across individuals, gene by gene",
+        alt=f"Histograms over genes of {name}, one per predictor. Medians: {listed(medians)}.",
+        caption="Right: median, share of genes in the right direction, and the same share on permuted expression.",
     )
 
 
-def _directions(evaluation: Evaluation) -> str:
+def directions(evaluation: Evaluation) -> str:
+    """Draw the share of right directions of every predictor."""
     rows = of_stratum(evaluation.summary, ALL)
     shares = [
         f"{name} {percent(share)}, permuted {percent(reference)}"
@@ -49,16 +54,17 @@ def _directions(evaluation: Evaluation) -> str:
     ]
     return figure(
         plots.sign_concordance(evaluation),
+        title="Genes in the right direction",
         alt=f"Share of genes predicted in the right direction, with interval: {'; '.join(shares)}.",
-        caption="Share of genes in the right direction with its block-jackknife interval, and the share that the same "
-        "procedure reaches on permuted expression (diamond). The dashed line at 50 % is the reference of zero-shot "
-        "predictors only.",
+        caption="Line: block-jackknife interval. Diamond: the share that the same procedure reaches on permuted "
+        "expression. The dashed line at 50 % is the reference of zero-shot predictors only.",
     )
 
 
-def _odds_ratios(evaluation: Evaluation) -> str:
+def odds_ratios(evaluation: Evaluation) -> str:
+    """Draw the odds ratios of all pairs, where there are several."""
     rows = of_stratum(evaluation.concordance, ALL)
-    if rows.empty:
+    if len(rows) < 2:
         return ""
     values = [
         f"{a} over {b} {number(ratio)}"
@@ -66,33 +72,45 @@ def _odds_ratios(evaluation: Evaluation) -> str:
     ]
     return figure(
         plots.odds_ratios(evaluation),
+        title="McNemar odds ratios",
         alt=f"McNemar odds ratios of pairs of predictors: {'; '.join(values)}.",
         caption="Where exactly one of two predictors is right, the odds that it is A. Above 1 favours A. Arrow: 0 or "
         "infinite, or beyond the axis.",
     )
 
 
-def _scatters(evaluation: Evaluation) -> str:
-    names = list(dict.fromkeys(of_stratum(evaluation.summary, ALL)["predictor"].astype(str)))
-    pairs = list(itertools.combinations(names, 2))[:MOST_PAIRS]
-    drawn = []
-    for a, b in pairs:
-        drawn.append(
-            figure(
-                plots.scatter_predictors(evaluation, a, b),
-                alt=f"Scatter of the Spearman correlation of each gene under {a} (x) and {b} (y), with the genes "
-                "in each quadrant counted.",
-                caption=f"Each gene's Spearman correlation under `{a}` and `{b}`. Dashed: equal.",
-            )
+def differences(evaluation: Evaluation) -> list[str]:
+    """Draw the difference of each pair of predictors over the genes."""
+    return [
+        figure(
+            plots.paired_difference(evaluation, a, b),
+            title=f"Difference between `{a}` and `{b}`, gene by gene",
+            alt=f"Histogram over genes of the correlation of {a} less that of {b}, with its mean and interval.",
+            caption="Square: mean with its block-jackknife interval. Diamond: the mean on permuted expression. An "
+            "undefined correlation counts as 0.",
         )
-    left = len(names) * (len(names) - 1) // 2 - len(pairs)
-    note = paragraph(f"{counted(left, 'further pair')} not drawn.", "note") if left else ""
-    return f'<div class="pair">{"".join(drawn)}</div>{note}' if drawn else ""
+        for a, b in pairs(evaluation)[:MOST_PAIRS]
+    ]
 
 
-def _strata(evaluation: Evaluation) -> str:
+def scatters(evaluation: Evaluation) -> list[str]:
+    """Draw each pair of predictors against each other."""
+    return [
+        figure(
+            plots.scatter_predictors(evaluation, a, b),
+            title=f"`{a}` against `{b}`",
+            alt=f"Scatter of the correlation of each gene under {a} (x) and {b} (y), with the genes in each quadrant "
+            "counted.",
+            caption="One point per gene. Dashed: equal.",
+        )
+        for a, b in pairs(evaluation)[:MOST_PAIRS]
+    ]
+
+
+def strata(evaluation: Evaluation) -> str:
+    """Draw every predictor in each stratum."""
     rows = evaluation.summary
-    rows = rows[rows["stratum"].astype(str) != ALL]
+    rows = rows[(rows["stratum"].astype(str) != ALL) & (rows["n_genes"] > 0)]
     if rows.empty:
         return ""
     means = [
@@ -103,36 +121,67 @@ def _strata(evaluation: Evaluation) -> str:
     ]
     return figure(
         plots.strata_comparison(evaluation),
-        alt=f"Mean Spearman correlation in each stratum: {'; '.join(means)}.",
-        caption="Mean Spearman correlation in each stratum. Hollow on hatched background: naive (the stratum was "
-        "defined with this predictor); not to be read as its performance. In strata defined on the same individuals "
-        "the other predictors are biased in the same direction, by less.",
+        title="Mean correlation in each stratum",
+        alt=f"Mean correlation in each stratum: {'; '.join(means)}.",
+        caption="Hollow on hatched background: naive (the stratum was defined with this predictor); not to be read as "
+        "its performance. In strata defined on the same individuals the other predictors are biased in the same "
+        "direction, by less.",
     )
 
 
-def _individuals(evaluation: Evaluation, options: Options) -> str:
-    if not options.show_individuals_of:
-        return paragraph(
-            "Observed against predicted expression of single genes shows individuals, one point each, and is not on "
-            "this page. `pgxeval.plots.observed_predicted` draws it, and `show_individuals_of=True` includes it here.",
-            "note",
-        )
-    drawn = []
-    for gene in options.show_individuals_of:
-        predictor = _predictor_of(evaluation.per_gene, gene)
-        label = gene_label(evaluation.per_gene, gene)
-        drawn.append(
-            figure(
-                plots.observed_predicted(evaluation, gene, predictor),
-                alt=f"Observed against predicted expression of {label}, one point per individual, for {predictor}.",
-                caption=f"Observed against predicted expression of `{label}`, one point per individual, for "
-                f"the predictor with the smallest q-value there, `{predictor}`.",
-            )
-        )
-    return f'<div class="pair">{"".join(drawn)}</div>'
+def gains(evaluation: Evaluation) -> str:
+    """Draw the gain of the random forest over the elastic net, ranked."""
+    table = evaluation.strata
+    if table.empty or "gain" not in table or table["gain"].isna().all():
+        return ""
+    nonlinear = int((table["stratum"].astype(str) == NONLINEAR).sum())
+    return figure(
+        plots.ranked_gain(evaluation),
+        title="Gain of the random forest over the elastic net",
+        alt=f"Genes ranked by gain; the largest is {correlation(table['gain'].max())}; {count(nonlinear)} are "
+        "nonlinear.",
+        caption="The largest gains are partly chance: a gene is nonlinear only where its gain is significant compared "
+        "with permuted expression.",
+    )
 
 
-def _predictor_of(per_gene: pd.DataFrame, gene: str) -> str:
+def p_values(evaluation: Evaluation) -> str:
+    """Draw p-values against those expected by chance, with those of a permuted replicate."""
+    table = evaluation.per_gene
+    if table["p_value"].isna().all():
+        return ""
+    null = permuted_p_values(evaluation)
+    below = [
+        f"{name} {counted(int((part['p_value'] < 0.01).sum()), 'gene')} of {count(len(part))}"
+        for name, part in table.groupby("predictor", observed=True, sort=False)
+    ]
+    shown = (
+        "Hollow: one permuted replicate judged in the same way, which should follow the diagonal."
+        if len(null)
+        else "No permuted replicate could be judged in the same way, because there are fewer than two."
+    )
+    return figure(
+        plots.p_value_quantiles(evaluation, null if len(null) else None),
+        title="Observed against expected p-values",
+        alt=f"Quantile-quantile plot of p-values. Below 0.01: {'; '.join(below)}.",
+        caption=f"{shown} Grey: 95 % range of independent genes without signal.",
+    )
+
+
+def tissues(evaluation: Evaluation) -> str:
+    """Draw every predictor in each tissue."""
+    table = by_tissue(evaluation)
+    best = table.sort_values("mean_correlation", ascending=False).iloc[0]
+    return figure(
+        plots.tissue_comparison(evaluation),
+        title="Mean correlation in each tissue",
+        alt=f"Mean correlation of each predictor in each tissue; the highest is that of {best['predictor']} in "
+        f"{best['tissue']}, {correlation(best['mean_correlation'])}.",
+        caption="One row per tissue, sorted; no intervals, because tissues share individuals and genes.",
+    )
+
+
+def predictor_of(per_gene: pd.DataFrame, gene: str) -> str:
+    """Return the predictor with the smallest q at a gene."""
     rows = per_gene[per_gene["gene_id"].astype(str) == gene]
-    q = numbers(rows, "q_value")
-    return str(rows["predictor"].iloc[int(np.argmin(np.where(np.isnan(q), np.inf, q)))])
+    return str(rows["predictor"].iloc[int(np.argmin(rows["q_value"].fillna(np.inf).to_numpy(dtype=np.float64)))])

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pgxeval.evaluation.conclude import FEW_BLOCKS
 from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.orientation import above_one
 from pgxeval.evaluation.strata import ALL, LINEAR, NONLINEAR, UNPREDICTABLE, UNTESTED
 from pgxeval.plots.drawing import of_stratum
 from pgxeval.prediction.replicates import default_replicates
@@ -24,11 +25,23 @@ from pgxeval.wording import (
     number,
     percent,
     percent_interval,
+    points,
     probability,
 )
 
 Row = dict[str, Any]
 _SHOWN = 3
+
+
+NOTHING = "No predictor has a gene with a defined correlation, so nothing can be said about any of them."
+
+
+def best_first(evaluation: Evaluation) -> list[Row]:
+    """Return the rows of the summary over all genes, the highest mean first; none without a defined correlation."""
+    summary = of_stratum(evaluation.summary, ALL)
+    if summary.empty or summary["mean_correlation"].isna().all():
+        return []
+    return _records(summary.sort_values("mean_correlation_undefined_as_0", ascending=False, kind="stable"))
 
 
 def findings(evaluation: Evaluation) -> list[str]:
@@ -47,14 +60,13 @@ def findings(evaluation: Evaluation) -> list[str]:
         what sampling noise does to it, how many genes are nonlinear. A difference is claimed only if its interval
         excludes no difference.
     """
-    summary = of_stratum(evaluation.summary, ALL)
-    if summary.empty or summary["mean_correlation"].isna().all():
-        return ["No predictor has a gene with a defined correlation, so nothing can be said about any of them."]
-    order = _records(summary.sort_values("mean_correlation_undefined_as_0", ascending=False, kind="stable"))
-    statements = [_ranking(evaluation, order), _directions(evaluation, order)]
+    order = best_first(evaluation)
+    if not order:
+        return [NOTHING]
+    statements = [ranking(evaluation, order), directions(evaluation, order)]
     if len(order) > 1:
-        statements += [_odds_ratio(evaluation, order), attenuation(evaluation)]
-    statements.append(_nonlinear(evaluation))
+        statements += [odds_ratio(evaluation, order), attenuation(evaluation)]
+    statements.append(nonlinear(evaluation))
     return [words for words in statements if words]
 
 
@@ -121,7 +133,12 @@ def pair_row(table: pd.DataFrame, a: str, b: str) -> tuple[Row, bool] | None:
     return None
 
 
-def _ranking(evaluation: Evaluation, order: list[Row]) -> str:
+def _kind(evaluation: Evaluation) -> str:
+    return evaluation.measure.capitalize()
+
+
+def ranking(evaluation: Evaluation, order: list[Row]) -> str:
+    """Return which predictor ranks the individuals best, and whether its lead is shown."""
     best = order[0]
     called, level = interval_words(evaluation), level_words(evaluation)
     bounds = correlation_interval(best["mean_low"], best["mean_high"])
@@ -129,21 +146,22 @@ def _ranking(evaluation: Evaluation, order: list[Row]) -> str:
     significant = _significant(best, level)
     if len(order) == 1:
         return (
-            f"`{best['predictor']}` ranks the individuals with a mean Spearman correlation of {mean} over "
+            f"`{best['predictor']}` ranks the individuals with a mean {_kind(evaluation)} correlation of {mean} over "
             f"{_defined(best)}{significant}."
         )
     second = order[1]
     words = (
-        f"`{best['predictor']}` has the highest mean Spearman correlation of {counted(len(order), 'predictor')}: "
-        f"{mean} over {_defined(best)}{significant}; next is `{second['predictor']}` with "
-        f"{correlation(second['mean_correlation'])} over {_defined(second)}{_significant(second, level)}."
+        f"`{best['predictor']}` has the highest mean {_kind(evaluation)} correlation of "
+        f"{counted(len(order), 'predictor')}: {mean} over {_defined(best)}{significant}; next is "
+        f"`{second['predictor']}` with {correlation(second['mean_correlation'])} over {_defined(second)}"
+        f"{_significant(second, level)}."
     )
     found = pair_row(evaluation.comparison, best["predictor"], second["predictor"])
     if found is None or is_undefined(found[0]["mean_difference_low"]):
         return f"{words} Whether the two differ was not tested."
     row, turned = found
     difference, low, high = _oriented(row, "mean_difference", turned)
-    over, over_low, over_high = _oriented(row, "over_reference", turned)
+    over, _, _ = _oriented(row, "over_reference", turned)
     size = (
         f"mean difference {correlation(difference)}, {called} {correlation_interval(low, high)}, "
         f"p = {probability(row['p_value'])} by block jackknife"
@@ -152,12 +170,25 @@ def _ranking(evaluation: Evaluation, order: list[Row]) -> str:
         verdict = "the two have no joint permuted replicates to compare the difference with, so it is not tested"
         return f"{words} On the same {counted(row['n_genes'], 'gene')}, {verdict} ({size})."
     size += f"; on permuted expression {correlation(difference - over)}"
-    decided = (low > 0 and over_low > 0) or (high < 0 and over_high < 0)
+    decided = leads(evaluation, order)
     verdict = "ranks individuals better on average than" if decided else "is not shown to rank individuals better than"
     return (
         f"{words} On the same {counted(row['n_genes'], 'gene')}, `{best['predictor']}` {verdict} "
         f"`{second['predictor']}` ({size})."
     )
+
+
+def leads(evaluation: Evaluation, order: list[Row]) -> bool | None:
+    """Whether the best predictor is shown to differ from the next in its mean; None where that was not tested.
+
+    Both intervals must exclude 0: that of the difference, and that of the difference to permuted expression.
+    """
+    found = pair_row(evaluation.comparison, order[0]["predictor"], order[1]["predictor"])
+    if found is None or is_undefined(found[0]["mean_difference_low"]) or is_undefined(found[0]["over_reference"]):
+        return None
+    _, low, high = _oriented(found[0], "mean_difference", found[1])
+    _, over_low, over_high = _oriented(found[0], "over_reference", found[1])
+    return (low > 0 and over_low > 0) or (high < 0 and over_high < 0)
 
 
 def _oriented(row: Row, name: str, turned: bool) -> tuple[float, float, float]:
@@ -178,7 +209,8 @@ def _significant(row: Row, level: str) -> str:
     return f", {count(row['n_significant'])} with {level}{against}"
 
 
-def _directions(evaluation: Evaluation, order: list[Row]) -> str:
+def directions(evaluation: Evaluation, order: list[Row]) -> str:
+    """Return how often each predictor points the right way, compared with its permuted reference."""
     called = interval_words(evaluation)
     shares = "; ".join(_direction(row, called) for row in order[:_SHOWN])
     others = len(order) - _SHOWN
@@ -198,23 +230,27 @@ def _direction(row: Row, called: str) -> str:
     if is_undefined(row["reference_share"]):
         return f"{share}, with no permuted replicates to compare it with"
     against = f"{share} against {percent(row['reference_share'])}"
+    verdict = against_chance(row)
+    if not verdict:
+        return against
+    ends = f"{points(row['difference_low'])} to {points(row['difference_high'])} points"
+    return f"{against}, {verdict} (difference {points(row['difference'])}, interval {ends})"
+
+
+def against_chance(row: Row) -> str:
+    """Return how a share of right directions compares with its permuted reference; "" where that is not known."""
     low, high = _bound(row["difference_low"]), _bound(row["difference_high"])
     if math.isnan(low) or math.isnan(high):
-        return against
-    verdict = "more often" if low > 0 else "less often" if high < 0 else "not distinguishable"
-    points = f"difference {_points(row['difference'])}, interval {_points(low)} to {_points(high)} points"
-    return f"{against}, {verdict} ({points})"
+        return ""
+    return "more often" if low > 0 else "less often" if high < 0 else "not distinguishable"
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:+.1f}"
-
-
-def _odds_ratio(evaluation: Evaluation, order: list[Row]) -> str:
+def odds_ratio(evaluation: Evaluation, order: list[Row]) -> str:
+    """Return the odds ratio of the best two predictors and its verdict; "" for a single predictor."""
     found = pair_row(evaluation.concordance, order[0]["predictor"], order[1]["predictor"])
     if found is None:
         return ""
-    row = _above_one(found[0])
+    row = _records(above_one(pd.DataFrame([found[0]])))[0]
     a, b = row["predictor_a"], row["predictor_b"]
     genes = (
         f"Of {counted(int(row['n']), 'gene')} with a direction under both, only `{a}` is right at "
@@ -229,33 +265,12 @@ def _odds_ratio(evaluation: Evaluation, order: list[Row]) -> str:
     numbers = f"odds ratio of `{a}` to `{b}` {number(ratio)}, {interval_words(evaluation)} {bounds}{permuted}"
     others = math.comb(len(order), 2) - 1
     more = f" {counted(others, 'further pair')} below." if others else ""
-    return f"{genes} ({numbers}): {_right_more_often(row, a, b)}.{more}"
+    return f"{genes} ({numbers}): {right_more_often(row)}.{more}"
 
 
-_TURNED = ("mcnemar_or", "mcnemar_over_reference")
-
-
-def _above_one(row: Row) -> Row:
-    """Return the row with predictors exchanged if its McNemar odds ratio is below 1."""
-    if is_undefined(row["mcnemar_or"]) or row["mcnemar_or"] >= 1:
-        return row
-    turned = dict(row)
-    turned["predictor_a"], turned["predictor_b"] = row["predictor_b"], row["predictor_a"]
-    turned["only_a"], turned["only_b"] = row["only_b"], row["only_a"]
-    for name in _TURNED:
-        if name in row:
-            turned[name] = _inverse(row[name])
-        turned[f"{name}_low"], turned[f"{name}_high"] = _inverse(row[f"{name}_high"]), _inverse(row[f"{name}_low"])
-    turned["reference_mcnemar_or"] = _inverse(row["reference_mcnemar_or"])
-    return turned
-
-
-def _inverse(value: Any) -> float:
-    number_ = _bound(value)
-    return math.inf if number_ == 0 else 1 / number_
-
-
-def _right_more_often(row: Row, a: str, b: str) -> str:
+def right_more_often(row: Row) -> str:
+    """Return which of two predictors points right more often, as far as the intervals decide it."""
+    a, b = row["predictor_a"], row["predictor_b"]
     ratio, chance = float(row["mcnemar_or"]), _bound(row["reference_mcnemar_or"])
     low, high = (_bound(row[f"mcnemar_over_reference_{end}"]) for end in ("low", "high"))
     if ratio == 0 or math.isinf(ratio) or math.isnan(low) or math.isnan(high):
@@ -294,7 +309,8 @@ def attenuation(evaluation: Evaluation) -> str:
     return f"{words} Among genes with {level_words(evaluation)} of the predictor it does not: {listed(shares)} right."
 
 
-def _nonlinear(evaluation: Evaluation) -> str:
+def nonlinear(evaluation: Evaluation) -> str:
+    """Return how many genes are nonlinear, and what became of the others."""
     table = evaluation.strata
     if table.empty:
         return ""

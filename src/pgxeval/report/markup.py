@@ -77,16 +77,16 @@ def copyable(words: str) -> str:
 
 
 def table(columns: Sequence[Column], caption: str, *, legend: Sequence[str] = (), name: str | None = None) -> str:
-    """Return a numbered HTML table; the cells of the first column head their rows.
+    """Return an HTML table; the cells of the first column head their rows.
 
     Parameters
     ----------
     columns
         Columns, of the same number of cells.
     caption
-        One line above the table.
+        One line above the table, which is then numbered; "" gives a table without caption and number.
     legend
-        Lines below the table.
+        Sentences below the table.
     name
         Name of the file in which readers save the table; with a name, the table can be sorted, filtered and downloaded.
     """
@@ -100,18 +100,21 @@ def table(columns: Sequence[Column], caption: str, *, legend: Sequence[str] = ()
         rows.append(f"<tr>{first}{rest}</tr>")
     kind = "table" + (" sortable" if name else "") + (" long" if len(rows) > LONG else "")
     attribute = f' data-name="{text(name)}"' if name else ""
-    label = f'<p class="caption"><span class="label">Table {TABLE_NUMBER}.</span> {inline(caption)}</p>'
-    below = "".join(f"<p>{inline(line)}</p>" for line in legend)
+    label = (
+        f'<p class="caption"><span class="label">Table {TABLE_NUMBER}.</span> {inline(caption)}</p>' if caption else ""
+    )
+    below = ". ".join(inline(line.rstrip(".")) for line in legend)
     return (
         f'<div class="{kind}"{attribute}>{label}<div class="scroll"><table>'
         f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></div>"
-        + (f'<div class="legend">{below}</div>' if below else "")
+        + (f'<p class="legend">{below}</p>' if below else "")
     )
 
 
 def view(shown: TableView, *, caption: str | None = None, name: str | None = None) -> str:
-    """Return a table for reading as HTML, with its legend."""
-    return table(shown.columns, caption or shown.title, legend=shown.legend, name=name)
+    """Return a table for reading as HTML, with its legend but for the name of the full table in Python."""
+    legend = [line for line in shown.legend if "full table: " not in line]
+    return table(shown.columns, caption or shown.title, legend=legend, name=name)
 
 
 def _head(words: str) -> str:
@@ -148,7 +151,7 @@ def figure(ax: Axes, *, alt: str, caption: str, title: str = "") -> str:
     drawn = cast("Figure", ax.figure)
     data = base64.b64encode(_svg(drawn).encode()).decode()
     width, height = (round(96 * float(inches)) for inches in drawn.get_size_inches())
-    label = f"Figure {FIGURE_NUMBER}.{' ' if title else ''}{inline(title)}"
+    label = f"Figure {FIGURE_NUMBER}.{f' {inline(title)}.' if title else ''}"
     return (
         f'<figure><img width="{width}" height="{height}" alt="{text(alt)}" src="data:image/svg+xml;base64,{data}">'
         f'<figcaption><span class="label">{label}</span> {inline(caption)}</figcaption></figure>'

@@ -9,33 +9,37 @@ from pathlib import Path
 import attrs
 import pandas as pd
 
+from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.strata import NONLINEAR
 from pgxeval.names import known_names
 from pgxeval.plots.drawing import pairs_of
 from pgxeval.provenance import __version__
+from pgxeval.report import appendix
 from pgxeval.report import sections as section
-from pgxeval.report.figures import figures
 from pgxeval.report.page import Section, page, write_page
+from pgxeval.view import TableView
 from pgxeval.wording import counted, listed
 
-Content = str | pd.DataFrame | Sequence[str | pd.DataFrame]
+Content = str | pd.DataFrame | TableView | Sequence[str | pd.DataFrame | TableView]
 
 _SECTIONS: Mapping[str, tuple[str, Callable[[Evaluation, section.Options], str]]] = {
     "answer": ("The answer", section.answer),
-    "cohort": ("Cohort, and what was excluded", section.cohort),
-    "summary": ("Summary", section.summary),
-    "figures": ("Figures", figures),
-    "comparison": ("Mean correlation, two predictors at a time", section.comparison),
-    "concordance": ("Direction, two predictors at a time", section.concordance),
+    "summary": ("Predictors", section.summary),
+    "pairs": ("Two predictors at a time", section.pairs),
     "strata": ("Linear and nonlinear genes", section.strata),
+    "tissues": ("Tissues", section.tissues),
+    "otherwise": ("Evaluated otherwise", section.otherwise),
     "genes": ("Genes", section.genes),
-    "settings": ("Settings, versions, seed, replicates", section.settings),
-    "methods": ("Methods and caveats", section.methods),
-    "glossary": ("Glossary", section.glossary),
+    "cohort": ("Data, and what was excluded", appendix.cohort),
+    "methods": ("Methods", appendix.methods),
+    "settings": ("Settings and versions", appendix.settings),
+    "glossary": ("Glossary", appendix.glossary),
 }
 SECTIONS = tuple(_SECTIONS)
-"""Names of the sections, in their order on the page."""
+"""Names of the sections, in their order on the page; the appendix begins with the data."""
+_APPENDIX = ("cohort", "methods", "settings", "glossary")
 
 _SHOWN_GENES = 4
 
@@ -48,7 +52,9 @@ def write_report(
     sections: Sequence[str] | None = None,
     extra: Mapping[str, Content] | None = None,
     show_individuals_of: bool | Sequence[str] = False,
-    max_genes: int = 50,
+    max_genes: int = 200,
+    cohort: Cohort | None = None,
+    otherwise: Mapping[str, Evaluation] | None = None,
 ) -> Path:
     """Write an evaluation as one HTML page that needs no network and no other file.
 
@@ -61,15 +67,21 @@ def write_report(
     title
         Heading of the page.
     sections
-        Which of `SECTIONS` to show, in which order; None shows all of them.
+        Which of `SECTIONS` to show, in which order; None shows all that the evaluation has something for.
     extra
-        Additional sections, heading -> paragraphs and tables; they follow the summary.
+        Additional sections, heading -> paragraphs and tables; they precede the appendix.
     show_individuals_of
-        Genes of which individuals are shown: observed against predicted expression for the genes named here (True: the
-        four genes with the smallest q-values), and the identifiers of excluded individuals. By default the page
-        holds no value and no identifier of an individual.
+        Genes of which individuals are shown: observed against predicted expression, and expression by genotype, for the
+        genes named here (True: the nonlinear genes with the smallest q-values, then the others, four in all), and the
+        identifiers of excluded individuals. By default the page holds no value and no identifier of an individual.
     max_genes
         Largest number of rows of the table of genes.
+    cohort
+        The cohort with its genotypes: expression by genotype is drawn for `show_individuals_of`, and the digests of its
+        files are listed in the methods.
+    otherwise
+        Further evaluations of the same predictors, label -> evaluation, shown side by side with this one: for example
+        with genotype components as covariates where the cohort has population structure.
 
     Returns
     -------
@@ -95,21 +107,28 @@ def write_report(
         raise SettingError(f"unknown section(s) {', '.join(map(str, unknown))}; allowed are {', '.join(SECTIONS)}")
     if max_genes < 0:
         raise SettingError(f"max_genes must be 0 or more, got {max_genes}")
-    evaluation = _by_pair(evaluation)
-    options = section.Options(show_individuals_of=_genes_to_show(evaluation, show_individuals_of), max_genes=max_genes)
-    bodies = [(name, _SECTIONS[name][0], _SECTIONS[name][1](evaluation, options)) for name in asked]
-    own = [(f"extra-{k}", heading, section.more(content)) for k, (heading, content) in enumerate((extra or {}).items())]
-    place = asked.index("summary") + 1 if "summary" in asked else len(bodies)
-    bodies[place:place] = own
+    tissues, evaluation = evaluation, _by_pair(evaluation)
+    options = section.Options(
+        show_individuals_of=_genes_to_show(evaluation, show_individuals_of),
+        max_genes=max_genes,
+        cohort=cohort,
+        otherwise=otherwise or {},
+    )
+    bodies = [
+        Section(anchor=name, heading=heading, body=body, appendix=name in _APPENDIX)
+        for name, (heading, draw) in ((name, _SECTIONS[name]) for name in asked)
+        if (body := draw(tissues if name == "tissues" else evaluation, options))
+    ]
+    place = next((k for k, one in enumerate(bodies) if one.appendix), len(bodies))
+    bodies[place:place] = [
+        Section(anchor=f"extra-{k}", heading=heading, body=section.more(content))
+        for k, (heading, content) in enumerate((extra or {}).items())
+    ]
     names = [f"`{name}`" for name in dict.fromkeys(evaluation.summary["predictor"].astype(str))]
-    appendix = ("settings", "methods", "glossary")
     html = page(
         title=title or "Which predictor reads these personal genomes?",
         subtitle=f"{counted(len(names), 'predictor')} of gene expression, judged on individuals: {listed(names)}",
-        sections=[
-            Section(anchor=anchor, heading=heading, body=body, appendix=anchor in appendix)
-            for anchor, heading, body in bodies
-        ],
+        sections=bodies,
         footer=f"Written by pgxeval {__version__}. {_PRIVACY[bool(options.show_individuals_of)]}",
     )
     return write_page(path, html)
@@ -137,7 +156,10 @@ _PRIVACY = {
 def _genes_to_show(evaluation: Evaluation, genes: bool | Sequence[str]) -> tuple[str, ...]:
     known = section.genes_by_q(evaluation.per_gene)
     if isinstance(genes, bool):
-        return tuple(known[:_SHOWN_GENES]) if genes else ()
+        nonlinear = set(evaluation.strata.loc[evaluation.strata["stratum"].astype(str) == NONLINEAR, "gene_id"])
+        chosen = [gene for gene in known if gene in nonlinear][:_SHOWN_GENES]
+        chosen += [gene for gene in known if gene not in chosen][: _SHOWN_GENES - len(chosen)]
+        return tuple(chosen) if genes else ()
     names = (genes,) if isinstance(genes, str) else tuple(genes)
     if unknown := [gene for gene in names if gene not in known]:
         raise UnknownNameError(
