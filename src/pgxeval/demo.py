@@ -27,7 +27,7 @@ from pgxeval.simulation.simulate import SimulatedCohort, simulate_cohort
 from pgxeval.wording import correlation, counted, percent
 
 if TYPE_CHECKING:
-    from pgxeval.evaluation.evaluator import Evaluation
+    from pgxeval.evaluation.evaluation import Evaluation
 
 REPLICATES = 3
 SIGNIFICANT = 0.05

@@ -16,6 +16,7 @@ import pytest
 
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
 from pgxeval.evaluation import Evaluation
+from pgxeval.evaluation.tables import STRUCTURE
 from pgxeval.report import SECTIONS, write_report
 from pgxeval.wording import probability
 
@@ -103,7 +104,7 @@ def test_can_be_read_without_seeing_it(page: Page) -> None:
 
 def test_sections_stand_in_their_order(page: Page) -> None:
     shown = [attributes["id"] for attributes in page.all("section")]
-    assert shown == [name for name in SECTIONS if name not in ("tissues", "otherwise")]
+    assert shown == [name for name in SECTIONS if name not in ("tissues", "structure", "otherwise")]
 
 
 def test_shows_no_individual_unless_asked(evaluation: Evaluation, path: Path, page: Page, tmp_path: Path) -> None:
@@ -238,6 +239,13 @@ def test_figures_and_tables_are_numbered_without_a_gap(path: Path) -> None:
 def test_genes_can_be_sorted_and_saved(page: Page) -> None:
     boxes = [attributes for attributes in page.all("div") if "sortable" in attributes.get("class", "")]
     assert [box["data-name"] for box in boxes] == ["genes"]
+
+
+def test_results_with_and_without_components_of_the_genotypes(evaluation: Evaluation, tmp_path: Path) -> None:
+    row = dict.fromkeys(STRUCTURE, 0.25) | {"predictor": "elastic_net", "adjustment": "2 components", "components": 2}
+    found = attrs.evolve(evaluation, structure=pd.DataFrame([row], columns=list(STRUCTURE)))
+    text = Page(write_report(found, tmp_path / "structure.html", sections=["structure", "glossary"])).text
+    assert "results with and without components of the genotypes" in text
 
 
 def test_other_evaluations_are_side_by_side(evaluation: Evaluation, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from pgxeval.evaluation.strata import ALL
 from pgxeval.evaluation.views import (
     comparison_view,
     concordance_view,
+    structure_view,
     summary_view,
     true_directions_view,
 )
@@ -231,6 +232,11 @@ def genes_by_q(rows: pd.DataFrame) -> list[str]:
     ranked["q"] = rows["q_value"].fillna(math.inf)
     ranked["r"] = -rows["correlation"].abs().fillna(0.0)
     return list(ranked.sort_values(["q", "r", "gene"], kind="stable")["gene"].drop_duplicates())
+
+
+def structure(evaluation: Evaluation, options: Options) -> str:
+    """Show results with and without components of the genotypes, where population structure was found."""
+    return view(structure_view(evaluation)) if len(evaluation.structure) else ""
 
 
 def otherwise(evaluation: Evaluation, options: Options) -> str:

@@ -30,6 +30,7 @@ _SECTIONS: Mapping[str, tuple[str, Callable[[Evaluation, section.Options], str]]
     "pairs": ("Two predictors at a time", section.pairs),
     "strata": ("Linear and nonlinear genes", section.strata),
     "tissues": ("Tissues", section.tissues),
+    "structure": ("Population structure", section.structure),
     "otherwise": ("Evaluated otherwise", section.otherwise),
     "genes": ("Genes", section.genes),
     "cohort": ("Data, and what was excluded", appendix.cohort),
