@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from pgxeval.report import Content
 
 
+def _structure(table: pd.DataFrame | None) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(STRUCTURE)) if table is None else table
+
+
+def _true_directions(table: pd.DataFrame | None) -> pd.DataFrame:
+    return pd.DataFrame(columns=list(TRUE_DIRECTIONS)) if table is None else table
+
+
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Evaluation:
     """Judged predictions. Undefined is NaN (or NA) with a reason; what was dropped is counted in `exclusions`.
@@ -103,10 +111,10 @@ class Evaluation:
     concordance: pd.DataFrame
     comparison: pd.DataFrame
     strata: pd.DataFrame
-    structure: pd.DataFrame = attrs.field(factory=lambda: pd.DataFrame(columns=list(STRUCTURE)))
+    structure: pd.DataFrame = attrs.field(default=None, converter=_structure)
     exclusions: pd.DataFrame
     settings: Mapping[str, Any]
-    true_directions: pd.DataFrame = attrs.field(factory=lambda: pd.DataFrame(columns=list(TRUE_DIRECTIONS)))
+    true_directions: pd.DataFrame = attrs.field(default=None, converter=_true_directions)
     target: MeasuredExpression | None = None
     predictions: Predictions | BatchedPredictions | None = None
 

@@ -19,7 +19,12 @@ _log = logging.getLogger(__name__)
 
 def is_interactive() -> bool:
     """Tell whether a bar would be seen: in a terminal or a notebook, but not in the log of a batch job."""
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    if sys.stderr.isatty():
+        return True
+    # a script may import ipykernel without running in one
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return hasattr(shell, "kernel")
 
 
 def clock(seconds: float) -> str:

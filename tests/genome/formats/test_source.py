@@ -203,7 +203,7 @@ def test_field_of_numbers(tmp_path: Path, oracles: ModuleType, name: str) -> Non
         "c", 0, 9, "DS"
     )
     nan = np.nan
-    wanted = [[1.25, nan, nan], [0.5, nan, 2], [0.001, nan, 0.25], [0, 1, 2]]
+    wanted = [[1.25, 0, nan], [0.5, nan, 2], [0.001, nan, 0.25], [0, 1, 2]]
     np.testing.assert_array_equal(values.field_values, np.array(wanted, np.float32))
     assert values.alleles.size == 0
 
