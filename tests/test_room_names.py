@@ -73,6 +73,7 @@ NAMES = {
         "share_of_ceiling",
         "spearman_ceiling",
         "tissue_sharing",
+        "top_nonlinear",
         "true_odds_ratio",
         "true_share",
     ],
@@ -257,11 +258,14 @@ NAMES = {
     "study": [
         "ANALYSES",
         "Finding",
+        "SplitSettings",
+        "SplitStrata",
         "Study",
         "StudyEvaluation",
         "StudyResults",
         "StudySettings",
         "run_study",
+        "split_strata",
     ],
     "tables": [
         "COLUMNS",

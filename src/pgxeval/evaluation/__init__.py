@@ -7,7 +7,7 @@ from pgxeval.evaluation.direction_curve import direction_curve
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.gene_comparison import compare_genes, compare_pairs, flips
-from pgxeval.evaluation.gene_sets import GeneSets, gene_sets, genes_selected_by
+from pgxeval.evaluation.gene_sets import GeneSets, gene_sets, genes_selected_by, top_nonlinear
 from pgxeval.evaluation.heritability import heritability, share_of_ceiling, spearman_ceiling
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.mechanism import Agreement, MechanismSettings, compare_effects
@@ -56,6 +56,7 @@ __all__ = [
     "share_of_ceiling",
     "spearman_ceiling",
     "tissue_sharing",
+    "top_nonlinear",
     "true_odds_ratio",
     "true_share",
 ]

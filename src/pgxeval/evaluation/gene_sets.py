@@ -101,3 +101,43 @@ def genes_selected_by(evaluation: Evaluation, predictor: str, *, level: float | 
     chosen = rows[(rows["q_value"] < level) & (rows["direction"] > 0).fillna(False).astype(bool)]
     genes = chosen["gene_id"].astype(str).drop_duplicates().to_numpy()
     return pd.DataFrame({"gene_id": genes, "stratum": f"{predictor} q < {level:g}", "selected_by": predictor})
+
+
+def top_nonlinear(evaluation: Evaluation, n: int = 300) -> pd.DataFrame:
+    """Return the genes with the largest gain of random forest over elastic net, as Shen selected them: naive strata.
+
+    The genes at which the forest was luckiest are among them, so results of the two predictors in this stratum
+    are labelled naive, and those of others "same individuals". `pgxeval.study.split_strata` selects in one half
+    of the individuals and judges in the other.
+
+    Parameters
+    ----------
+    evaluation
+        An evaluation with elastic net and random forest.
+    n
+        Number of genes (or gene-tissue pairs); fewer if fewer have a gain.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns gene_id, stratum (one name), defined_by (the two predictors) and gain, by falling gain.
+
+    Raises
+    ------
+    TableError
+        If no gene has a gain, because a predictor is missing.
+    """
+    strata = evaluation.strata
+    ranked = strata[strata["gain"].notna()].sort_values(["gain", "gene_id"], ascending=[False, True], kind="stable")
+    if ranked.empty:
+        raise TableError("no gene has a gain: the evaluation lacks the elastic net, the random forest or both")
+    chosen = ranked.drop_duplicates("gene_id").head(n)
+    names = (str(evaluation.settings["elastic_net"]), str(evaluation.settings["random_forest"]))
+    return pd.DataFrame(
+        {
+            "gene_id": chosen["gene_id"].astype(str).to_numpy(),
+            "stratum": f"top {n} nonlinear",
+            "defined_by": [names] * len(chosen),
+            "gain": chosen["gain"].to_numpy(),
+        }
+    )

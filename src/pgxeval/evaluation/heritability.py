@@ -76,7 +76,8 @@ def heritability(
     if not (np.isfinite(traits).all() and np.isfinite(matrix).all()):
         raise TableError("expression and dosages must be finite; drop individuals or impute missing dosages")
     q = np.full((n, 1), n**-0.5) if basis is None else np.asarray(basis, dtype=np.float64)
-    matrix = matrix[:, matrix.std(axis=0) > 0]
+    varying = matrix.max(axis=0, initial=-np.inf) > matrix.min(axis=0, initial=np.inf)
+    matrix = matrix if varying.all() else matrix[:, varying]
     reason = np.full(traits.shape[0], "", dtype=object)
     if n - q.shape[1] < _FEW:
         reason[:] = f"fewer than {_FEW} individuals after {q.shape[1] - 1} covariates"
@@ -94,16 +95,8 @@ def heritability(
         numbers["h2_se"][defined] = relationship.standard_error(h)
         numbers["h2_unbounded"][defined] = relationship.moment_estimate(squared, rest)
         ratio = relationship.likelihood_ratio(squared, rest)
-        numbers["h2_p"][defined] = _exact_p(ratio, _null_ratios(relationship, draws, seed))
+        numbers["h2_p"][defined] = _exact_p(ratio, relationship.null_ratios(draws, np.random.default_rng(seed)))
     return pd.DataFrame({**numbers, "n": n, "reason": reason})
-
-
-def _null_ratios(relationship: Relationship, draws: int, seed: int) -> Floats:
-    random = np.random.default_rng(seed)
-    squared = random.chisquare(1, (draws, relationship.eigenvalues.size))
-    null = relationship.freedom - relationship.eigenvalues.size
-    rest = random.chisquare(null, draws) if null else np.zeros(draws)
-    return relationship.likelihood_ratio(squared, rest)
 
 
 def _exact_p(ratio: Floats, null: Floats) -> Floats:

@@ -235,7 +235,7 @@ def strata_table(
             assignment = f"gain against {source}, {test.draws} null draws; q < {level:g}"
     if given is not None:
         stratum, reason = _given(given, gene_ids)
-        own = "selected_by" in given and given["selected_by"].notna().any()
+        own = any(name in given and given[name].notna().any() for name in ("selected_by", "defined_by"))
         assignment = "given: selected on the same individuals" if own else "given: independent of these predictions"
     table["stratum"] = pd.Series(stratum, dtype="str")
     table["assignment"] = assignment
@@ -274,7 +274,8 @@ def strata_of(
         Predictors that defined the strata where none are given.
     given
         Strata that the user gave (`pgxeval.evaluation.gene_sets`), or None. Where it has a column ``selected_by``, the
-        genes were selected by this predictor on the same individuals.
+        genes were selected by this predictor on the same individuals; where it has a column ``defined_by``, by these
+        predictors (a tuple of names), whose results are shown and labelled naive.
     trained
         Predictors that were trained on these individuals: they have no results among genes that one of them selected.
     """
@@ -291,6 +292,8 @@ def strata_of(
         members = np.isin(genes, rows["gene_id"].to_numpy(dtype=object))
         selectors = frozenset(rows["selected_by"].dropna().astype(str)) if "selected_by" in rows else frozenset()
         withheld = selectors | trained if selectors else frozenset()
+        if "defined_by" in rows:
+            selectors |= frozenset(name for names in rows["defined_by"] if isinstance(names, tuple) for name in names)
         if members.any():
             strata.append(
                 Stratum(name=str(name), genes=members, definers=selectors, given=not selectors, withheld=withheld)

@@ -4,16 +4,20 @@ from pgxeval.study.findings import Finding
 from pgxeval.study.results import StudyEvaluation, StudyResults
 from pgxeval.study.run import run_study
 from pgxeval.study.settings import ANALYSES, StudySettings
+from pgxeval.study.split_halves import SplitSettings, SplitStrata, split_strata
 from pgxeval.study.study import Study
 
 __all__ = [
     "ANALYSES",
     "Finding",
+    "SplitSettings",
+    "SplitStrata",
     "Study",
     "StudyEvaluation",
     "StudyResults",
     "StudySettings",
     "run_study",
+    "split_strata",
 ]
 
 
