@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 
@@ -37,6 +39,7 @@ from pgxeval.simulation.linkage import simulate_window
 
 CAUSAL = (0, 1, 3, 10)
 FOLDS = 10
+COMPARED = ((90, 60_000), (150, 100_000), (300, 40_000), (953, 30_000))  # individuals, window [bp]
 HERITABILITY = 0.2
 MUTATION_RATE = 2.8e-8  # about 5,400 variants of MAF >= 0.01 in 2 Mb among 953 individuals
 
@@ -178,27 +181,55 @@ def time_small_window(genes: int, before: ModuleType | None) -> pd.DataFrame:
 def compare_numbers(genes: int) -> pd.DataFrame:
     """Compare with glmnet at ``thresh=1e-12``, where its own solutions are exact enough to judge by.
 
-    The path ends at a tenth of the largest penalty: below, this tolerance takes glmnet minutes per gene.
+    The path ends at a tenth of the largest penalty: below, this tolerance takes glmnet minutes per gene. Both
+    follow it to the end.
     """
     rows = []
-    for gene in range(genes):
-        problem = make_problem(150, 40_000, 200 + gene)
-        fit, exact = ours(problem, 100, 0.1), glmnet(problem, tight=True, eps=0.1)
-        scale = problem.dosages.std(axis=0)
-        rows.append(
-            {
-                "individuals": problem.dosages.shape[0],
-                "variants": problem.dosages.shape[1],
-                "same penalty": bool(np.isclose(fit.alpha, exact.penalty, rtol=1e-6)),
-                "error": abs(fit.inner_errors.min() / exact.error - 1),
-                "coefficients": np.abs(fit.coefficients - exact.coefficients * scale).max(),
-            }
-        )
+    for individuals, window_bp in COMPARED:
+        for gene in range(genes):
+            problem = make_problem(individuals, window_bp, 200 + gene)
+            fit, exact = ours(problem, 100, 0.1), glmnet(problem, tight=True, eps=0.1)
+            scale = problem.dosages.std(axis=0)
+            rows.append(
+                {
+                    "individuals": individuals,
+                    "variants": problem.dosages.shape[1],
+                    "causal": CAUSAL[gene % len(CAUSAL)],
+                    "coefficients": int(np.count_nonzero(exact.coefficients)),
+                    "same penalty": bool(np.isclose(fit.alpha, exact.penalty, rtol=1e-6)),
+                    "error": abs(fit.inner_errors.min() / exact.error - 1),
+                    "difference": np.abs(fit.coefficients - exact.coefficients * scale).max(),
+                }
+            )
+            print(rows[-1], flush=True)
     return pd.DataFrame(rows)
 
 
+def summarise_numbers(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per size, for genes without and with causal variants, and one for all."""
+    groups = [
+        ((f"{individuals:,}", "no" if null else "yes"), block)
+        for (individuals, null), block in numbers.groupby(["individuals", numbers["causal"] == 0])
+    ]
+    return pd.DataFrame(
+        {
+            "individuals": individuals,
+            "causal variants": causal,
+            "genes": len(block),
+            "variants": f"{block['variants'].min()} to {block['variants'].max()}",
+            "coefficients": f"{block['coefficients'].min()} to {block['coefficients'].max()}",
+            "same penalty": int(block["same penalty"].sum()),
+            "CV minimum: largest relative difference": f"{block['error'].max():.1e}",
+            "largest difference of a coefficient": f"{block['difference'].max():.1e}",
+        }
+        for (individuals, causal), block in [*groups, (("all", ""), numbers)]
+    )
+
+
 def measure_memory(individuals: int, windows: int, patience: int) -> None:
-    problem = make_problem(individuals, 1_000_000, 3, windows=windows)
+    # simulated in another process, whose memory does not count
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
+        problem = executor.submit(make_problem, individuals, 1_000_000, 3, windows=windows).result()
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     start = time.process_time()
     fit = ours(problem, patience)
@@ -224,6 +255,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", type=Path, help="checkout of the commit before the compiled solver")
     parser.add_argument("--genes", type=int, default=8, help="genes of 953 individuals")
+    parser.add_argument("--compared", type=int, default=14, help="genes per size in the comparison of numbers")
     parser.add_argument("--memory", nargs=3, type=int, metavar=("INDIVIDUALS", "MB", "PATIENCE"), help="memory alone")
     settings = parser.parse_args()
     if settings.memory:
@@ -235,17 +267,21 @@ def main() -> None:
         ours(make_problem(100, 20_000, 1), 100)  # compile
         large = time_whole_window(953, 2_000_000, settings.genes, before)
         small = time_small_window(20, before)
-        numbers = compare_numbers(52)
-    memory = [
-        subprocess.run(
-            [sys.executable, __file__, "--memory", *arguments],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        numbers = compare_numbers(settings.compared)
+    write(large, small, numbers, memory_rows())
+
+
+def memory_rows() -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, __file__, "--memory"]
+    return "".join(
+        subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True, check=True).stdout
         for arguments in (("953", "2", "10"), ("5000", "8", "10"))
-    ]
+    )
+
+
+def write(large: pd.DataFrame, small: pd.DataFrame, numbers: pd.DataFrame, memory: str) -> None:
+    """Write the report."""
     report = f"""# Elastic net
 
 {__doc__}
@@ -265,20 +301,20 @@ the full path (bar: 3).
 
 ## The same numbers as glmnet
 
-Against ``cv.glmnet(thresh=1e-12, lambda.min.ratio=0.1)`` on {len(numbers)} genes of {numbers["individuals"].min()} to
-{numbers["individuals"].max()} individuals and {numbers["variants"].min()} to {numbers["variants"].max()} variants:
-the chosen penalty is the same in {int(numbers["same penalty"].sum())}, the smallest inner error differs by at most
-{numbers["error"].max():.1e} (relative), and the coefficients of columns of unit variance by at most
-{numbers["coefficients"].max():.1e}.
+Against ``cv.glmnet(thresh=1e-12, lambda.min.ratio=0.1)``, which is given the penalties of its own path: without them it
+interpolates between those of each fold. Coefficients are those of columns of unit variance, for an outcome of unit
+variance, at the chosen penalty.
+
+{summarise_numbers(numbers).to_markdown(index=False)}
 
 ## Memory
 
-Peak of the whole process [GB]; `dosages` is the size of the float64 matrix alone, `start` the peak after the
-simulation.
+Peak of the whole process [GB], after the import and the simulated dosages (`start`) and after the fit; `dosages`
+is the size of the float64 matrix alone.
 
 | individuals | variants | penalties followed | seconds | dosages | start | peak |
 |---|---|---|---|---|---|---|
-{"".join(memory)}"""
+{memory}"""
     print(report)
     Path(__file__).with_suffix(".md").write_text(report)
 

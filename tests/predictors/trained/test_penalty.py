@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import ElasticNet
 
-from pgxeval.predictors.trained import penalty_kernel
+from pgxeval.predictors.trained import penalty_elimination
 from pgxeval.predictors.trained.distinct_columns import DistinctColumns, find_distinct
 from pgxeval.predictors.trained.penalty import Penalty, PenaltySolver, choose_penalty
 from pgxeval.predictors.trained.penalty_gram import GramColumns
@@ -178,7 +178,7 @@ def test_the_end_of_a_long_path_is_solved_exactly() -> None:
         model.fit((dosages[train] - center) / scale, (y[train] - middle) / spread)
         fit = middle + spread * model.predict((dosages[~train] - center) / scale)
         squared += ((y[~train] - fit) ** 2).sum()
-    assert np.count_nonzero(model.coef_) > penalty_kernel._LARGE
+    assert np.count_nonzero(model.coef_) > penalty_elimination.LARGE
     assert followed.inner_errors[-1] == pytest.approx(squared / y.size, rel=1e-6)
 
 

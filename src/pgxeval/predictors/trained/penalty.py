@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.checks import between, whole
+from pgxeval.predictors.trained.penalty_elimination import LARGE, eliminate
 from pgxeval.predictors.trained.penalty_gram import GramColumns
 
 Array = npt.NDArray[np.float64]
@@ -178,23 +179,25 @@ class _Path:
 
     def solve(self, alpha: float, before: _Solution, last: _Solution) -> _Solution:
         """Solve at `alpha`, starting from the solutions at two larger penalties."""
-        from pgxeval.predictors.trained.penalty_kernel import solve
+        from pgxeval.predictors.trained.penalty_kernel import enter_and_drop
 
         before, last = self.extended(before), self.extended(last)
         coefficients, gradient = last.coefficients.copy(), last.gradient.copy()
         ridge = alpha * (1 - self.l1_ratio) / self.columns.multiplicity[self.chosen]
-        self.converged &= solve(
+        problem = (
             self.gram,
             self.correlation,
             alpha * self.l1_ratio,
             np.maximum(ridge, _SMALLEST_RIDGE),
             self.solver.tol,
             self.solver.max_iter,
-            before.coefficients,
-            before.gradient,
             coefficients,
             gradient,
         )
+        solved = np.count_nonzero(coefficients) > LARGE and eliminate(
+            *problem, before=before.coefficients, gradient_before=before.gradient
+        )
+        self.converged &= solved or enter_and_drop(*problem)
         return _Solution(coefficients, gradient)
 
     def fitted(self, coefficients: Array) -> Array:
