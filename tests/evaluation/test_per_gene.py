@@ -189,21 +189,17 @@ def test_cross_fitted_is_judged_by_its_replicates(cross_fitted) -> None:
     assert set(undefined["inference"]) == {"none: correlation undefined"}
 
 
-def test_genes_with_constant_folds_are_compared_with_their_own_kind(top_variant, monkeypatch) -> None:
+def test_genes_with_constant_folds_are_compared_with_all_null_genes(top_variant) -> None:
     made = top_variant(60, 60, replicates=3, seed=2)
-    monkeypatch.setattr(inference, "FEWEST_IN_CLASS", 20)
     found = Evaluator(made.expression_table()).evaluate(made.predictions()).per_gene
-    assert set(found.loc[found["spearman"].notna(), "inference"]) == {inference.PERMUTED_CLASSES}
     expression = RankedExpression(made.expression)
     results = [
         expression.correlate(made.prediction[b] - made.mean[b], folds=made.fold, tie_noise=True) for b in range(4)
     ]
     scores = np.array([normal_score(one.spearman, one.spearman_errors) for one in results])
-    whole = np.array([one.informative == 1 for one in results])
-    for kind in (True, False):
-        genes = (whole[0] == kind) & ~np.isnan(scores[0])
-        assert genes.sum() > 5
-        np.testing.assert_allclose(found.loc[genes, "p_value"], tail_p(scores[0][genes], scores[1:][whole[1:] == kind]))
+    whole = results[0].informative == 1
+    assert min(whole.sum(), (~whole & ~np.isnan(scores[0])).sum()) > 5
+    np.testing.assert_allclose(found["p_value"], tail_p(scores[0], scores[1:]))
 
 
 def test_without_replicates_there_is_no_p_value(cross_fitted) -> None:

@@ -32,7 +32,6 @@ STUDENTISED_FAMILIES = "two-sided: correlation over its standard error by family
 TEXTBOOK = "two-sided: Student's t on n - 2 - c degrees of freedom"
 GENE_PERMUTATION = "two-sided: permutation of this gene"
 PERMUTED = "one-sided: studentised correlations on permuted expression, pooled over genes, exponential tail"
-PERMUTED_CLASSES = f"{PERMUTED}, genes with and without folds that predict one value apart"
 NO_REPLICATES = "none: cross-fitted without permuted replicates"
 FEW_FAMILIES = "none: too few families differ in prediction and expression"
 UNDEFINED = "none: correlation undefined"
@@ -43,8 +42,6 @@ FEWEST_DF = 5.0
 """A standard error with fewer degrees of freedom rests on so few individuals that no interval is given."""
 LARGEST_SKEWNESS = 1.5
 """Above this skewness of expression, intervals of Pearson's correlation covered as little as 0.85 at 0.95."""
-FEWEST_IN_CLASS = 500
-"""Genes of a class are compared with null draws of the same class where each class has at least this many."""
 NOISE_FACTOR = 6.0
 """See `NullDistribution.interval`."""
 

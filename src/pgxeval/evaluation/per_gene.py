@@ -343,10 +343,9 @@ class Judge:
     ) -> tuple[dict[Measure, _Inferred], Texts]:
         """Return what is inferred from rank and from product-moment correlations, and how that of the measure was."""
         if kind == "crossfit":
+            text = inference.PERMUTED if replicates else inference.NO_REPLICATES
             found = {one: self._against_replicates(observed, replicates, one) for one in MEASURES}
-            text = inference.PERMUTED_CLASSES if found[self.measure][1] else inference.PERMUTED
-            text = text if replicates else inference.NO_REPLICATES
-            return {one: inferred for one, (inferred, _) in found.items()}, np.full(len(observed.n), text, dtype=object)
+            return found, np.full(len(observed.n), text, dtype=object)
         inferred = {one: self._from_errors(observed.correlation(one), observed.errors(one)) for one in MEASURES}
         families = self.expression.groups is not None
         how = np.full(
@@ -376,27 +375,20 @@ class Judge:
 
     def _against_replicates(
         self, observed: RowCorrelations, replicates: list[RowCorrelations], measure: Measure
-    ) -> tuple[_Inferred, bool]:
-        """Compare with permuted expression; also return whether genes were pooled by class.
+    ) -> _Inferred:
+        """Compare with permuted expression, all genes together.
 
-        A gene at which some folds predict the same value for everyone has another null distribution than one at which
-        all folds distinguish individuals.
+        A gene at which every fold distinguishes individuals has a larger null score than one at which some folds
+        predict the same value for everyone. The number of such folds follows from expression, so it is part of what
+        is tested: conditioning on it would cost power (``validation/null_genes.md``).
         """
         scores = [inference.normal_score(one.correlation(measure), one.errors(measure)) for one in replicates]
         null = np.concatenate(scores) if scores else np.empty(0)
-        whole = np.concatenate([one.informative == 1 for one in replicates]) if scores else np.empty(0, dtype=bool)
-        defined = np.isfinite(null)
-        classes = min((whole & defined).sum(), (~whole & defined).sum()) >= inference.FEWEST_IN_CLASS
+        pool = inference.NullDistribution(scores=null[np.isfinite(null)])
         r, errors = observed.correlation(measure), observed.errors(measure)
-        score = inference.normal_score(r, errors)
-        p_value, low, high = np.full((3, len(r)), np.nan)
-        for kind in (True, False):
-            genes = (observed.informative == 1) == kind
-            pool = inference.NullDistribution(scores=null[defined & (whole == kind)] if classes else null[defined])
-            part = StandardErrors(se=errors.se[genes], df=errors.df[genes])
-            p_value[genes] = pool.greater(score[genes])
-            low[genes], high[genes] = pool.interval(r[genes], part, self.confidence)
-        return _Inferred(p_value=p_value, greater=p_value, low=low, high=high), bool(classes)
+        p_value = pool.greater(inference.normal_score(r, errors))
+        low, high = pool.interval(r, errors, self.confidence)
+        return _Inferred(p_value=p_value, greater=p_value, low=low, high=high)
 
     def _permute(self, matrices: PredictorMatrices, genes: npt.NDArray[np.intp], main: _Inferred, how: Texts) -> None:
         """Permute genes one by one, and put their p-values in the place of those from standard errors."""
