@@ -1,12 +1,13 @@
 """Does noise stay noise? Elastic net and random forest on null genes in windows of 20 kb, 100 kb and 1 Mb.
 
-Writes `null_genes.md` next to this file. No variant has an effect. A study has the same number of genes with each window;
-`predict_cohort` cross-fits both predictors with permuted replicates. On null genes all runs of a gene have the same
-distribution, so each run is taken in turn for the observed one, and as many of the others as the library makes by
+Writes `null_genes.md` next to this file. No variant has an effect. A study has the same number of genes with each
+window; `predict_cohort` cross-fits both predictors with permuted replicates. On null genes all runs of a gene have the
+same distribution, so each run is taken in turn for the observed one, and as many of the others as the library makes by
 default for the permuted reference.
 
 The first table has three popular readings that fail: the share of positive correlations of raw pooled predictions, the
-share of centred pooled predictions against 50 %, and the p-value of Student's t. Next to them: what the library reports.
+share of centred pooled predictions against 50 %, and the p-value of Student's t. Next to them is what the library
+reports.
 The second has the same by window. The third has it by the share of individuals in folds whose model has coefficients.
 That share is no class of genes: it depends on expression, and a gene at which all five models have coefficients by
 chance is one that looks predictable. Rejections are therefore among these genes, as they are among genes with a large
@@ -45,7 +46,7 @@ WINDOWS = {"20kb": 20_000, "100kb": 100_000, "1Mb": 1_000_000}
 PREDICTORS = {"elastic_net": pgxeval.ElasticNetPredictor(), "random_forest": pgxeval.RandomForestPredictor()}
 
 
-def collect(folder: Path, individuals: int, seeds: list[int], genes: int, runs: int, minutes: float) -> None:
+def collect(folder: Path, individuals: int, seeds: list[int], *, genes: int, runs: int, minutes: float) -> None:
     """Run the predictors on null genes and keep predictions less their training mean."""
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
@@ -228,7 +229,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     options = parser.parse_args()
     if options.step == "collect":
-        collect(options.folder, options.individuals, options.seeds, options.genes, options.runs, options.minutes)
+        sizes = {"genes": options.genes, "runs": options.runs, "minutes": options.minutes}
+        collect(options.folder, options.individuals, options.seeds, **sizes)
     else:
         summarise(options.folder)
 
