@@ -4,7 +4,8 @@ Writes `relatives.md` next to this file. No variant has an effect, but the expre
 is through variants elsewhere in the genome and a shared environment: 0.8 between two samples of one donor, and half of
 the variance times the relationship in families. A ridge regression, the elastic net and the random forest are
 cross-fitted with permuted replicates, once with individuals as units and once with `groups=`: a family stays in one
-fold, outer and inner, and families are permuted as wholes. Ridge runs on many genes, the others on few.
+fold, outer and inner, and families are permuted as wholes. Ridge runs in five studies of 60 genes, the others in
+two.
 
 With individuals as units, the models recognise a relative in the training folds by the genotype, and the permuted
 reference does not show it, because permutations separate relatives. A sound analysis has a share of right directions at
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
@@ -141,18 +142,35 @@ def study(design: str, predictors: list[object], genes: int, replicates: int, se
     return rows
 
 
+def kept(folder: Path, name: str, work: Callable[[], list[dict[str, object]]]) -> pd.DataFrame:
+    """Return the rows of one study, from the folder where it is complete."""
+    path = folder / f"{name.replace(' ', '_')}.csv"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(work()).to_csv(path, index=False)
+        print(path.name, flush=True)
+    return pd.read_csv(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="complete studies are kept here, so that a run can be continued")
     parser.add_argument("--designs", nargs="+", default=list(DESIGNS))
     parser.add_argument("--seeds", type=int, default=5, help="studies of 60 genes with ridge")
-    parser.add_argument("--genes", type=int, default=20, help="genes of the study with elastic net and random forest")
+    parser.add_argument("--slow-seeds", type=int, default=2, help="studies with elastic net and random forest")
+    parser.add_argument("--replicates", type=int, default=8, help="of these")
     asked = parser.parse_args()
     runs = []
     slow = [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor(n_estimators=50)]
     for design in asked.designs:
-        runs += [pd.DataFrame(study(design, [Ridge()], 60, 10, seed)) for seed in range(asked.seeds)]
-        if asked.genes:
-            runs.append(pd.DataFrame(study(design, slow, asked.genes, 2, 0)))
+        runs += [
+            kept(asked.folder, f"{design} ridge {seed}", lambda d=design, s=seed: study(d, [Ridge()], 60, 10, s))
+            for seed in range(asked.seeds)
+        ]
+        runs += [
+            kept(asked.folder, f"{design} {seed}", lambda d=design, s=seed: study(d, slow, 60, asked.replicates, s))
+            for seed in range(asked.slow_seeds)
+        ]
     table = pd.concat(runs).groupby(["design", "predictor", "unit"], sort=False)
     result = table.agg(
         {
