@@ -209,10 +209,9 @@ def null_windows(n: int, genes: int, seed: int) -> list[dict[str, object]]:
             results.append(ranked.correlate(prediction[name][half], folds=folds, tie_noise=True))
             older.append(ranked.correlate(prediction[name][half], tie_noise=True).spearman)
         scores = [normal_score(one.spearman, one.spearman_errors) for one in results]
-        whole = [one.informative == 1 for one in results]
         p = tail_p(scores[0], scores[1])
-        if min((kind & ~np.isnan(scores[1])).sum() for kind in (whole[1], ~whole[1])) >= 100:
-            p = np.where(whole[0], tail_p(scores[0], scores[1][whole[1]]), tail_p(scores[0], scores[1][~whole[1]]))
+        null = NullDistribution.of(results[1].spearman, results[1].spearman_errors)
+        low, high = null.interval(results[0].spearman, results[0].spearman_errors)
         old = tail_p(np.abs(older[0]), np.abs(older[1]))
         wrong = older[0] < 0
         for kind, label in enumerate(WINDOWS):
@@ -229,6 +228,7 @@ def null_windows(n: int, genes: int, seed: int) -> list[dict[str, object]]:
                     "within folds: mean of score": np.mean(scores[0][chosen]),
                     "within folds: type I": np.mean(p[chosen] < 0.05),
                     "at 1 %": np.mean(p[chosen] < 0.01),
+                    "interval covers 0": np.mean(((low <= 0) & (high >= 0))[chosen]),
                 }
             )
     return rows
@@ -246,7 +246,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the numbers of genes")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only-windows", action="store_true", help="make the last table anew and keep the others")
     options = parser.parse_args()
+    path, heading = Path(__file__).with_suffix(".md"), "Null genes in windows of different width, n = 90"
+    if options.only_windows:
+        windows = table(null_windows(90, max(50, int(options.scale * 1000)), options.seed))
+        text = path.read_text().split(f"\n## {heading}")[0]
+        path.write_text(f"{text}\n## {heading}\n\nSeed {options.seed}, scale {options.scale}.\n\n{windows}\n")
+        print(windows)
+        return
     rows: list[dict[str, object]] = []
     for n, genes in ((90, 600), (300, 400), (953, 200)):
         for h2 in (0.0, 0.05, 0.2, 0.5):
@@ -259,7 +267,7 @@ def main() -> None:
                 n, h2, max(10, int(options.scale * genes)), ["elastic net", "random forest"], options.seed + 1
             )
             print(pd.DataFrame(trained[-4:]).round(3).to_string(), flush=True)
-    windows = null_windows(90, max(50, int(options.scale * 1000)), options.seed)
+    null = null_windows(90, max(50, int(options.scale * 1000)), options.seed)
     every = pd.DataFrame(rows)
     every["weight"] = every["its error"] ** 2
     means = every.groupby(["n", "predictor"]).agg(
@@ -275,11 +283,11 @@ def main() -> None:
         "Bias and coverage at 95 %, mean over heritabilities": table(means.reset_index().to_dict("records")),
         "Bias and coverage at 95 %": table(rows),
         f"The same with scikit-learn's elastic net and random forest (seed {options.seed + 1})": table(trained),
-        "Null genes in windows of different width, n = 90": table(windows),
+        heading: table(null),
     }
     text = f"# Correlations within folds\n\n{__doc__}\nSeed {options.seed}, scale {options.scale}.\n"
-    text += "".join(f"\n## {heading}\n\n{part}\n" for heading, part in parts.items())
-    Path(__file__).with_suffix(".md").write_text(text)
+    text += "".join(f"\n## {title}\n\n{part}\n" for title, part in parts.items())
+    path.write_text(text)
     print(text)
 
 

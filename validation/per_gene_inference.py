@@ -126,7 +126,7 @@ def coverage(sample: Sample, n: int, sets: int, seed: list[int]) -> dict[str, ob
     found = evaluate(*sample((sets, n), random))
     row: dict[str, object] = {}
     for name, low, high, rank in (
-        ("spearman", "ci_low", "ci_high", True),
+        ("spearman", "spearman_low", "spearman_high", True),
         ("pearson", "pearson_low", "pearson_high", False),
     ):
         r, t = found[name].dropna(), truth[name]
@@ -194,31 +194,52 @@ def table(rows: list[dict[str, object]]) -> str:
     return pd.DataFrame(rows).map(text).to_markdown(index=False, disable_numparse=True)
 
 
+def kept(path: Path, rows: Callable[[], list[dict[str, object]]]) -> list[dict[str, object]]:
+    """Return rows from the file, which is made where it is missing."""
+    if not path.exists():
+        pd.DataFrame(rows()).to_csv(path, index=False)
+        print(path.name, flush=True)
+    return pd.read_csv(path).to_dict("records")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="complete parts are kept here, so that a run can be continued")
     parser.add_argument("--sets", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
     levels, covers, families = [], [], []
-    for n in (30, 90, 300, 953):
+    for n in (15, 20, 30, 60, 90, 300, 953):
         sets = options.sets if n < 900 else options.sets // 2
-        for name, sample in NULL.items():
-            levels.append({"n": n, "data": name} | level(sample, n, sets, [options.seed, n, 1]))
-        for name, sample in SIGNAL.items():
-            covers.append({"n": n, "data": name} | coverage(sample, n, sets, [options.seed, n, 2]))
-        print(table(levels), table(covers), sep="\n", flush=True)
+        levels += kept(
+            options.folder / f"levels_{n}.csv",
+            lambda n=n, sets=sets: [
+                {"n": n, "data": name} | level(sample, n, sets, [options.seed, n, 1]) for name, sample in NULL.items()
+            ],
+        )
+        covers += kept(
+            options.folder / f"covers_{n}.csv",
+            lambda n=n, sets=sets: [
+                {"n": n, "data": name} | coverage(sample, n, sets, [options.seed, n, 2])
+                for name, sample in SIGNAL.items()
+            ],
+        )
     for n in (90, 300):
-        families += [
-            {"n": n, "relatives": kind} | relatives(kind, n, options.sets, [options.seed, n, 3])
-            for kind in ("trios", "sibling pairs", "twins", "pedigrees of ten")
-        ]
+        families += kept(
+            options.folder / f"relatives_{n}.csv",
+            lambda n=n: [
+                {"n": n, "relatives": kind} | relatives(kind, n, options.sets, [options.seed, n, 3])
+                for kind in ("trios", "sibling pairs", "twins", "pedigrees of ten")
+            ],
+        )
     text = (
         f"# Inference of single genes\n\n{__doc__}\nSeed {options.seed}. Half as many data sets at n = 953.\n\n"
         f"## Type I error at 5 %\n\n{table(levels)}\n\n## Coverage at 95 %\n\n{table(covers)}\n\n"
         f"## Relatives: type I error at 5 %\n\n{table(families)}\n"
     )
     Path(__file__).with_suffix(".md").write_text(text)
-    print(table(families))
+    print(text)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ The second table compares tails that are fitted to 10,000 permutations with the 
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import numpy as np
@@ -47,27 +48,34 @@ def study(random: np.random.Generator, signal: float) -> tuple[dict[str, np.ndar
     }, true
 
 
-def studies(number: int, signal: float, seed: list[int]) -> list[dict[str, object]]:
-    random = np.random.default_rng(seed)
-    outcomes: dict[str, list[tuple[float, ...]]] = {}
-    for _ in range(number):
-        p_values, true = study(random, signal)
-        for method, p in p_values.items():
-            found = benjamini_hochberg(p) < 0.05
-            null = ~true & ~np.isnan(p)
-            outcomes.setdefault(method, []).append(
-                (
-                    float((found & ~true).any()),
-                    float((found & ~true).sum() / max(found.sum(), 1)),
-                    float((found & true).sum()),
-                    *(float(np.mean(p[null] < level) / level) for level in (0.05, 0.01, 0.001)),
-                )
-            )
-    names = ("studies with a false discovery", "FDR", "true discoveries", "at 5 %", "at 1 %", "at 0.1 %")
-    return [
-        {"signal": signal, "method": method} | dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
-        for method, rows in outcomes.items()
-    ]
+NAMES = ("studies with a false discovery", "FDR", "true discoveries", "at 5 %", "at 1 %", "at 0.1 %")
+
+
+def outcomes(seed: list[int], signal: float) -> list[dict[str, object]]:
+    """Return what each method finds in one study."""
+    p_values, true = study(np.random.default_rng(seed), signal)
+    rows = []
+    for method, p in p_values.items():
+        found = benjamini_hochberg(p) < 0.05
+        null = ~true & ~np.isnan(p)
+        values = (
+            float((found & ~true).any()),
+            float((found & ~true).sum() / max(found.sum(), 1)),
+            float((found & true).sum()),
+            *(float(np.mean(p[null] < level) / level) for level in (0.05, 0.01, 0.001)),
+        )
+        rows.append({"signal": signal, "method": method} | dict(zip(NAMES, values, strict=True)))
+    return rows
+
+
+def summarised(folder: Path) -> list[dict[str, object]]:
+    every = pd.concat([pd.read_csv(file) for file in sorted(folder.glob("sparse_*.csv"))])
+    rows = []
+    for (signal, method), part in every.groupby(["signal", "method"], sort=False):
+        means = part[list(NAMES)].mean().to_dict()
+        error = part["FDR"].std() / np.sqrt(len(part))
+        rows.append({"signal": signal, "method": method, "studies": len(part)} | means | {"error of the FDR": error})
+    return sorted(rows, key=lambda row: row["signal"])
 
 
 def beta_p(draws: np.ndarray, observed: float) -> float:
@@ -128,16 +136,25 @@ def table(rows: list[dict[str, object]]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=20)
+    parser.add_argument("folder", type=Path, help="complete studies are kept here, so that a run can be continued")
+    parser.add_argument("--studies", type=int, default=40)
+    parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    rows = [
-        row for signal in (0.0, 0.05) for row in studies(options.studies, signal, [options.seed, int(100 * signal)])
-    ]
-    print(table(rows), flush=True)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    for k in range(options.studies):
+        for signal in (0.0, 0.05):
+            path = options.folder / f"sparse_{int(100 * signal)}_{k}.csv"
+            if path.exists():
+                continue
+            if time.monotonic() - start > 60 * options.minutes:
+                return
+            pd.DataFrame(outcomes([options.seed, int(100 * signal), k], signal)).to_csv(path, index=False)
+    rows = summarised(options.folder)
     text = (
-        f"# Sparse genes\n\n{__doc__}\nSeed {options.seed}, {options.studies} studies. Levels: type I error over "
-        f"its nominal value.\n\n{table(rows)}\n\n## Tails\n\n{table(tails(options.seed))}\n"
+        f"# Sparse genes\n\n{__doc__}\nSeed {options.seed}, {options.studies} studies of each kind. Levels: type I "
+        f"error over its nominal value.\n\n{table(rows)}\n\n## Tails\n\n{table(tails(options.seed))}\n"
     )
     Path(__file__).with_suffix(".md").write_text(text)
     print(text)

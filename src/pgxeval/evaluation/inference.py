@@ -50,6 +50,9 @@ WITHHELD: Mapping[Measure, str] = {
     "pearson": "expression is too skewed, or too few individuals decide, for a standard error",
 }
 """Why no interval is given."""
+FEWEST_INDIVIDUALS: Mapping[Measure, int] = {"spearman": 20, "pearson": 60}
+"""With fewer individuals, less one per covariate and further fold, no interval is given. Heavy tails and a variance
+that depends on the prediction cannot be seen in so few, and intervals covered as little as 0.91 at 0.95."""
 WITHHELD_REPLICATES = "interval and p-value: cross-fitted without permuted replicates"
 
 

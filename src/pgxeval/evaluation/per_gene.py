@@ -359,7 +359,7 @@ class Judge:
             how[:] = inference.TEXTBOOK
             return inferred, how
         every = self.zero_shot_inference == "permutation" and kind == "zero-shot"
-        doubtful = (observed.reason == 0) & (every | _without_formula(observed, self.measure))
+        doubtful = (observed.reason == 0) & (every | _without_formula(observed, self.measure, kind))
         main = inferred[self.measure]
         if families:
             main.p_value[doubtful] = main.greater[doubtful] = np.nan
@@ -421,27 +421,36 @@ class Judge:
             return np.full(len(observed.n), inference.WITHHELD_REPLICATES, dtype=object)
         withheld = np.full(len(observed.n), "", dtype=object)
         for measure, part in inferred.items():
-            no_formula = _without_formula(observed, measure)
-            no_interval = no_formula | (observed.errors(measure).df < inference.FEWEST_DF)
+            no_formula = _without_formula(observed, measure, kind)
+            small = _too_few(observed, measure)
+            no_interval = no_formula | small | (observed.errors(measure).df < inference.FEWEST_DF)
             part.low[no_interval] = part.high[no_interval] = np.nan
             # permutations took the place of the formula, or the user chose a formula
             replaced = kind != "crossfit" and measure == self.measure
             no_p = no_formula & (not replaced and (measure == "pearson" or kind != "crossfit"))
             part.p_value[no_p] = part.greater[no_p] = np.nan
-            name, why = measure.capitalize(), inference.WITHHELD[measure]
-            text = np.where(no_p, f"{name} interval and p-value: {why}", f"{name} interval: {why}").astype(object)
+            what = np.where(no_p, "interval and p-value", "interval").astype(object)
+            fewer = f"fewer than {inference.FEWEST_INDIVIDUALS[measure]} individuals, less covariates and folds"
+            why = np.where(small, fewer, inference.WITHHELD[measure]).astype(object)
+            text = measure.capitalize() + " " + what + ": " + why
             joined = np.where(withheld == "", text, withheld + "; " + text)
             withheld = np.where(no_interval, joined, withheld)
         return withheld
 
 
-def _without_formula(observed: RowCorrelations, measure: Measure) -> npt.NDArray[np.bool_]:
+def _without_formula(observed: RowCorrelations, measure: Measure, kind: Kind) -> npt.NDArray[np.bool_]:
     """Return where the standard error of a correlation is not known well enough for a p-value."""
     few = observed.support < inference.SPARSE_SUPPORT
     if measure == "spearman":
         return few
     skewed = np.abs(observed.skewness) > inference.LARGEST_SKEWNESS
-    return few | skewed | (observed.pearson_errors.df < inference.FEWEST_DF)
+    unknown = few | skewed | (observed.pearson_errors.df < inference.FEWEST_DF)
+    # permuted replicates have the tails of the observed run, however few individuals there are
+    return unknown if kind == "crossfit" else unknown | _too_few(observed, measure)
+
+
+def _too_few(observed: RowCorrelations, measure: Measure) -> npt.NDArray[np.bool_]:
+    return np.asarray((observed.reason == 0) & (observed.df + 2 < inference.FEWEST_INDIVIDUALS[measure]))
 
 
 def _kind(matrices: PredictorMatrices, settings: Mapping[str, Any]) -> Kind:
