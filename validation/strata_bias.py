@@ -1,178 +1,164 @@
-"""Bias of a third predictor in strata that elastic net and random forest define on the same individuals.
+"""Bias of predictors in strata that other predictors define on the same individuals.
 
-Writes `strata_bias.md` next to this file. Genes are additive (45 %, heritability 10 %), overdominant (20 %), recessive
-(10 %) or epistatic (10 %; heritability 20 % each), or have no effect (15 %). Elastic net and random forest are
-cross-fitted in 300 individuals with permuted replicates and define the strata, as in any evaluation. The third
-predictor is zero-shot: it knows the planted effects, mixed with as much variance of other variants. Its bias in a
-stratum is its mean Spearman correlation there less its mean in 1,000 new individuals, over the same genes. An unbiased
-analysis has 0.
+Writes `strata_bias.md` next to this file. Each gene has ten independent variants. Expression is additive (half of the
+genes, 10 % heritability), driven by the product of two variants (30 %, 30 % heritability) or noise. Two cross-fitted
+predictors define the strata with the functions of the library, against one permuted replicate: ridge regression on the
+variants stands for the elastic net, ridge regression on the variants, their squares and products for the random forest.
+A zero-shot predictor knows part of the effects and had no part in the strata. Its bias in a stratum is its mean
+Spearman correlation there less its mean in 1,000 new individuals, over the same genes.
 
-"Same individuals": strata and results from the 300 individuals. "Split halves": strata from one half
-(`Cohort.halves`), with the cross-fitting inside it, results from the other half, and the halves exchanged. "Top 20 %":
-the fifth of the genes with the largest gain of the forest over the elastic net.
-
-    python validation/strata_bias.py collect FOLDER --seeds 1 2 3 --minutes 5
-    python validation/strata_bias.py summarise FOLDER
+"Same individuals": strata and results from all individuals. "Split halves": strata from one half, with the
+cross-fitting inside it, results from the other half.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
-import pgxeval
-from pgxeval.simulation.simulate import simulate_cohort_in_memory
+from pgxeval.evaluation.inference import fisher_z, pooled_p
+from pgxeval.evaluation.resampling import benjamini_hochberg
+from pgxeval.evaluation.strata import STRATA, assign_strata, gain_test
 
-warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
-
-INDIVIDUALS, NEW, REPLICATES = 300, 1000, 4
-SHARES = {"additive": 0.45, "overdominant": 0.2, "recessive": 0.1, "epistatic": 0.1, "null": 0.15}
-HERITABILITY = {"additive": 0.1, "overdominant": 0.2, "recessive": 0.2, "epistatic": 0.2, "null": 0.0}
-STRATA = ("linear", "nonlinear", "unpredictable")
+VARIANTS, FOLDS, NEW = 10, 5, 1000
+PAIRS = np.triu_indices(VARIANTS)
 
 
-def genetic_value(effects: str, dosages: np.ndarray) -> np.ndarray:
-    """Return the genetic value from the terms of the truth table and the dosages of v1, v2 ..."""
-    value = np.zeros(len(dosages))
-    for term, coefficient in (one.split("=") for one in effects.split(",") if one):
-        columns = [dosages[:, int(name.strip("hetomalrf_()")[1:]) - 1] for name in term.split("*") if "v" in name]
-        if term == "constant":
-            column = np.ones(len(dosages))
-        elif term.startswith("het("):
-            column = (columns[0] == 1).astype(float)
-        elif term.startswith("hom_alt("):
-            column = (columns[0] == 2).astype(float)
-        elif term.startswith("hom_ref("):
-            column = (columns[0] == 0).astype(float)
-        else:
-            column = np.prod(columns, axis=0)
-        value += float(coefficient) * column
-    return value
+def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    a, b = rankdata(x, axis=1), rankdata(y, axis=1)
+    a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
+    return (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
 
 
-def third_predictor(cohort: pgxeval.Cohort, truth: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return predictions that know the effects, plus the same variance of random weights of other variants."""
-    random = np.random.default_rng([seed, 3])
-    rows = []
-    for record in truth.itertuples():
-        gene = cohort.gene(record.gene_id)
-        dosages = cohort.genome.dosages(gene.cis_window(), cohort.individuals)
-        values = dosages.values.astype(float)
-        variants = dosages.variants
-        keys = list(zip(variants["position"].astype(str), variants["ref"], variants["alt"], strict=True))
-        causal = [keys.index(tuple(name.split(":")[1:])) for name in record.causal_variants.split(",") if name]
-        known = genetic_value(record.effects, values[:, causal]) if causal else np.zeros(len(values))
-        other = values[:, values.std(axis=0) > 0.2] @ random.normal(size=(values.std(axis=0) > 0.2).sum())
-        other = (other - other.mean()) / other.std()
-        prediction = known + (known.std() if known.std() > 0 else 1.0) * other
-        rows.append(
-            pd.DataFrame(
-                {
-                    "predictor": "third",
-                    "gene_id": record.gene_id,
-                    "individual": cohort.individuals,
-                    "prediction": prediction,
-                }
-            )
-        )
-    return pd.concat(rows, ignore_index=True)
+def features(variants: np.ndarray, flexible: bool) -> np.ndarray:
+    """Return (genes, individuals, features)."""
+    if not flexible:
+        return variants
+    return np.concatenate([variants, variants[..., PAIRS[0]] * variants[..., PAIRS[1]]], axis=2)
 
 
-def strata_and_gain(cohort: pgxeval.Cohort, seed: int) -> pd.DataFrame:
-    predictors = [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor()]
-    predictions = pgxeval.predict_cohort(
-        cohort, predictors, seed=seed, replicates=REPLICATES, workers=1, progress=False
+def cross_fit(x: np.ndarray, y: np.ndarray, fold: np.ndarray, penalty: float) -> np.ndarray:
+    """Return out-of-fold predictions of ridge regression, centred on the mean of the training folds."""
+    prediction = np.empty_like(y)
+    for k in range(FOLDS):
+        train, test = fold != k, fold == k
+        centre = x[:, train].mean(axis=1, keepdims=True)
+        a, b = x[:, train] - centre, y[:, train] - y[:, train].mean(axis=1, keepdims=True)
+        turned = np.swapaxes(a, 1, 2)
+        weights = np.linalg.solve(turned @ a + penalty * np.eye(x.shape[2]), turned @ b[..., None])
+        prediction[:, test] = ((x[:, test] - centre) @ weights)[..., 0]
+    return prediction
+
+
+def strata_from(variants: np.ndarray, y: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Return the stratum of each gene from these individuals."""
+    n = y.shape[1]
+    fold, shuffled = random.permutation(n) % FOLDS, random.permutation(n)
+    r = {}
+    for flexible in (False, True):
+        x = features(variants, flexible)
+        penalty = n / 10 if not flexible else n / 2
+        r[flexible] = spearman(cross_fit(x, y, fold, penalty), y)
+        permuted = y[:, shuffled]
+        r[flexible, "null"] = spearman(cross_fit(x, permuted, fold, penalty), permuted)
+    df = np.full(len(y), n - 2)
+    q = {}
+    for flexible in (False, True):
+        p, _ = pooled_p(fisher_z(r[flexible]), df, fisher_z(r[flexible, "null"]), df)
+        q[flexible] = np.where(r[flexible] > 0, benjamini_hochberg(p), np.nan)
+    test = gain_test(
+        r[True], r[False], df, null_better=r[True, "null"][None], null_base=r[False, "null"][None], null_df=df[None]
     )
-    return pgxeval.Evaluator(cohort).evaluate(predictions).strata.set_index("gene_id")
+    return assign_strata(test.q, q[False], q[True])[0].astype(str)
 
 
-def correlations(cohort: pgxeval.Cohort, predictions: pd.DataFrame) -> pd.Series:
-    table = pgxeval.Evaluator(cohort).evaluate(predictions[predictions["individual"].isin(cohort.individuals)])
-    return table.per_gene.set_index("gene_id")["spearman"]
+def genetic(variants: np.ndarray, weights: np.ndarray, product: np.ndarray) -> np.ndarray:
+    return (variants @ weights[..., None])[..., 0] + product[:, None] * variants[..., 0] * variants[..., 1]
 
 
-def study(seed: int, genes: int) -> pd.DataFrame:
-    """Return one row per design and gene."""
-    kinds = {kind: round(share * genes) for kind, share in SHARES.items()}
-    everyone, truth = simulate_cohort_in_memory(
-        individuals=INDIVIDUALS + NEW, kinds=kinds, heritability=HERITABILITY, window_bp=20_000, seed=seed
+def draw(
+    random: np.random.Generator, weights: np.ndarray, product: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return variants and expression of n individuals; the variance of expression is 1."""
+    variants = random.normal(size=(len(weights), n, VARIANTS))
+    noise = np.sqrt(1 - (weights**2).sum(axis=1) - product**2)[:, None]
+    return variants, genetic(variants, weights, product) + noise * random.normal(size=(len(weights), n))
+
+
+def study(random: np.random.Generator, genes: int, n: int) -> list[dict[str, object]]:
+    kind = random.choice(3, genes, p=[0.5, 0.3, 0.2])  # additive, interacting, noise
+    weights = random.normal(size=(genes, VARIANTS)) * (random.random((genes, VARIANTS)) < 0.4)
+    weights /= np.maximum(np.sqrt((weights**2).sum(axis=1, keepdims=True)), 1e-9)
+    weights *= np.where(kind == 0, np.sqrt(0.1), 0.0)[:, None]
+    product = np.where(kind == 1, np.sqrt(0.3), 0.0)
+    known = weights + 0.1 * random.normal(size=weights.shape), 0.7 * product
+    variants, y = draw(random, weights, product, n)
+    prediction = genetic(variants, *known)
+    truth = np.concatenate(
+        [
+            spearman(genetic(x, known[0][part], known[1][part]), z)
+            for part in np.array_split(np.arange(genes), max(1, genes // 100))
+            for x, z in [draw(random, weights[part], product[part], NEW)]
+        ]
     )
-    predictions = third_predictor(everyone, truth, seed)
-    names = sorted(everyone.individuals)
-    cohort = everyone.subset(individuals=names[:INDIVIDUALS])
-    expected = correlations(everyone.subset(individuals=names[INDIVIDUALS:]), predictions)
-    one, two = cohort.halves(seed)
-    rows = []
-    for design, defining, judging in (
-        ("same individuals", cohort, cohort),
-        ("split halves", one, two),
-        ("split halves", two, one),
-    ):
-        strata = strata_and_gain(defining, seed)
-        found = correlations(judging, predictions)
-        part = pd.DataFrame({"stratum": strata["stratum"], "gain": strata["gain"], "bias": found - expected})
-        part["top"] = part["gain"].rank(ascending=False) <= 0.2 * len(part)
-        rows.append(part.assign(design=design, kind=truth.set_index("gene_id")["kind"], seed=seed))
-    return pd.concat(rows).reset_index()
-
-
-def summarise(folder: Path) -> None:
-    files = sorted(folder.glob("strata_*.csv"))
-    genes = pd.concat([pd.read_csv(file, keep_default_na=False, na_values=[""]) for file in files])
-    rows = []
-    for design, part in genes.groupby("design", sort=False):
-        for name in (*STRATA, "top 20 % by gain", "all"):
-            chosen = part if name == "all" else part[part["top"] if name.startswith("top") else part["stratum"] == name]
-            bias = chosen["bias"].dropna()
-            rows.append(
-                {
-                    "strata and results": design,
-                    "stratum": name,
-                    "genes": len(bias),
-                    "bias of a third predictor": f"{bias.mean():+.4f}",
-                    "its error": f"{bias.std() / np.sqrt(len(bias)):.4f}",
-                }
-            )
-    found = genes[genes["design"] == "same individuals"]
-    called = pd.crosstab(found["kind"], found["stratum"], normalize="index").round(3).reset_index()
-    counts = found.groupby("kind").size()
-    called.insert(1, "genes", called["kind"].map(counts))
-    table = pd.DataFrame(rows)
-    text = (
-        f"# Bias of third predictors in strata\n\n{(__doc__ or '').strip()}\n\n{len(files)} studies, "
-        f"{genes['seed'].nunique()} seeds, {REPLICATES} replicates.\n\n"
-        f"{table.to_markdown(index=False, disable_numparse=True)}\n\n## Strata of the genes, all 300 individuals\n\n"
-        f"{called.to_markdown(index=False)}\n"
-    )
-    Path(__file__).with_suffix(".md").write_text(text)
-    print(text)
+    half = random.permutation(n) < n // 2
+    designs = {
+        "same individuals": (strata_from(variants, y, random), spearman(prediction, y)),
+        "split halves": (
+            strata_from(variants[:, half], y[:, half], random),
+            spearman(prediction[:, ~half], y[:, ~half]),
+        ),
+    }
+    return [
+        {
+            "design": design,
+            "stratum": name,
+            "genes": int((strata == name).sum()),
+            "bias": float((r - truth)[strata == name].sum()),
+            "square": float(((r - truth)[strata == name] ** 2).sum()),
+        }
+        for design, (strata, r) in designs.items()
+        for name in STRATA
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["collect", "summarise"])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(range(1, 11)))
-    parser.add_argument("--genes", type=int, default=60)
-    parser.add_argument("--minutes", type=float, default=5.0)
-    options = parser.parse_args()
-    if options.step == "summarise":
-        summarise(options.folder)
-        return
-    options.folder.mkdir(parents=True, exist_ok=True)
-    start = time.monotonic()
-    for seed in options.seeds:
-        path = options.folder / f"strata_{seed}.csv"
-        if not path.exists():
-            if time.monotonic() - start > 60 * options.minutes:
-                return
-            study(seed, options.genes).to_csv(path, index=False)
-            print(path.name, round(time.monotonic() - start), flush=True)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--studies", type=int, default=6)
+    parser.add_argument("--genes", type=int, default=500)
+    parser.add_argument("--individuals", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=51)
+    settings = parser.parse_args()
+    random = np.random.default_rng(settings.seed)
+    rows = [row for _ in range(settings.studies) for row in study(random, settings.genes, settings.individuals)]
+    total = pd.DataFrame(rows).groupby(["design", "stratum"], sort=False).sum().reset_index()
+    mean = total["bias"] / total["genes"]
+    error = np.sqrt(total["square"] / total["genes"] - mean**2) / np.sqrt(total["genes"])
+    table = pd.DataFrame(
+        {
+            "strata and results": total["design"],
+            "stratum": total["stratum"],
+            "genes": total["genes"],
+            "bias of a third predictor": mean.round(4),
+            "standard error": error.round(4),
+        }
+    )
+    lines = [
+        "# Bias of third predictors in strata",
+        "",
+        (__doc__ or "").strip(),
+        "",
+        f"Seed {settings.seed}, {settings.studies} studies of {settings.genes} genes and {settings.individuals} "
+        "individuals.",
+        "",
+        table.to_markdown(index=False),
+    ]
+    Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n")
+    print(table.to_string())
 
 
 if __name__ == "__main__":
