@@ -17,7 +17,8 @@ from pgxeval.seeding import permute_individuals
 from pgxeval.tables.predictions import Predictions
 
 pytestmark = pytest.mark.filterwarnings("ignore:fewer than 5 effective genomic blocks")
-PEOPLE = [f"S{k:02d}" for k in range(40)]
+N = 64
+PEOPLE = [f"S{k:02d}" for k in range(N)]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def influence_by_hand(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float
 
 def test_zero_shot_is_judged_by_its_own_standard_error(bed, long) -> None:
     random = np.random.default_rng(0)
-    y = random.normal(size=(20, 40))
+    y = random.normal(size=(20, N))
     x = 0.3 * y + random.normal(size=y.shape)
     found = Evaluator(bed(y, PEOPLE)).evaluate(long("m", x[None], PEOPLE, None, None)).per_gene
     for row in found.itertuples():
@@ -61,7 +62,7 @@ def test_zero_shot_is_judged_by_its_own_standard_error(bed, long) -> None:
 
 
 def test_textbook_inference_is_that_of_scipy(bed, long) -> None:
-    y, x = np.random.default_rng(5).normal(size=(2, 10, 40))
+    y, x = np.random.default_rng(5).normal(size=(2, 10, N))
     table = long("m", x[None], PEOPLE, None, None)
     found = (
         Evaluator(bed(y, PEOPLE)).evaluate(table, settings=EvaluationSettings(zero_shot_inference="textbook")).per_gene
@@ -77,8 +78,8 @@ def test_textbook_inference_is_that_of_scipy(bed, long) -> None:
 
 def test_few_carriers_are_permuted_gene_by_gene(bed, long) -> None:
     random = np.random.default_rng(6)
-    y, x = random.normal(size=(2, 4, 40))
-    x[1] = np.arange(40) < 3
+    y, x = random.normal(size=(2, 4, N))
+    x[1] = np.arange(N) < 3
     found = Evaluator(bed(y, PEOPLE)).evaluate(long("m", x[None], PEOPLE, None, None)).per_gene
     assert found["inference"].tolist() == [
         inference.STUDENTISED,
@@ -93,9 +94,21 @@ def test_few_carriers_are_permuted_gene_by_gene(bed, long) -> None:
     assert found.loc[[0, 2, 3], "withheld"].isna().all()
 
 
+@pytest.mark.parametrize(("n", "spearman", "pearson"), [(19, False, False), (20, True, False), (60, True, True)])
+def test_few_individuals_have_no_interval(bed, long, n: int, spearman: bool, pearson: bool) -> None:
+    y, x = np.random.default_rng(8).normal(size=(2, 5, n))
+    found = Evaluator(bed(y, PEOPLE[:n])).evaluate(long("m", x[None], PEOPLE[:n], None, None)).per_gene
+    assert found["p_value"].notna().all()
+    assert (found["spearman_low"].notna() == spearman).all()
+    assert (found[["pearson_low", "pearson_p"]].notna() == pearson).all(axis=None)
+    reasons = "; ".join(found["withheld"].dropna().unique())
+    assert ("Spearman interval: fewer than 20 individuals" in reasons) == (not spearman)
+    assert ("Pearson interval and p-value: fewer than 60 individuals" in reasons) == (not pearson)
+
+
 def test_heavy_tails_withhold_pearson_but_not_spearman(bed, long) -> None:
     random = np.random.default_rng(7)
-    y, x = random.normal(size=(2, 3, 40))
+    y, x = random.normal(size=(2, 3, N))
     y[0, 0] = 1e6
     found = Evaluator(bed(y, PEOPLE)).evaluate(long("m", x[None], PEOPLE, None, None)).per_gene
     assert found.loc[0, ["pearson_low", "pearson_high", "pearson_p"]].isna().all()
@@ -116,14 +129,14 @@ def test_zero_shot_is_scored_within_the_folds_of_the_cross_fitted(cross_fitted, 
 def test_families_enter_the_standard_error_as_wholes(bed, long) -> None:
     """Twins: the influences of both are added up, and permutations of single individuals are not used."""
     random = np.random.default_rng(8)
-    y, x = random.normal(size=(2, 3, 40))
-    x[2] = np.arange(40) < 2
-    families = tuple(f"F{k // 2:02d}" for k in range(40))
+    y, x = random.normal(size=(2, 3, N))
+    x[2] = np.arange(N) < 2
+    families = tuple(f"F{k // 2:02d}" for k in range(N))
     evaluator = Evaluator(bed(y, PEOPLE))
     object.__setattr__(evaluator, "target", attrs.evolve(evaluator.target, groups=families))
     found = evaluator.evaluate(long("m", x[None], PEOPLE, None, None)).per_gene
     for gene in (0, 1):
-        a, b = (stats.zscore(stats.rankdata(values[gene])) / np.sqrt(40) for values in (x, y))
+        a, b = (stats.zscore(stats.rankdata(values[gene])) / np.sqrt(N) for values in (x, y))
         r = (a * b).sum()
         influence = (a * b - r * (a**2 + b**2) / 2) / np.sqrt((1 - 0.75 * a**2) * (1 - 0.75 * b**2))
         squares = influence.reshape(20, 2).sum(axis=1) ** 2
@@ -136,7 +149,7 @@ def test_families_enter_the_standard_error_as_wholes(bed, long) -> None:
 
 def test_label_permutation_is_joint_over_genes(bed, long) -> None:
     random = np.random.default_rng(1)
-    y, x = random.normal(size=(2, 30, 40))
+    y, x = random.normal(size=(2, 30, N))
     table = Predictions.from_table(long("m", x[None], PEOPLE, None, None))
     found = Evaluator(bed(y, PEOPLE)).evaluate(
         table, settings=EvaluationSettings(zero_shot_inference="permutation", permutations=50, seed=9)
@@ -228,12 +241,12 @@ def test_genes_with_missing_expression_are_pooled_with_all_others(cross_fitted) 
 
 def test_prequential_is_judged_within_folds_by_its_standard_error(bed, long) -> None:
     random = np.random.default_rng(2)
-    fold = np.arange(40) % 4 + 1
-    y = random.normal(size=(15, 40))
+    fold = np.arange(N) % 4 + 1
+    y = random.normal(size=(15, N))
     x = 0.5 * y + random.normal(size=y.shape) + 10 * fold
     x[:, fold == 1] = np.nan
     table = Predictions.from_table(
-        long("p", x[None], PEOPLE, fold, np.zeros((1, 15, 40))), {"p": {"cross_fitting": "prequential"}}
+        long("p", x[None], PEOPLE, fold, np.zeros((1, 15, N))), {"p": {"cross_fitting": "prequential"}}
     )
     found = Evaluator(bed(y, PEOPLE)).evaluate(table).per_gene
     used = fold > 1
@@ -248,19 +261,19 @@ def test_prequential_is_judged_within_folds_by_its_standard_error(bed, long) -> 
 
 def test_missing_predictions_say_the_predictors_reason(bed, long) -> None:
     random = np.random.default_rng(3)
-    table = long("m", random.normal(size=(1, 4, 40)), PEOPLE, None, None)
+    table = long("m", random.normal(size=(1, 4, N)), PEOPLE, None, None)
     table["reason"] = None
     gene = table["gene_id"] == "G0001"
     table.loc[gene, ["prediction", "reason"]] = [np.nan, "no variant in the window"]
     table.loc[table.index[:5], ["prediction", "reason"]] = [np.nan, "sequence too short"]
-    found = Evaluator(bed(random.normal(size=(4, 40)), PEOPLE)).evaluate(table)
+    found = Evaluator(bed(random.normal(size=(4, N)), PEOPLE)).evaluate(table)
     per_gene = found.per_gene.set_index("gene_id")
     assert per_gene.loc["G0001", "reason"] == "fewer than 10 individuals: no variant in the window"
     assert per_gene.loc["G0001", "n"] == 0
     assert per_gene.loc["G0000", "n"] == 35
     assert not np.isnan(per_gene.loc["G0000", "spearman"])
     exclusions = found.exclusions.set_index("reason")
-    assert exclusions.loc["missing: no variant in the window", "count"] == 40
+    assert exclusions.loc["missing: no variant in the window", "count"] == N
     assert exclusions.loc["missing: sequence too short", "count"] == 5
     assert exclusions.loc["undefined: fewer than 10 individuals", "count"] == 1
     assert exclusions.loc["undefined: fewer than 10 individuals", "detail"] == "no variant in the window"
