@@ -1,10 +1,10 @@
 """p-values and intervals of single genes under heavy tails, variance that depends on genotype, and relatives.
 
 Writes `per_gene_inference.md` next to this file: 1,500 to 2,000 data sets per cell, through `Evaluator`. "before" are
-Student's t and Fisher's interval (with Bonett and Wright's variance for Spearman's correlation), "after" is what the library
-reports now. Type I error is at 5 % where the true rank correlation is 0, coverage at 95 % where it is not; numbers
-that are withheld do not count, and their share is shown. The Monte-Carlo standard error is 0.005 to 0.006. Intervals are withheld below
-20 (Spearman) and 60 (Pearson) individuals.
+Student's t and Fisher's interval (with Bonett and Wright's variance for Spearman's correlation), "after" is what the
+library reports now. Type I error is at 5 % where the true rank correlation is 0, coverage at 95 % where it is not;
+numbers that are withheld do not count, and their share is shown. Intervals are withheld below 20 (Spearman) and 60
+(Pearson) individuals. The Monte-Carlo standard error is 0.005 to 0.006.
 
 The last table is about relatives: a variant without effect is transmitted in families, and half of the variance of
 expression is polygenic, so related individuals resemble each other on both sides.
