@@ -1,8 +1,8 @@
 """Bias of a third predictor in strata that elastic net and random forest define on the same individuals.
 
 Writes `strata_predictors.md` next to this file. Genes are additive (45 %, heritability 10 %), overdominant (20 %),
-recessive (10 %) or epistatic (10 %; heritability 20 % each), or have no effect (15 %). Elastic net and random forest are
-cross-fitted in 300 individuals with permuted replicates and define the strata, as in any evaluation. The third
+recessive (10 %) or epistatic (10 %; heritability 20 % each), or have no effect (15 %). Elastic net and random forest
+are cross-fitted in 300 individuals with permuted replicates and define the strata, as in any evaluation. The third
 predictor is zero-shot: it knows the planted effects, mixed with as much variance of other variants. Its bias in a
 stratum is its mean Spearman correlation there less its mean in 1,000 new individuals, over the same genes. An unbiased
 analysis has 0.
