@@ -1,6 +1,7 @@
 """A whole study: predict, evaluate, compare and explain in all tissues, in one call."""
 
 from pgxeval.study.findings import Finding
+from pgxeval.study.random_weights import RandomWeights, RandomWeightSettings, random_weights
 from pgxeval.study.results import StudyEvaluation, StudyResults
 from pgxeval.study.run import run_study
 from pgxeval.study.settings import ANALYSES, StudySettings
@@ -10,12 +11,15 @@ from pgxeval.study.study import Study
 __all__ = [
     "ANALYSES",
     "Finding",
+    "RandomWeightSettings",
+    "RandomWeights",
     "SplitSettings",
     "SplitStrata",
     "Study",
     "StudyEvaluation",
     "StudyResults",
     "StudySettings",
+    "random_weights",
     "run_study",
     "split_strata",
 ]
