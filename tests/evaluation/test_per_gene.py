@@ -204,7 +204,8 @@ def test_cross_fitted_is_judged_by_its_replicates(cross_fitted) -> None:
 
 def test_genes_with_constant_folds_are_compared_with_all_null_genes(top_variant) -> None:
     made = top_variant(60, 60, replicates=3, seed=2)
-    found = Evaluator(made.expression_table()).evaluate(made.predictions()).per_gene
+    evaluation = Evaluator(made.expression_table()).evaluate(made.predictions())
+    found = evaluation.per_gene
     expression = RankedExpression(made.expression)
     results = [
         expression.correlate(made.prediction[b] - made.mean[b], folds=made.fold, tie_noise=True) for b in range(4)
@@ -213,6 +214,9 @@ def test_genes_with_constant_folds_are_compared_with_all_null_genes(top_variant)
     whole = results[0].informative == 1
     assert min(whole.sum(), (~whole & ~np.isnan(scores[0])).sum()) > 5
     np.testing.assert_allclose(found["p_value"], tail_p(scores[0], scores[1:]))
+    (recorded,) = evaluation.settings["predictors"].values()
+    assert recorded["null_draws"] == np.isfinite(scores[1:]).sum()
+    assert recorded["smallest_counted_p"] == 1 / (1 + recorded["null_draws"])
 
 
 def test_without_replicates_there_is_no_p_value(cross_fitted) -> None:

@@ -151,7 +151,7 @@ def judge_genes(
                 one.predictor: {
                     "kind": one.kind,
                     "reference": one.reference,
-                    "null_draws": int((~np.isnan(one.null)).sum()),
+                    **_draws(one),
                     **dict(predictions.settings.get(one.predictor, {})),
                 }
                 for one in judged
@@ -160,6 +160,13 @@ def judge_genes(
         otherwise=tuple(otherwise),
         adjustments=("", "") if adjustment is None else (adjustment.main, adjustment.other),
     )
+
+
+def _draws(one: Judged) -> dict[str, int | float]:
+    """Return the number of null draws and, where p-values count them, the smallest p-value that counting gives."""
+    draws = int((~np.isnan(one.null)).sum())
+    counted = {"smallest_counted_p": 1 / (1 + draws)} if one.kind == "crossfit" and draws else {}
+    return {"null_draws": draws, **counted}
 
 
 def _ranked(target: MeasuredExpression, threads: int) -> RankedExpression:
