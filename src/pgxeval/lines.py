@@ -35,7 +35,7 @@ def numbered_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[in
     InputFileError
         If it cannot be opened, is not UTF-8 text, or is a truncated or damaged gzip or bgzip file.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.exists():
         raise InputFileNotFoundError(f"{what} {path} does not exist")
     number = 0

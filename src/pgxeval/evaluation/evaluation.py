@@ -195,7 +195,7 @@ class Evaluation:
         InputFileError
             If the folder holds other files or cannot be written.
         """
-        return write_folder(Path(folder), {name: getattr(self, name) for name in TABLES}, self.settings)
+        return write_folder(Path(folder).expanduser(), {name: getattr(self, name) for name in TABLES}, self.settings)
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> Evaluation:
@@ -206,7 +206,7 @@ class Evaluation:
         InputFileError
             If the folder is not a complete evaluation.
         """
-        tables, settings = read_folder(Path(folder))
+        tables, settings = read_folder(Path(folder).expanduser())
         (summary, per_gene, concordance, true_directions, comparison, strata, structure, exclusions) = (
             tables[name] for name in TABLES
         )

@@ -42,6 +42,7 @@ from pgxeval.evaluation.jackknife import FEWEST_BLOCKS
 from pgxeval.evaluation.per_gene import Judged
 from pgxeval.evaluation.strata import Stratum
 from pgxeval.evaluation.tables import TRUE_DIRECTIONS
+from pgxeval.signatures import show_defaults
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -64,6 +65,7 @@ _GAP = 1e-2  # largest distance to the maximum of the log-likelihood
 _STEP = 0.02
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False)
 class TrueShare:
     """Share of right directions among genes whose true correlation is not 0: the answer of a model.

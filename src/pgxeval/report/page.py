@@ -95,7 +95,7 @@ def write_page(path: str | os.PathLike[str], html: str) -> Path:
     InputFileError
         If the page cannot be written there.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     partial = path.with_name(f".{path.name}.partial")
     try:
         partial.write_text(html, encoding="utf-8")

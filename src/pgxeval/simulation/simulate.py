@@ -173,7 +173,7 @@ def simulate_cohort(
     )
     simulated = tuple(plan.genes())
     truth = truth_table(simulated)
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".simulating-", dir=folder))
     try:

@@ -66,7 +66,7 @@ def read_truth(path: str | os.PathLike[str]) -> pd.DataFrame:
     TableError
         If it lacks a column of the truth table.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.exists():
         raise InputFileNotFoundError(f"truth table {path} does not exist")
     table = pd.read_csv(path, sep="\t", keep_default_na=False)

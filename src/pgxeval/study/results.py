@@ -10,6 +10,7 @@ import pandas as pd
 
 from pgxeval.cohort import Cohort
 from pgxeval.evaluation import Evaluation
+from pgxeval.signatures import show_defaults
 
 TABLES = (
     "pairs",
@@ -28,6 +29,7 @@ TABLES = (
 """Names of the tables of a study and of their files, in addition to those of its evaluation."""
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class StudyEvaluation(Evaluation):
     """The evaluation of all gene-tissue pairs, with every two predictors compared pair by pair.

@@ -13,6 +13,7 @@ from pgxeval.checks import Validator, between, kind, text, whole
 from pgxeval.errors import SettingError
 from pgxeval.evaluation import EvaluationSettings, MechanismSettings, NonadditivitySettings
 from pgxeval.predictors import CisVariants
+from pgxeval.signatures import show_defaults
 
 Analysis = Literal["heritability", "nonadditivity", "attribution"]
 ANALYSES: tuple[Analysis, ...] = ("heritability", "nonadditivity", "attribution")
@@ -39,6 +40,7 @@ def _evaluation() -> EvaluationSettings:
     return EvaluationSettings(margin=0.02)
 
 
+@show_defaults
 @attrs.frozen(kw_only=True)
 class StudySettings:
     """What shapes the results of a study.

@@ -35,7 +35,7 @@ def read_table(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, dict[str, An
     InputFileError
         If the file, or its sidecar, cannot be read as its name says.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.exists():
         raise InputFileNotFoundError(f"predictions file {path} does not exist")
     separator = separator_of(path)
@@ -64,7 +64,7 @@ def write_table(table: pd.DataFrame, settings: Mapping[str, Any], path: str | os
     InputFileError
         If the folder cannot be written to.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     separator = separator_of(path)
     try:
         text = json.dumps(settings, indent=1, sort_keys=True, default=_jsonable)

@@ -69,7 +69,7 @@ def read_matrix(path: str | os.PathLike[str]) -> pd.DataFrame:
     InputFileNotFoundError, InputFileError
         If the file does not exist or cannot be read.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.exists():
         raise InputFileNotFoundError(f"matrix of predictions {path} does not exist")
     separator = separator_of(path)

@@ -66,7 +66,7 @@ def is_vcf_zarr(path: str) -> bool:
     bare = path.rstrip("/").lower()
     if bare.endswith((".vcz", ".zarr", ".vcz.zip", ".zarr.zip")):
         return True
-    local = Path(path)
+    local = Path(path).expanduser()
     return "://" not in path and local.is_dir() and any((local / name).is_file() for name in _METADATA)
 
 

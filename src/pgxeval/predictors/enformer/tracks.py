@@ -87,7 +87,7 @@ def read_targets(path: str | os.PathLike[str]) -> pd.DataFrame:
     InputFileError
         If a column is missing, the index is not 0, 1, 2, ... or a description is empty.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8")
     except FileNotFoundError as error:

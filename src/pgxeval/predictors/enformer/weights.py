@@ -83,7 +83,7 @@ def load_enformer(
     InputFileError
         If a file is damaged, contains anything but tensors, or belongs to another architecture.
     """
-    folder = Path(weights)
+    folder = Path(weights).expanduser()
     if folder.is_dir():
         return _load_folder(folder, str(folder))
     name = os.fspath(weights)

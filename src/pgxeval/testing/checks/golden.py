@@ -76,7 +76,7 @@ class Golden:
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write an ``.npz`` file, to be kept with the tests of a model."""
         np.savez_compressed(
-            Path(path),
+            Path(path).expanduser(),
             sequences=self.sequences,
             tracks=np.array(self.tracks, dtype=np.int64),
             values=self.values,
@@ -93,7 +93,7 @@ class Golden:
             If it is not such a file.
         """
         try:
-            with Path(path).open("rb") as handle, np.load(handle, allow_pickle=False) as file:
+            with Path(path).expanduser().open("rb") as handle, np.load(handle, allow_pickle=False) as file:
                 relative, absolute = file["tolerance"].tolist()
                 return cls(
                     sequences=file["sequences"],
