@@ -1,4 +1,4 @@
-"""Figures in a real Jupyter kernel, without ``%matplotlib inline``."""
+"""Figures and tables in a real Jupyter kernel, without ``%matplotlib inline``."""
 
 from __future__ import annotations
 
@@ -31,19 +31,34 @@ import json, sys
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(sys.argv[1])])
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sys.argv[1:]])
 manager = AsyncKernelManager()
 manager.kernel_spec.argv[0] = sys.executable
 NotebookClient(notebook, timeout=120, km=manager).execute()
-print(json.dumps(notebook.cells[0].outputs))
+print(json.dumps([cell.outputs for cell in notebook.cells]))
 """
 
 
-def test_an_axes_as_the_last_line_of_a_cell_is_displayed(tmp_path: Path) -> None:
+TABLE = """
+from pgxeval.view import Column, TableView
+columns = (Column(title="name", cells=["<b>"], numeric=False),)
+TableView(title="A title", columns=columns, legend=("A code",), table=genes)
+"""
+
+
+def test_axes_and_tables_as_the_last_line_of_a_cell_are_displayed(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", CLIENT, CELL], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", CLIENT, CELL, TABLE],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     # a first run of matplotlib or numba may write to stderr of the cell as well
-    (output,) = [one for one in json.loads(done.stdout.splitlines()[-1]) if "data" in one]
-    assert base64.b64decode(output["data"]["image/png"]).startswith(b"\x89PNG")
+    drawn, table = ([one for one in cell if "data" in one] for cell in json.loads(done.stdout.splitlines()[-1]))
+    assert len(drawn) == len(table) == 1
+    assert base64.b64decode(drawn[0]["data"]["image/png"]).startswith(b"\x89PNG")
+    assert "<strong>A title</strong>" in table[0]["data"]["text/html"]
+    assert "&lt;b&gt;" in table[0]["data"]["text/html"]
+    assert table[0]["data"]["text/plain"] == "A title\n\nname\n────\n<b>\n\nA code"
