@@ -60,6 +60,7 @@ NAMES = {
         "compare_genes",
         "compare_pairs",
         "direction_curve",
+        "evaluate_populations",
         "evaluate_tissues",
         "flips",
         "gain_of",

@@ -84,6 +84,36 @@ def assign_folds(
     return np.array([hash64("fold", purpose, seed, label) % folds + 1 for label in labels], dtype=np.int16)
 
 
+def leave_one_out_folds(labels: Sequence[str]) -> npt.NDArray[np.int16]:
+    """Assign each individual to the fold of its label: each fold is one group, such as a population.
+
+    Parameters
+    ----------
+    labels
+        Label of each individual, at least two different ones.
+
+    Returns
+    -------
+    numpy.ndarray
+        int16 (n_individuals,), fold numbers from 1 in the order of the labels.
+
+    Raises
+    ------
+    SettingError
+        If there are fewer than two labels.
+
+    Examples
+    --------
+    >>> leave_one_out_folds(["YRI", "CEU", "YRI"]).tolist()
+    [2, 1, 2]
+    """
+    names = sorted(set(labels))
+    if not 2 <= len(names) <= np.iinfo(np.int16).max:
+        raise SettingError(f"leave-one-group-out folds need at least two groups, got {len(names)}")
+    number = {name: k + 1 for k, name in enumerate(names)}
+    return np.array([number[label] for label in labels], dtype=np.int16)
+
+
 def permute_individuals(
     individuals: Sequence[str],
     replicate: int,

@@ -7,6 +7,8 @@ diagonal after projection on the complement of Q. One eigendecomposition serves 
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +59,8 @@ class Relationship:
         """
         n, m = dosages.shape
         # single precision moves h by less than 1e-4, and halves the time where time matters
-        Z = dosages.astype(np.float32 if min(n, m) >= _SINGLE_FROM else np.float64)
+        precision: np.dtype[Any] = np.dtype(np.float32 if min(n, m) >= _SINGLE_FROM else np.float64)
+        Z = dosages.astype(precision)
         Z -= Z.mean(axis=0)
         Z /= np.sqrt(np.einsum("ij,ij->j", Z, Z) / n)
         Q = basis.astype(Z.dtype)

@@ -13,6 +13,7 @@ from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.mechanism import Agreement, MechanismSettings, compare_effects
 from pgxeval.evaluation.nonadditivity import Nonadditivity, NonadditivitySettings, nonadditivity
 from pgxeval.evaluation.permuted import permuted_p_values
+from pgxeval.evaluation.populations import evaluate_populations
 from pgxeval.evaluation.power import PowerSettings, power
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.strata import gain_of, gain_test
@@ -43,6 +44,7 @@ __all__ = [
     "compare_genes",
     "compare_pairs",
     "direction_curve",
+    "evaluate_populations",
     "evaluate_tissues",
     "flips",
     "gain_of",

@@ -17,7 +17,7 @@ from pgxeval.prediction.steps import CountsSteps
 from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, Predictor, TrainablePredictor
 from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow
 from pgxeval.predictors.trained.training import FitsTrainingSet, TrainingGenotypes, TrainingSet
-from pgxeval.seeding import assign_folds, model_seed, permute_individuals
+from pgxeval.seeding import assign_folds, leave_one_out_folds, model_seed, permute_individuals
 
 if TYPE_CHECKING:
     from pgxeval.genome.intervals import Gene
@@ -86,6 +86,7 @@ def make_pairing(  # noqa: PLR0917 (cached by position)
     folds: int,
     seed: int,
     replicate: int,
+    fold_labels: tuple[str, ...] | None = None,
 ) -> Pairing:
     """Return the permutation and the folds of one replicate, computed once per run and process.
 
@@ -95,7 +96,10 @@ def make_pairing(  # noqa: PLR0917 (cached by position)
     array([1, 0, 2])
     """
     partner = permute_individuals(individuals, replicate, seed, groups=groups, strata=strata)
-    fold = assign_folds(individuals, folds, seed, groups=groups)[partner]
+    if fold_labels is None:
+        fold = assign_folds(individuals, folds, seed, groups=groups)[partner]
+    else:
+        fold = leave_one_out_folds(fold_labels)[partner]
     names = [individuals[row] for row in partner]
     by_name = np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)
     for array in (partner, fold, by_name):
@@ -130,6 +134,8 @@ class CrossFitter:
         whole. None treats individuals as unrelated.
     strata
         Stratum of each individual, within which permutations exchange individuals. None without.
+    fold_labels
+        Label of each individual: each label is a fold, and `folds` their number. None assigns folds by hashing.
     """
 
     genome: PersonalGenome
@@ -141,6 +147,7 @@ class CrossFitter:
     method: Method = "crossfit"
     groups: tuple[str, ...] | None = None
     strata: tuple[str, ...] | None = None
+    fold_labels: tuple[str, ...] | None = None
 
     def run(
         self, gene: Gene, expression: npt.NDArray[np.float64], replicates: int, steps: CountsSteps | None = None
@@ -165,7 +172,7 @@ class CrossFitter:
         """
         n = len(self.individuals)
         pairings = [
-            make_pairing(self.individuals, self.groups, self.strata, self.folds, self.seed, replicate)
+            make_pairing(self.individuals, self.groups, self.strata, self.folds, self.seed, replicate, self.fold_labels)
             for replicate in range(replicates + 1)
         ]
         results = [

@@ -14,7 +14,7 @@ import pandas as pd
 from pgxeval.errors import PgxevalError, SettingError
 from pgxeval.prediction.crossfit import Method
 from pgxeval.prediction.progress import clock
-from pgxeval.prediction.request import Request
+from pgxeval.prediction.request import Folds, Request
 from pgxeval.prediction.timing import time_fits, time_passes, time_predictions
 from pgxeval.prediction.workers import count_workers
 from pgxeval.predictors.protocol import Predictor, TrainablePredictor
@@ -108,7 +108,7 @@ def plan(
     cohort: Cohort,
     predictors: Sequence[Predictor | TrainablePredictor | str],
     *,
-    folds: int = 5,
+    folds: Folds = 5,
     seed: int = 0,
     replicates: int | Literal["quick"] | None = None,
     method: Method = "crossfit",

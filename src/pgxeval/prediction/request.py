@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pgxeval.genome.intervals import Gene
 
 AnyPredictor = Predictor | TrainablePredictor
+Folds: TypeAlias = int | Literal["leave-one-group-out"]
+LEAVE_ONE_GROUP_OUT = "leave-one-group-out"
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -43,6 +45,8 @@ class Request:
         As for `predict_cohort`.
     replicates
         Number of permuted replicates.
+    fold_labels
+        Stratum of each individual where each stratum is a fold, or None.
     """
 
     predictors: tuple[AnyPredictor, ...]
@@ -55,6 +59,7 @@ class Request:
     seed: int
     replicates: int
     method: Method
+    fold_labels: tuple[str, ...] | None = None
 
     @classmethod
     def of(
@@ -62,7 +67,7 @@ class Request:
         cohort: Cohort,
         predictors: Sequence[AnyPredictor | str],
         *,
-        folds: int,
+        folds: Folds,
         seed: int,
         replicates: int | Literal["quick"] | None,
         method: Method,
@@ -79,6 +84,11 @@ class Request:
         """
         made = make_predictors(predictors)
         trainable = tuple(predictor for predictor in made if isinstance(predictor, TrainablePredictor))
+        fold_labels = _fold_labels(cohort, method) if folds == LEAVE_ONE_GROUP_OUT else None
+        if isinstance(folds, str):
+            if fold_labels is None:
+                raise SettingError(f'folds must be a whole number or "{LEAVE_ONE_GROUP_OUT}", got {folds!r}')
+            folds = len(set(fold_labels))
         if not _is_whole(folds) or not 2 <= folds <= len(cohort.individuals):
             raise SettingError(
                 f"folds must be a whole number from 2 to {len(cohort.individuals)} (individuals), got {folds!r}"
@@ -98,7 +108,13 @@ class Request:
                 replicates, len(cohort.genes), needed=method == "crossfit" and bool(trainable)
             ),
             method=method,
+            fold_labels=fold_labels,
         )
+
+    @property
+    def recorded_folds(self) -> int | str:
+        """What the settings of the predictions record of the folds."""
+        return self.folds if self.fold_labels is None else LEAVE_ONE_GROUP_OUT
 
     def __str__(self) -> str:
         """Return what the run will do, in one line."""
@@ -106,7 +122,7 @@ class Request:
         text = f"{_counted(len(self.genes), 'gene')} x {_counted(self.n_individuals, 'individual')}: {names}"
         if not self.trainable:
             return text
-        text += f"; {self.folds} folds"
+        text += f"; {self.folds} folds" + ("" if self.fold_labels is None else ", each one stratum")
         if self.method == "prequential":
             return f"{text}, prequential"
         if not self.replicates:
@@ -115,6 +131,27 @@ class Request:
         return (
             f"{text}, {_counted(self.replicates, 'permuted replicate')}; smallest counted p-value {1 / (draws + 1):.2g}"
         )
+
+
+def _fold_labels(cohort: Cohort, method: Method) -> tuple[str, ...]:
+    """Return the stratum of each individual as its fold."""
+    if cohort.strata is None or len(set(cohort.strata)) < 2:
+        raise SettingError(
+            f'folds="{LEAVE_ONE_GROUP_OUT}" leaves out one stratum of individuals at a time, and the cohort has '
+            f"{0 if cohort.strata is None else 1}; give strata=, such as the population of each individual, when the "
+            "cohort is made"
+        )
+    if method != "crossfit":
+        raise SettingError(f'folds="{LEAVE_ONE_GROUP_OUT}" needs method="crossfit", got {method!r}')
+    strata_of: dict[str, set[str]] = {}
+    for group, stratum in zip(cohort.groups or cohort.individuals, cohort.strata, strict=True):
+        strata_of.setdefault(group, set()).add(stratum)
+    if spread := [group for group, strata in strata_of.items() if len(strata) > 1]:
+        raise SettingError(
+            f"{len(spread)} group(s) have members in several strata ({known_names(spread, 5)}): models would be judged "
+            "on relatives of their training individuals. Give strata that keep groups together"
+        )
+    return cohort.strata
 
 
 def make_predictors(predictors: Sequence[AnyPredictor | str]) -> tuple[AnyPredictor, ...]:

@@ -18,7 +18,7 @@ from pgxeval.prediction.digest import digest
 from pgxeval.prediction.identity import identify_run
 from pgxeval.prediction.ledger import InMemory, Keeper, Ledger
 from pgxeval.prediction.progress import RunProgress
-from pgxeval.prediction.request import Request
+from pgxeval.prediction.request import Folds, Request
 from pgxeval.prediction.rows import UsedSettings, predictions_table
 from pgxeval.prediction.store import PredictionStore
 from pgxeval.prediction.stored import StoredPredictions
@@ -40,7 +40,7 @@ def predict_cohort(
     cohort: Cohort,
     predictors: Sequence[Predictor | TrainablePredictor | str],
     *,
-    folds: int = ...,
+    folds: Folds = ...,
     seed: int = ...,
     replicates: int | Literal["quick"] | None = ...,
     method: Method = ...,
@@ -59,7 +59,7 @@ def predict_cohort(
     cohort: Cohort,
     predictors: Sequence[Predictor | TrainablePredictor | str],
     *,
-    folds: int = ...,
+    folds: Folds = ...,
     seed: int = ...,
     replicates: int | Literal["quick"] | None = ...,
     method: Method = ...,
@@ -77,7 +77,7 @@ def predict_cohort(
     cohort: Cohort,
     predictors: Sequence[Predictor | TrainablePredictor | str],
     *,
-    folds: int = 5,
+    folds: Folds = 5,
     seed: int = 0,
     replicates: int | Literal["quick"] | None = None,
     method: Method = "crossfit",
@@ -100,7 +100,8 @@ def predict_cohort(
         names; or names of `available_predictors`, such as ``"elastic_net"``, for one with its default settings.
     folds
         Outer folds, at least 2. The fold of an individual depends only on the seed and its name, so fold sizes are
-        only approximately equal.
+        only approximately equal. ``"leave-one-group-out"``: each stratum of the cohort (`Cohort.strata`, such as a
+        population) is a fold, so that everyone is predicted by models trained in the other strata.
     seed
         The only source of randomness: the same seed gives the same bytes for any order of individuals, genes and
         predictors, any executor and any number of workers.
@@ -211,7 +212,7 @@ def _record(cohort: Cohort, request: Request) -> dict[str, dict[str, Any]]:
     trained = {predictor.name for predictor in request.trainable}
     return {
         predictor.name: {
-            "folds": request.folds,
+            "folds": request.recorded_folds,
             "seed": request.seed,
             "replicates": request.replicates,
             "individuals": len(cohort.individuals),
@@ -239,7 +240,7 @@ def _open_runs(
         }
     cross_fitting: dict[str, Any] = {
         "method": request.method,
-        "folds": request.folds,
+        "folds": request.recorded_folds,
         "seed": request.seed,
         "groups": None if cohort.groups is None else digest([*cohort.groups]),
         "strata": None if cohort.strata is None else digest([*cohort.strata]),
@@ -283,6 +284,7 @@ def make_fitter(cohort: Cohort, request: Request) -> CrossFitter:
         method=request.method,
         groups=cohort.groups,
         strata=cohort.strata,
+        fold_labels=request.fold_labels,
     )
 
 
