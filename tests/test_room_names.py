@@ -166,6 +166,7 @@ NAMES = {
         "SequencePredictor",
         "SklearnPredictor",
         "TrainablePredictor",
+        "Travels",
         "TssBins",
         "available_predictors",
         "make_predictor",

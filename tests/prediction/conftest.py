@@ -13,15 +13,26 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.fixture(scope="session")
-def cheap() -> ModuleType:
-    """Return `cheap.py`; its classes travel to workers with their code."""
-    if "cheap" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("cheap", HERE / "cheap.py")
+def _load(name: str) -> ModuleType:
+    """Import a module of this folder, whose classes travel to workers with their code."""
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        sys.modules["cheap"] = module
+        sys.modules[name] = module
         spec.loader.exec_module(module)
         cloudpickle.register_pickle_by_value(module)
-    return sys.modules["cheap"]
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def cheap() -> ModuleType:
+    """Return `cheap.py`: predictors without cost."""
+    return _load("cheap")
+
+
+@pytest.fixture(scope="session")
+def travelling() -> ModuleType:
+    """Return `travelling.py`: a sequence model whose weights are a file."""
+    return _load("travelling")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +18,7 @@ from types import ModuleType
 
 import joblib
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from pgxeval.errors import PgxevalError
 from pgxeval.prediction import predict_cohort
@@ -23,6 +26,7 @@ from pgxeval.prediction.workers import available_cores, count_workers
 from pgxeval.tables.predictions import Predictions
 
 SETTINGS = {"folds": 3, "replicates": 1, "progress": False}
+QUIET = {"progress": False}
 
 
 def _environment() -> dict[str, str]:
@@ -33,6 +37,16 @@ def _environment() -> dict[str, str]:
 def serial(cheap: ModuleType) -> Predictions:
     predictors = [cheap.Cheap(), cheap.CheapZeroShot()]
     return predict_cohort(cheap.cheap_cohort(), predictors, workers=1, **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def by_sequence(travelling: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Predictions:
+    folder = tmp_path_factory.mktemp("here")
+    predictions = predict_cohort(travelling.sequence_cohort(folder), [travelling.make_predictor(folder)], **QUIET)
+    assert travelling.loads(folder) == {os.getpid(): 1}
+    assert predictions.table["prediction"].nunique() > 9
+    assert predictions.table.query("gene_id == 'none'")["reason"].str.contains("has no strand").all()
+    return predictions
 
 
 def test_cores_are_those_that_were_granted() -> None:
@@ -129,7 +143,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_dask_cluster_gives_the_same_bytes_though_a_worker_is_killed(
-    cheap: ModuleType, serial: Predictions, tmp_path: Path
+    cheap: ModuleType, serial: Predictions, by_sequence: Predictions, tmp_path: Path
 ) -> None:
     pytest.importorskip("distributed", reason="needs the extra `dask`")
     done = subprocess.run(
@@ -142,3 +156,65 @@ def test_a_dask_cluster_gives_the_same_bytes_though_a_worker_is_killed(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert Predictions.read(tmp_path / "out.parquet").table.equals(serial.table)
+    assert Predictions.read(tmp_path / "sequence.parquet").table.equals(by_sequence.table)
+
+
+def test_mpi_gives_the_same_bytes(serial: Predictions, by_sequence: Predictions, tmp_path: Path) -> None:
+    """One process of the run and two workers of mpi4py.futures."""
+    mpi = shutil.which("mpiexec", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if importlib.util.find_spec("mpi4py") is None or mpi is None:
+        pytest.skip("mpi4py with an MPI is not installed: pip install mpi4py mpich")
+    driver = str(Path(__file__).with_name("mpi_driver.py"))
+    done = subprocess.run(
+        [mpi, "-n", "3", sys.executable, "-m", "mpi4py.futures", driver, str(tmp_path)],
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert Predictions.read(tmp_path / "cheap.parquet").table.equals(serial.table)
+    assert Predictions.read(tmp_path / "sequence.parquet").table.equals(by_sequence.table)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_sequence_model_is_loaded_once_per_worker(
+    travelling: ModuleType, by_sequence: Predictions, tmp_path: Path, cached: bool
+) -> None:
+    cohort = travelling.sequence_cohort(tmp_path)
+    options = {"score_cache": tmp_path / "scores"} if cached else {}
+    with get_reusable_executor(max_workers=2, timeout=5, reuse=False) as executor:
+        there = predict_cohort(cohort, [travelling.make_predictor(tmp_path, **options)], executor=executor, **QUIET)
+    assert there.table.equals(by_sequence.table)
+    assert there.settings == by_sequence.settings
+    loads = travelling.loads(tmp_path)
+    assert os.getpid() not in loads
+    assert set(loads.values()) == {1}
+    assert len(loads) <= 2
+    assert there.failures.equals(by_sequence.failures)
+
+
+def test_what_does_not_travel_stays_in_this_process(travelling: ModuleType, tmp_path: Path) -> None:
+    cohort = travelling.sequence_cohort(tmp_path)
+    with get_reusable_executor(max_workers=1, timeout=5, reuse=False) as executor:
+        predict_cohort(cohort, [travelling.make_predictor(tmp_path, travels=False)], executor=executor, **QUIET)
+    assert travelling.loads(tmp_path) == {os.getpid(): 1}
+    threads = tmp_path / "threads"
+    threads.mkdir()
+    with ThreadPoolExecutor(2) as pool:  # which would share the model
+        predict_cohort(cohort, [travelling.make_predictor(threads)], executor=pool, **QUIET)
+    assert travelling.loads(threads) == {os.getpid(): 1}
+
+
+def test_a_model_that_cannot_predict_anyone_says_so_from_workers(travelling: ModuleType, tmp_path: Path) -> None:
+    cohort = travelling.sequence_cohort(tmp_path)
+    cohort = cohort.subset(genes=["none"])
+    predictor = travelling.make_predictor(tmp_path)
+    with pytest.raises(PgxevalError, match="has no strand"):
+        predict_cohort(cohort, [predictor], **QUIET)
+    with (
+        get_reusable_executor(max_workers=1, timeout=5, reuse=False) as executor,
+        pytest.raises(PgxevalError, match=r"could not predict anyone at any of 1 genes; at gene none: .*has no strand"),
+    ):
+        predict_cohort(cohort, [predictor], executor=executor, **QUIET)

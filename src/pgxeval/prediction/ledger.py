@@ -149,8 +149,11 @@ class Ledger:
         if errors:
             raise errors[0]
 
-    def check(self, trained: Collection[str]) -> None:
-        """Refuse a run in which a predictor failed at every gene, or could not predict anyone at any gene."""
+    def check(self, trained: Collection[str], *, together: Collection[str] = ()) -> None:
+        """Refuse a run in which a predictor failed at every gene, or could not predict anyone at any gene.
+
+        `trained` and `together` name the predictors that were fitted, and those that predict many genes in one call.
+        """
         for name in self.runs:
             if name in self.reused or name in self.answered:
                 continue
@@ -163,10 +166,15 @@ class Ledger:
                     f"{error}{others}. To see it in full, run with genes=[{failures[0].gene_id!r}], "
                     'workers=1, on_error="raise"'
                 )
-            if silent and name in trained:
+            if silent and name in {*trained, *together}:
                 first = min(silent, key=lambda gene_id: self.order[gene_id])
-                raise GenotypeError(
+                made = (
                     f"predictor {name!r} could not predict anyone at any of {len(silent) + len(failures)} genes; at "
-                    f"gene {first}: {silent[first]}. Check that genotypes and expression are of the same genome "
+                    f"gene {first}: {silent[first]}"
+                )
+                if name in together:
+                    raise GenotypeError(made)
+                raise GenotypeError(
+                    f"{made}. Check that genotypes and expression are of the same genome "
                     "build, or widen the window and lower the filters (cis_variants=CisVariants(...))"
                 )

@@ -26,7 +26,7 @@ from pgxeval.prediction.stored_run import StoredRun
 from pgxeval.prediction.tasks import CrossFitTask, OnError, PredictTask, Task, Unit
 from pgxeval.prediction.together import predict_together
 from pgxeval.prediction.workers import Workers, count_workers
-from pgxeval.predictors.protocol import Predictor, PredictsGenes, TrainablePredictor
+from pgxeval.predictors.protocol import Predictor, PredictsGenes, TrainablePredictor, Travels
 from pgxeval.provenance import describe, versions
 from pgxeval.tables.predictions import Predictions
 
@@ -121,8 +121,9 @@ def predict_cohort(
         process. With `executor`, the number of its workers, if known.
     executor
         Any `concurrent.futures.Executor`, such as Dask's ``client.get_executor()`` or ``MPIPoolExecutor()``. All
-        predictors that can be pickled go there, but those with `predict_genes`, which share work between genes
-        or hold a connection or a device, remain in this process.
+        predictors that can be pickled go there. Of those with `predict_genes`, such as sequence models, only those that
+        declare so do (see `Travels`): each worker loads the model once. Models that hold a connection or the only copy
+        of their weights remain in this process.
     progress
         Whether to show, if the session is interactive, one line that states what the run will do and one bar. The
         line and the time estimated after the first gene are also logged, at level INFO. See `pgxeval.plan` for an
@@ -200,7 +201,8 @@ def predict_cohort(
     finally:
         ledger.close()
     if genes is None:  # a slice of an array job may hold nothing but genes that fail
-        ledger.check({predictor.name for predictor in request.trainable})
+        together = {predictor.name for predictor in request.ready if isinstance(predictor, PredictsGenes)}
+        ledger.check({predictor.name for predictor in request.trainable}, together=together)
     gene_ids = [gene.gene_id for gene in request.genes]
     if opened is not None:
         return StoredPredictions([run for run in runs.values() if isinstance(run, StoredRun)], gene_ids)
@@ -326,7 +328,7 @@ def _predict(
         predictor=predictor, genome=cohort.genome, individuals=tuple(cohort.individuals), on_error=ledger.on_error
     )
     units = ledger.units(cohort, genes, [predictor.name], retry_failed=retry_failed, trained=False)
-    if isinstance(predictor, PredictsGenes):
+    if isinstance(predictor, PredictsGenes) and not _sent(predictor, where):
         lacking = {unit.gene.gene_id for unit in units}
         due = [gene for gene in genes if gene.gene_id in lacking]
         together = predict_together(predictor, task, due, ledger, progress=progress)
@@ -338,3 +340,8 @@ def _predict(
         return
     here = attrs.evolve(where, number=1) if where.executor is None else where
     _compute(here, task, units, ledger, bar)
+
+
+def _sent(predictor: Predictor, where: Workers) -> bool:
+    """Tell whether a predictor of many genes goes to the workers."""
+    return where.has_processes and isinstance(predictor, Travels) and predictor.travels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import traceback
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval import errors
-from pgxeval.errors import InputFileError, PgxevalError, RemoteServiceError
+from pgxeval.errors import InputFileError, PgxevalError, RemoteServiceError, SettingError, TableError
 from pgxeval.genome.intervals import Gene
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.prediction.crossfit import CrossFitter
 from pgxeval.prediction.results import GeneResult
 from pgxeval.prediction.steps import Steps
-from pgxeval.predictors.protocol import Prediction, Predictor
+from pgxeval.predictors.protocol import Prediction, Predictor, PredictsGenes
 
 OnError = Literal["nan", "raise"]
 
@@ -188,6 +189,8 @@ class PredictTask:
 
     def run(self, unit: Unit) -> Outcome:
         """Predict one gene."""
+        if isinstance(self.predictor, PredictsGenes):
+            return self.alone(self.predictor, unit.gene, progress=False)
         try:
             answer = self.predictor.predict(unit.gene, self.genome, list(self.individuals))
             return Outcome(results=(self.result(unit.gene, answer),))
@@ -207,3 +210,28 @@ class PredictTask:
         if self.on_error == "raise":
             raise failure.to_error() from error
         return Outcome(failures=(failure,))
+
+    def answers(self, predictor: PredictsGenes, genes: Sequence[Gene], *, progress: bool) -> Iterator[Outcome]:
+        """Predict many genes in one call."""
+        answers = predictor.predict_genes(
+            genes, self.genome, list(self.individuals), progress=None if progress else False
+        )
+        with contextlib.closing(answers):
+            for gene, prediction in answers:
+                try:
+                    outcome = Outcome(results=(self.result(gene, prediction),))
+                except TableError as error:
+                    outcome = self.failed(error, gene)
+                yield outcome
+
+    def alone(self, predictor: PredictsGenes, gene: Gene, *, progress: bool) -> Outcome:
+        """Predict one gene by the call for many; an error that follows the answer concerns the genes together."""
+        answered: Outcome | None = None
+        try:
+            for outcome in self.answers(predictor, [gene], progress=progress):
+                answered = outcome
+        except (Exception, SystemExit) as error:  # a predictor may fail with anything
+            if concerns_all_genes(error) or (answered is None and isinstance(error, SettingError)):
+                raise
+            return self.failed(error, gene) if answered is None else answered
+        return answered or self.failed(PgxevalError("predict_genes returned nothing for this gene"), gene)

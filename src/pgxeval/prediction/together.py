@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING
 
-from pgxeval.errors import PgxevalError, SettingError, TableError
+from pgxeval.errors import PgxevalError, SettingError
 from pgxeval.prediction.ledger import Ledger
 from pgxeval.prediction.tasks import Outcome, PredictTask, concerns_all_genes
 from pgxeval.predictors.protocol import PredictsGenes
@@ -26,7 +25,7 @@ def predict_together(
     while rest:
         count = 0
         try:
-            for outcome in _answers(predictor, task, rest, progress=progress):
+            for outcome in task.answers(predictor, rest, progress=progress):
                 yield outcome
                 count += 1
         except (Exception, SystemExit) as error:  # a predictor may fail with anything
@@ -43,30 +42,5 @@ def predict_together(
             _log.info("predictor %s: %s; the gene is tried alone", task.predictor.name, type(error).__name__)
         else:
             return
-        yield _alone(predictor, task, rest[count], progress=progress)
+        yield task.alone(predictor, rest[count], progress=progress)
         rest = rest[count + 1 :]
-
-
-def _alone(predictor: PredictsGenes, task: PredictTask, gene: Gene, *, progress: bool) -> Outcome:
-    answered: Outcome | None = None
-    try:
-        for outcome in _answers(predictor, task, [gene], progress=progress):
-            answered = outcome
-    except (Exception, SystemExit) as error:
-        if isinstance(error, SettingError) or concerns_all_genes(error):
-            raise
-        return task.failed(error, gene) if answered is None else answered
-    return answered or task.failed(PgxevalError("predict_genes returned nothing for this gene"), gene)
-
-
-def _answers(
-    predictor: PredictsGenes, task: PredictTask, genes: Sequence[Gene], *, progress: bool
-) -> Iterator[Outcome]:
-    answers = predictor.predict_genes(genes, task.genome, list(task.individuals), progress=None if progress else False)
-    with contextlib.closing(answers):
-        for gene, prediction in answers:
-            try:
-                outcome = Outcome(results=(task.result(gene, prediction),))
-            except TableError as error:
-                outcome = task.failed(error, gene)
-            yield outcome

@@ -72,6 +72,11 @@ class Workers:
     executor: Executor | None = None
     on_error: OnError = "nan"
 
+    @property
+    def has_processes(self) -> bool:
+        """Whether units go to the processes of an executor that was given, rather than of this library."""
+        return self.executor is not None and not isinstance(self.executor, ThreadPoolExecutor)
+
     def run(self, task: Task, units: Iterable[Unit], what: str) -> Generator[tuple[Unit, Outcome], None, None]:
         """Compute units and yield each as it completes, in any order.
 

@@ -2,7 +2,14 @@
 
 from pgxeval.predictors.alphagenome import AlphaGenomePredictor
 from pgxeval.predictors.enformer import EnformerPredictor
-from pgxeval.predictors.protocol import Prediction, Predictor, PredictsGenes, RecordsSettings, TrainablePredictor
+from pgxeval.predictors.protocol import (
+    Prediction,
+    Predictor,
+    PredictsGenes,
+    RecordsSettings,
+    TrainablePredictor,
+    Travels,
+)
 from pgxeval.predictors.registry import available_predictors, make_predictor
 from pgxeval.predictors.sequence import (
     ExonMask,
@@ -33,6 +40,7 @@ __all__ = [
     "SequencePredictor",
     "SklearnPredictor",
     "TrainablePredictor",
+    "Travels",
     "TssBins",
     "available_predictors",
     "make_predictor",

@@ -219,6 +219,25 @@ class PredictsGenes(Protocol):
 
 
 @runtime_checkable
+class Travels(Protocol):
+    """Optional ability of a `PredictsGenes` predictor, and of a sequence model: it can be sent to worker processes.
+
+    With an `executor` of processes, `pgxeval.predict_cohort` runs such a predictor there, gene by gene, and every other
+    one with `predict_genes` in the first process.
+    """
+
+    @property
+    def travels(self) -> bool:
+        """Whether a copy that is unpickled in another process gives the same predictions.
+
+        Each worker unpickles it once and uses it for all of its genes. What is pickled must be small, because it
+        travels with every gene: the path of the weights, which the copy loads when it first needs them, and not the
+        weights. It is False for what holds a connection, an object of the user's, or the only copy of its weights.
+        """
+        ...
+
+
+@runtime_checkable
 class RecordsSettings(Protocol):
     """Optional ability of a predictor or readout: it reports the settings that shape its numbers."""
 

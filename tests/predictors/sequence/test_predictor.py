@@ -536,8 +536,10 @@ def test_gene_without_strand(toys: ModuleType, small: Any) -> None:
     (_, refused), (_, said) = predictor.predict_genes([lacking, fine], small.genome, small.individuals)
     assert "gene lacking has no strand" in str(refused.reason(0))
     assert np.isfinite(said.values).all()
-    with pytest.raises(SettingError, match=r"none of 1 genes has a strand, the first is lacking.*annotation\.gtf"):
-        predictor.predict(lacking, small.genome, small.individuals)
+    assert "gene lacking has no strand" in str(predictor.predict(lacking, small.genome, small.individuals).reason(0))
+    other = attrs.evolve(lacking, gene_id="other")
+    with pytest.raises(SettingError, match=r"none of 2 genes has a strand, the first is lacking.*annotation\.gtf"):
+        list(predictor.predict_genes([lacking, other], small.genome, small.individuals))
     minus_only = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna a minus")
     assert "shows the strand" in str(minus_only.predict(fine, small.genome, small.individuals).reason(0))
     # a peak has no strand, and tracks of both strands do not ask for one

@@ -162,6 +162,11 @@ class EnformerModel:
         self._lock = threading.RLock()
 
     @property
+    def travels(self) -> bool:
+        """Whether the weights have a name or a path, from which each process loads its own copy."""
+        return self._files is not None
+
+    @property
     def info(self) -> ModelInfo:
         """Name, version with a digest of the weights, geometry and tracks."""
         with self._lock:

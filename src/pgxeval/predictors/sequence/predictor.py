@@ -10,7 +10,7 @@ from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import PgxevalWarning, SettingError
 from pgxeval.genome.intervals import Gene
 from pgxeval.genome.personal import PersonalGenome
-from pgxeval.predictors.protocol import Prediction
+from pgxeval.predictors.protocol import Prediction, Travels
 from pgxeval.predictors.sequence.cache import ScoreCache
 from pgxeval.predictors.sequence.model import ModelInfo, SequenceModel
 from pgxeval.predictors.sequence.plan import Plan, plan_run
@@ -85,7 +85,8 @@ class SequencePredictor:
     options : SequenceSettings
         All settings, resolved for the model.
     passes : int
-        Number of sequences that went through the model so far, including repeats after running out of memory.
+        Number of sequences that went through the model so far in this process, including repeats after running out of
+        memory.
 
     Raises
     ------
@@ -163,6 +164,11 @@ class SequencePredictor:
         """Everything that shapes the predictions, JSON-able."""
         return self.options.record(self.info)
 
+    @property
+    def travels(self) -> bool:
+        """Whether it can be sent to worker processes: its model can, and sends no sequence to another machine."""
+        return not self.options.remote and isinstance(self.model, Travels) and self.model.travels
+
     def predict(self, gene: Gene, genome: PersonalGenome, individuals: Sequence[str]) -> Prediction:
         """Predict one gene; see `predict_genes`."""
         ((_, prediction),) = self.predict_genes([gene], genome, individuals)
@@ -194,7 +200,7 @@ class SequencePredictor:
         Raises
         ------
         SettingError
-            If the genome has no reference, or none of the genes has a strand.
+            If the genome has no reference, or none of several genes has a strand.
         UnknownNameError
             If an individual does not exist.
         GenotypeError

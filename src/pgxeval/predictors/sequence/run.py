@@ -159,7 +159,8 @@ class SequenceRun:
                 f"predictor {self.settings.name} needs sequences, and the genome has no reference: "
                 'PersonalGenome(..., reference="genome.fa")'
             )
-        if self.genes and all(self._lacks_strand(gene) for gene in self.genes):
+        # a single gene may be one of many that workers predict one by one; it gets NaN with the reason
+        if len(self.genes) > 1 and all(self._lacks_strand(gene) for gene in self.genes):
             raise SettingError(
                 f"predictor {self.settings.name}: none of {len(self.genes)} genes has a strand, the first is "
                 f'{self.genes[0].gene_id}; give gene models, Cohort.from_files(..., genes="annotation.gtf")'
