@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pgxeval.checks import whole
 from pgxeval.cohort.check import CheckedCohort, check_cohort, findings_table, notes_of, warnings_of
 from pgxeval.cohort.combine import combine
 from pgxeval.cohort.covariates import (
@@ -30,6 +31,7 @@ from pgxeval.cohort.expression import (
     read_only_matrix,
 )
 from pgxeval.cohort.expression_files import read_expression
+from pgxeval.cohort.expression_pcs import component_names, expression_components
 from pgxeval.cohort.genotype_pcs import StructureTest
 from pgxeval.cohort.groups import Labels, check_groups
 from pgxeval.cohort.notebook import cohort_html
@@ -158,6 +160,7 @@ class Cohort:
     strata: tuple[str, ...] | None = attrs.field(default=None, converter=_labels)
     relationship: pd.DataFrame | None = attrs.field(default=None, converter=_copied)
     components: pd.DataFrame | None = attrs.field(default=None, converter=_copied)
+    expression_factors: int = attrs.field(default=0, validator=whole(0))
     _rows: Mapping[str, int] = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -455,6 +458,71 @@ class Cohort:
         """
         return Screening.of(self.genome, self.genes, self.individuals, self.groups).components(k).scores
 
+    def expression_pcs(self, k: int = 10) -> pd.DataFrame:
+        """Compute principal components of the cohort's own expression, given its covariates.
+
+        Parameters
+        ----------
+        k
+            Number of components.
+
+        Returns
+        -------
+        pandas.DataFrame
+            float64, one row per individual, columns EPC1, EPC2 ...; see `pgxeval.cohort.expression_pcs`. To adjust
+            for them use `with_pcs`, which also learns them again inside each training fold.
+
+        Raises
+        ------
+        SettingError
+            If there are fewer than 50 genes, or `k` is too large for the individuals.
+        """
+        return self._expression_components(k, self.individuals)
+
+    def with_pcs(self, *, genotype: int = 0, expression: int = 0) -> Cohort:
+        """Return the cohort with components of its genotypes and of its expression among the covariates.
+
+        Genotype components are fixed, because they owe nothing to expression. Expression components of all
+        individuals are covariates of the evaluation; `predict_cohort` learns them again from the training individuals
+        of each fold and replicate, and so does `subset` from the individuals that it keeps.
+
+        Parameters
+        ----------
+        genotype, expression
+            Number of components; see `genotype_pcs` and `expression_pcs`. 0 adds none. Expression components are
+            computed given all other covariates, genotype components included, and replace those that the cohort has.
+        """
+        cohort = self
+        if self.expression_factors and self.covariates is not None:
+            rest = self.covariates.drop(columns=component_names(self.expression_factors))
+            cohort = attrs.evolve(self, covariates=rest if rest.shape[1] else None, expression_factors=0)
+        if genotype:
+            cohort = cohort.with_covariates(cohort.genotype_pcs(genotype))
+        if expression:
+            cohort = attrs.evolve(
+                cohort.with_covariates(cohort.expression_pcs(expression)), expression_factors=expression
+            )
+        return cohort
+
+    def _expression_components(self, k: int, individuals: Sequence[str]) -> pd.DataFrame:
+        """Return expression components over some individuals, given the other covariates."""
+        column_of = {name: column for column, name in enumerate(self.individuals)}
+        rows = np.array([column_of[name] for name in individuals], dtype=np.int64)
+        scores = expression_components(self.expression, k, rows, self.fixed_covariates)
+        return pd.DataFrame(
+            scores,
+            index=pd.Index(list(individuals), name="individual"),
+            columns=pd.Index(component_names(k), name="covariate"),
+        )
+
+    @property
+    def fixed_covariates(self) -> npt.NDArray[np.float64] | None:
+        """Covariates that were not learned from expression, float64 (n_individuals, n_covariates), or None."""
+        if self.covariates is None:
+            return None
+        table = self.covariates.drop(columns=component_names(self.expression_factors))
+        return table.to_numpy(dtype=np.float64) if table.shape[1] else None
+
     def relatives(self) -> pd.DataFrame:
         """Find pairs of individuals related up to the second degree, from common variants around the genes.
 
@@ -619,12 +687,16 @@ class Cohort:
         if len(names) < MIN_INDIVIDUALS:
             raise SettingError(f"a cohort needs at least {MIN_INDIVIDUALS} individuals, got {len(names)}")
         columns = [column_of[name] for name in names]
-        return self._screened(
+        covariates = self.covariates
+        if self.expression_factors and covariates is not None:
+            covariates = covariates.drop(columns=component_names(self.expression_factors))
+            covariates = covariates if covariates.shape[1] else None
+        cohort = self._screened(
             genome=self.genome,
             genes=[self.genes[row] for row in rows],
             values=self.expression[np.ix_(rows, columns)],
             individuals=tuple(names),
-            covariates=self.covariates,
+            covariates=covariates,
             exclusions=self.exclusions,
             notes=(
                 *self.notes,
@@ -635,6 +707,10 @@ class Cohort:
             relationship=None if self.relationship is None else self.relationship.loc[list(names), list(names)],
             components=None if self.components is None else self.components.loc[list(names)],
         )
+        if not self.expression_factors:
+            return cohort
+        factors = self._expression_components(self.expression_factors, names)
+        return attrs.evolve(cohort.with_covariates(factors), expression_factors=self.expression_factors)
 
     def halves(self, seed: int) -> tuple[Cohort, Cohort]:
         """Divide the individuals into two disjoint cohorts by a hash of (seed, individual or group).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.cohort.covariates import covariate_basis
+from pgxeval.cohort.expression_pcs import expression_components
 from pgxeval.errors import PgxevalError, TableError
 from pgxeval.prediction.steps import CountsSteps
 from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, Predictor, TrainablePredictor
@@ -107,6 +108,51 @@ def make_pairing(  # noqa: PLR0917 (cached by position)
     return Pairing(partner=partner, fold=fold, by_name=by_name)
 
 
+def training_rows(pairing: Pairing, k: int, method: Method) -> npt.NDArray[np.bool_]:
+    """Return which rows may train the model of fold k."""
+    return pairing.fold < k if method == "prequential" else pairing.fold != k
+
+
+def fold_factors(
+    expression: npt.NDArray[np.float64],
+    covariates: npt.NDArray[np.float64] | None,
+    k: int,
+    *,
+    pairings: Sequence[Pairing],
+    folds: int,
+    method: Method,
+) -> npt.NDArray[np.float32]:
+    """Learn expression components from the training individuals of each replicate and fold.
+
+    Parameters
+    ----------
+    expression
+        float64 (n_genes, n_individuals), all genes of the cohort.
+    covariates
+        float64 (n_individuals, n_covariates): known covariates, or None.
+    k
+        Number of components.
+    pairings
+        One per replicate, the observed one first.
+    folds, method
+        As for `CrossFitter`.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 (n_replicates + 1, folds, n_individuals, k), NaN outside the training individuals.
+    """
+    factors = np.full((len(pairings), folds, expression.shape[1], k), np.nan, dtype=np.float32)
+    for replicate, pairing in enumerate(pairings):
+        for fold in np.unique(pairing.fold).tolist():
+            # in the order of names, so that the order of the cohort's individuals changes no sum
+            rows = pairing.by_name[training_rows(pairing, fold, method)[pairing.by_name]]
+            if len(rows):
+                factors[replicate, fold - 1, rows] = expression_components(expression, k, rows, covariates)
+    factors.flags.writeable = False
+    return factors
+
+
 @attrs.frozen(kw_only=True, eq=False)
 class CrossFitter:
     """Cross-fits trainable predictors gene by gene, on identical folds for all of them.
@@ -136,6 +182,9 @@ class CrossFitter:
         Stratum of each individual, within which permutations exchange individuals. None without.
     fold_labels
         Label of each individual: each label is a fold, and `folds` their number. None assigns folds by hashing.
+    factors
+        float32 (n_replicates + 1, folds, n_individuals, k): further covariates, learned from the training expression
+        of each replicate and fold (`fold_factors`); NaN for the other individuals. None without.
     """
 
     genome: PersonalGenome
@@ -148,6 +197,7 @@ class CrossFitter:
     groups: tuple[str, ...] | None = None
     strata: tuple[str, ...] | None = None
     fold_labels: tuple[str, ...] | None = None
+    factors: npt.NDArray[np.float32] | None = attrs.field(default=None, repr=False)
 
     def run(
         self, gene: Gene, expression: npt.NDArray[np.float64], replicates: int, steps: CountsSteps | None = None
@@ -210,12 +260,16 @@ class CrossFitter:
         return [fit for fits in results for fit in fits]
 
     def _step(self, gene: Gene, expression: npt.NDArray[np.float64], pairing: Pairing, k: int, replicate: int) -> _Step:
-        others = pairing.fold < k if self.method == "prequential" else pairing.fold != k
+        others = training_rows(pairing, k, self.method)
         # sorted by name, so that the order of the cohort's individuals changes no sum
         train = pairing.by_name[(others & np.isfinite(expression))[pairing.by_name]]
         target = expression[train]
-        if self.covariates is not None:
-            target = residualise(target, self.covariates[train], where=f"gene {gene.gene_id}, fold {k}")
+        design = None if self.covariates is None else self.covariates[train]
+        if self.factors is not None:
+            learned = self.factors[replicate, k - 1, train].astype(np.float64)
+            design = learned if design is None else np.hstack([design, learned])
+        if design is not None:
+            target = residualise(target, design, where=f"gene {gene.gene_id}, fold {k}")
         test = np.flatnonzero(pairing.fold == k)
         return _Step(
             train=pairing.partner[train],

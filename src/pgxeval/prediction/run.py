@@ -9,11 +9,10 @@ from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import attrs
-import numpy as np
 
 from pgxeval.errors import SettingError
 from pgxeval.names import known_names
-from pgxeval.prediction.crossfit import CrossFitter, Method
+from pgxeval.prediction.crossfit import CrossFitter, Method, fold_factors, make_pairing
 from pgxeval.prediction.digest import digest
 from pgxeval.prediction.identity import identify_run
 from pgxeval.prediction.ledger import InMemory, Keeper, Ledger
@@ -247,6 +246,8 @@ def _open_runs(
         "groups": None if cohort.groups is None else digest([*cohort.groups]),
         "strata": None if cohort.strata is None else digest([*cohort.strata]),
     }
+    if cohort.expression_factors:
+        cross_fitting["expression_factors"] = cohort.expression_factors
     identities = [
         identify_run(
             cohort,
@@ -276,10 +277,33 @@ def _collect(
 
 def make_fitter(cohort: Cohort, request: Request) -> CrossFitter:
     """Return what cross-fits the trainable predictors of a run."""
+    factors = None
+    if cohort.expression_factors:
+        pairings = [
+            make_pairing(
+                cohort.individuals,
+                cohort.groups,
+                cohort.strata,
+                request.folds,
+                request.seed,
+                replicate,
+                request.fold_labels,
+            )
+            for replicate in range(request.replicates + 1)
+        ]
+        factors = fold_factors(
+            cohort.expression,
+            cohort.fixed_covariates,
+            cohort.expression_factors,
+            pairings=pairings,
+            folds=request.folds,
+            method=request.method,
+        )
     return CrossFitter(
         genome=cohort.genome,
         individuals=cohort.individuals,
-        covariates=None if cohort.covariates is None else cohort.covariates.to_numpy(dtype=np.float64),
+        covariates=cohort.fixed_covariates,
+        factors=factors,
         predictors=request.trainable,
         folds=request.folds,
         seed=request.seed,
