@@ -25,6 +25,7 @@ from pgxeval.evaluation.resampling import benjamini_hochberg
 from pgxeval.evaluation.strata import STRATA, assign_strata, gain_test
 
 VARIANTS, FOLDS, NEW = 10, 5, 1000
+TOP = "20 largest gains"
 PAIRS = np.triu_indices(VARIANTS)
 
 
@@ -54,8 +55,8 @@ def cross_fit(x: np.ndarray, y: np.ndarray, fold: np.ndarray, penalty: float) ->
     return prediction
 
 
-def strata_from(variants: np.ndarray, y: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Return the stratum of each gene from these individuals."""
+def strata_from(variants: np.ndarray, y: np.ndarray, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the stratum of each gene from these individuals, and the gain of the flexible predictor."""
     n = y.shape[1]
     fold, shuffled = random.permutation(n) % FOLDS, random.permutation(n)
     r = {}
@@ -73,7 +74,7 @@ def strata_from(variants: np.ndarray, y: np.ndarray, random: np.random.Generator
     test = gain_test(
         r[True], r[False], df, null_better=r[True, "null"][None], null_base=r[False, "null"][None], null_df=df[None]
     )
-    return assign_strata(test.q, q[False], q[True])[0].astype(str)
+    return assign_strata(test.q, q[False], q[True])[0].astype(str), r[True] - r[False]
 
 
 def genetic(variants: np.ndarray, weights: np.ndarray, product: np.ndarray) -> np.ndarray:
@@ -113,17 +114,22 @@ def study(random: np.random.Generator, genes: int, n: int) -> list[dict[str, obj
             spearman(prediction[:, ~half], y[:, ~half]),
         ),
     }
-    return [
-        {
-            "design": design,
-            "stratum": name,
-            "genes": int((strata == name).sum()),
-            "bias": float((r - truth)[strata == name].sum()),
-            "square": float(((r - truth)[strata == name] ** 2).sum()),
-        }
-        for design, (strata, r) in designs.items()
-        for name in STRATA
-    ]
+    rows = []
+    for design, ((strata, gain), r) in designs.items():
+        chosen = {name: strata == name for name in STRATA}
+        chosen[TOP] = np.isin(np.arange(genes), np.argsort(-gain)[:20])
+        for name, genes_in in chosen.items():
+            bias = (r - truth)[genes_in]
+            rows.append(
+                {
+                    "design": design,
+                    "stratum": name,
+                    "genes": len(bias),
+                    "bias": float(bias.sum()),
+                    "square": float((bias**2).sum()),
+                }
+            )
+    return rows
 
 
 def main() -> None:
