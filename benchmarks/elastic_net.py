@@ -1,8 +1,9 @@
-"""Time the elastic net and compare its numbers with glmnet, in one run on one core.
+"""Time the elastic net beside glmnet, in one run on one core.
 
-Run ``python benchmarks/elastic_net.py --before CHECKOUT``; it writes ``elastic_net.md`` next to this file. R with
-glmnet must be installed. CHECKOUT is a checkout of this repository at the commit before the compiled solver; without
-it, that comparison is omitted.
+Run ``python benchmarks/elastic_net.py --before CHECKOUT``; it writes ``elastic_net.md`` next to this file, and with
+``--numbers`` the comparison of numbers, ``elastic_net_numbers.md``. R with glmnet must be installed. CHECKOUT is a
+checkout of this repository at the commit before the compiled solver (70ef1e2); without it, that comparison is
+omitted.
 
 Genotypes are simulated with msprime. Genes have no, 1, 3 or 10 causal variants that explain 20 % of the variance.
 All programs get the same dosages and the same ten inner folds, and run in turn, gene by gene. Times are processor
@@ -39,7 +40,14 @@ from pgxeval.simulation.linkage import simulate_window
 
 CAUSAL = (0, 1, 3, 10)
 FOLDS = 10
-COMPARED = ((90, 60_000), (150, 100_000), (300, 40_000), (953, 30_000))  # individuals, window [bp]
+COMPARED = (  # individuals, window [bp], number of windows, number of genes
+    (90, 60_000, 1, 12),
+    (90, 60_000, 7, 7),
+    (150, 100_000, 1, 12),
+    (150, 100_000, 7, 7),
+    (300, 40_000, 1, 12),
+    (953, 30_000, 1, 12),
+)
 HERITABILITY = 0.2
 MUTATION_RATE = 2.8e-8  # about 5,400 variants of MAF >= 0.01 in 2 Mb among 953 individuals
 
@@ -178,16 +186,16 @@ def time_small_window(genes: int, before: ModuleType | None) -> pd.DataFrame:
     return table
 
 
-def compare_numbers(genes: int) -> pd.DataFrame:
+def compare_numbers() -> pd.DataFrame:
     """Compare with glmnet at ``thresh=1e-12``, where its own solutions are exact enough to judge by.
 
     The path ends at a tenth of the largest penalty: below, this tolerance takes glmnet minutes per gene. Both
     follow it to the end.
     """
     rows = []
-    for individuals, window_bp in COMPARED:
+    for individuals, window_bp, windows, genes in COMPARED:
         for gene in range(genes):
-            problem = make_problem(individuals, window_bp, 200 + gene)
+            problem = make_problem(individuals, window_bp, 200 + gene, windows=windows)
             fit, exact = ours(problem, 100, 0.1), glmnet(problem, tight=True, eps=0.1)
             scale = problem.dosages.std(axis=0)
             rows.append(
@@ -255,20 +263,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before", type=Path, help="checkout of the commit before the compiled solver")
     parser.add_argument("--genes", type=int, default=8, help="genes of 953 individuals")
-    parser.add_argument("--compared", type=int, default=14, help="genes per size in the comparison of numbers")
+    parser.add_argument("--small-genes", type=int, default=20, help="genes of 240 individuals")
+    parser.add_argument("--numbers", action="store_true", help="compare the numbers with glmnet's, and time nothing")
     parser.add_argument("--memory", nargs=3, type=int, metavar=("INDIVIDUALS", "MB", "PATIENCE"), help="memory alone")
     settings = parser.parse_args()
     if settings.memory:
         with threadpool_limits(1):
             measure_memory(*settings.memory)
         return
+    if settings.numbers:
+        with threadpool_limits(1):
+            write_numbers(compare_numbers())
+        return
     before = load_before(settings.before) if settings.before else None
     with threadpool_limits(1):
         ours(make_problem(100, 20_000, 1), 100)  # compile
         large = time_whole_window(953, 2_000_000, settings.genes, before)
-        small = time_small_window(20, before)
-        numbers = compare_numbers(settings.compared)
-    write(large, small, numbers, memory_rows())
+        small = time_small_window(settings.small_genes, before)
+    write(large, small, memory_rows())
 
 
 def memory_rows() -> str:
@@ -280,7 +292,24 @@ def memory_rows() -> str:
     )
 
 
-def write(large: pd.DataFrame, small: pd.DataFrame, numbers: pd.DataFrame, memory: str) -> None:
+def write_numbers(numbers: pd.DataFrame) -> None:
+    """Write the comparison of numbers."""
+    report = f"""# The numbers of the elastic net and those of glmnet
+
+Written by ``python benchmarks/elastic_net.py --numbers``. Against ``cv.glmnet(thresh=1e-12, lambda.min.ratio=0.1)`` on
+simulated genes of no, 1, 3 or 10 causal variants, with the same inner folds. It is given the penalties of its own path:
+without them it interpolates between those of each fold. Coefficients are those of columns of unit variance, for an
+outcome of unit variance, at the chosen penalty.
+
+{machine("numpy", "numba", "scikit-learn")}
+
+{summarise_numbers(numbers).to_markdown(index=False)}
+"""
+    print(report)
+    Path(__file__).with_name("elastic_net_numbers.md").write_text(report)
+
+
+def write(large: pd.DataFrame, small: pd.DataFrame, memory: str) -> None:
     """Write the report."""
     report = f"""# Elastic net
 
@@ -297,15 +326,7 @@ the full path (bar: 3).
 
 ## 240 individuals, about 127 variants
 
-{small.median().to_frame("median over 20 genes").T.to_markdown(floatfmt=".3f")}
-
-## The same numbers as glmnet
-
-Against ``cv.glmnet(thresh=1e-12, lambda.min.ratio=0.1)``, which is given the penalties of its own path: without them it
-interpolates between those of each fold. Coefficients are those of columns of unit variance, for an outcome of unit
-variance, at the chosen penalty.
-
-{summarise_numbers(numbers).to_markdown(index=False)}
+{small.median().to_frame(f"median over {len(small)} genes").T.to_markdown(floatfmt=".3f")}
 
 ## Memory
 

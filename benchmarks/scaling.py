@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,9 @@ MUTATION_RATE = 2.45e-8
 INDIVIDUALS = (300, 953, 3_000, 10_000)
 VARIANTS = (625, 1_250, 2_500, 5_000, 10_000, 20_000)
 GENES = (20, 40, 80, 160, 320)
+STUDY = {"genes": 20_000, "tissues": 49, "individuals": 953, "variants": 5_300, "folds": 5, "replicates": 1}
 HELD_OUT = 200
+TRAINING = 762
 FIGURE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "cost.svg"
 
 PREDICTORS = {
@@ -66,11 +69,11 @@ def fits(names: list[str], individuals: int, variants: int, seed: int) -> dict[s
     return seconds
 
 
-def whole_runs(names: list[str]) -> pd.DataFrame:
+def whole_runs(names: list[str], sizes: Sequence[int]) -> pd.DataFrame:
     """Return the seconds of whole runs of 90 individuals and small windows."""
-    cohort, _ = simulate_cohort_in_memory(individuals=90, kinds={"additive": max(GENES)}, window_bp=30_000, seed=1)
+    cohort, _ = simulate_cohort_in_memory(individuals=90, kinds={"additive": max(sizes)}, window_bp=30_000, seed=1)
     rows = []
-    for genes in GENES:
+    for genes in sizes:
         part = cohort.subset(genes=[gene.gene_id for gene in cohort.genes[:genes]])
         start = time.process_time()
         pgxeval.predict_cohort(
@@ -87,6 +90,33 @@ def whole_runs(names: list[str]) -> pd.DataFrame:
 def exponents(table: pd.DataFrame) -> dict[str, float]:
     x = np.log(table.index.to_numpy(dtype=np.float64))
     return {str(name): float(np.polyfit(x, np.log(table[name]), 1)[0]) for name in table}
+
+
+def on_paper(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return core-hours of a study from the seconds of one fit, with all fits counted as if nothing was shared."""
+    fits_per_gene = STUDY["folds"] * (1 + STUDY["replicates"])
+    individuals = STUDY["individuals"] * (1 - 1 / STUDY["folds"])
+    table = tables["variants"]
+    rows = []
+    for name in table:
+        size = min(table.index, key=lambda p: abs(np.log(p / STUDY["variants"])))
+        slopes = {what: exponents(tables[what])[str(name)] for what in ("individuals", "variants")}
+        seconds = float(table.loc[size, name])
+        seconds *= (STUDY["variants"] / size) ** slopes["variants"]
+        seconds *= (individuals / TRAINING) ** slopes["individuals"]
+        hours = seconds * fits_per_gene * STUDY["genes"] / 3_600
+        rows.append(
+            {
+                "predictor": str(name).replace("_", " "),
+                "one fit [s]": seconds,
+                "one gene [s]": seconds * fits_per_gene,
+                "one tissue [core-hours]": hours,
+                "49 tissues [core-hours]": hours * STUDY["tissues"],
+                "one tissue on 64 cores [hours]": hours / 64,
+            }
+        )
+    total = pd.DataFrame(rows)
+    return pd.concat([total, total.sum(numeric_only=True).to_frame().T.assign(predictor="both")], ignore_index=True)
 
 
 def draw(tables: dict[str, pd.DataFrame]) -> None:
@@ -110,6 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--genes", type=int, default=1, help="genes per size")
     parser.add_argument("--predictors", nargs="+", choices=PREDICTORS, default=list(PREDICTORS))
+    parser.add_argument("--quick", action="store_true", help="leave out the largest size of each")
     asked = parser.parse_args()
     warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
     tables = {}
@@ -117,13 +148,13 @@ def main() -> None:
         fits(asked.predictors, 100, 625, 0)  # compile
         for what, sizes in (("individuals", INDIVIDUALS), ("variants", VARIANTS)):
             rows = []
-            for size in sizes:
-                n, p = (size, 5_000) if what == "individuals" else (762, size)
+            for size in sizes[:-1] if asked.quick else sizes:
+                n, p = (size, 5_000) if what == "individuals" else (TRAINING, size)
                 found = pd.DataFrame([fits(asked.predictors, n, p, seed) for seed in range(asked.genes)]).median()
                 rows.append({what: size, **found})
                 print(rows[-1], flush=True)
             tables[what] = pd.DataFrame(rows).set_index(what)
-        tables["genes"] = whole_runs(asked.predictors)
+        tables["genes"] = whole_runs(asked.predictors, GENES[:-1] if asked.quick else GENES)
     draw(tables)
     parts = []
     settings = {
@@ -134,6 +165,14 @@ def main() -> None:
     for what, table in tables.items():
         slopes = ", ".join(f"{name.replace('_', ' ')} {slope:.2f}" for name, slope in exponents(table).items())
         parts.append(f"## {settings[what]}\n\n{table.to_markdown(floatfmt='.3f')}\n\nExponents: {slopes}.\n")
+    paper = on_paper(tables).to_markdown(index=False, floatfmt=("", ".2f", ".1f", ".0f", ".0f", ".1f"))
+    parts.append(
+        f"## A study of the size of GTEx, on paper\n\n{STUDY['genes']:,} genes, {STUDY['individuals']} individuals, windows of "
+        f"1 Mb on either side with about {STUDY['variants']:,} variants of MAF >= 0.01, {STUDY['folds']} folds, the observed run "
+        f"and {STUDY['replicates']} permuted replicate: {STUDY['folds'] * (1 + STUDY['replicates'])} fits of each predictor "
+        "per gene, counted as if a replicate shared nothing with the observed run. Tissues with fewer individuals cost "
+        f"less.\n\n{paper}\n"
+    )
     report = f"# Scaling\n\n{__doc__}\n{machine('numpy', 'numba', 'scikit-learn')}\n\n" + "\n".join(parts)
     print(report)
     Path(__file__).with_suffix(".md").write_text(report)
