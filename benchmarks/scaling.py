@@ -166,10 +166,11 @@ def main() -> None:
         slopes = ", ".join(f"{name.replace('_', ' ')} {slope:.2f}" for name, slope in exponents(table).items())
         parts.append(f"## {settings[what]}\n\n{table.to_markdown(floatfmt='.3f')}\n\nExponents: {slopes}.\n")
     paper = on_paper(tables).to_markdown(index=False, floatfmt=("", ".2f", ".1f", ".0f", ".0f", ".1f"))
+    runs = STUDY["folds"] * (1 + STUDY["replicates"])
     parts.append(
-        f"## A study of the size of GTEx, on paper\n\n{STUDY['genes']:,} genes, {STUDY['individuals']} individuals, windows of "
-        f"1 Mb on either side with about {STUDY['variants']:,} variants of MAF >= 0.01, {STUDY['folds']} folds, the observed run "
-        f"and {STUDY['replicates']} permuted replicate: {STUDY['folds'] * (1 + STUDY['replicates'])} fits of each predictor "
+        f"## A study of the size of GTEx, on paper\n\n{STUDY['genes']:,} genes, {STUDY['individuals']} individuals, "
+        f"windows of 1 Mb on either side with about {STUDY['variants']:,} variants of MAF >= 0.01, {STUDY['folds']} "
+        f"folds and {STUDY['replicates']} permuted replicate beside the observed run: {runs} fits of each predictor "
         "per gene, counted as if a replicate shared nothing with the observed run. Tissues with fewer individuals cost "
         f"less.\n\n{paper}\n"
     )

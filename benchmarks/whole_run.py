@@ -63,15 +63,17 @@ def run(cohort: Any, replicates: int) -> float:
 @contextmanager
 def profiled(spent: dict[str, float]) -> Iterator[None]:
     """Add up the processor seconds of the main steps of the present version."""
-    from pgxeval.predictors.trained import elastic_net, random_forest, training
+    from pgxeval.predictors.trained import elastic_net, linear, penalty, random_forest, training
     from pgxeval.predictors.trained.cis_variants import CisVariants
 
     steps: list[tuple[object, str, str]] = [
         (random_forest, "grow_forest", "random forest: grow"),
         (random_forest.ForestCodes, "make", "random forest: codes (once per fold)"),
         (random_forest.FittedRandomForest, "predict_window", "random forest: predict"),
-        (elastic_net.ElasticNetPredictor, "fit_training", "elastic net: fit"),
-        (elastic_net.FittedElasticNet, "predict_window", "elastic net: predict"),
+        (elastic_net.ElasticNetPredictor, "fit_training", "elastic net: follow the path"),
+        (linear.FittedLinear, "predict_window", "elastic net: predict"),
+        (elastic_net, "GramColumns", "elastic net: columns (once per fold)"),
+        (penalty, "_standardise", "elastic net: standardise"),
         (CisVariants, "read", "read the window (once per gene)"),
         (training.TrainingGenotypes, "take", "select variants (once per fold)"),
         (training, "find_distinct", "identical columns (once per fold)"),
