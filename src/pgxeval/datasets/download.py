@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 import attrs
-from tqdm.auto import tqdm
 
+from pgxeval.bars import tqdm
 from pgxeval.errors import InputFileError, SettingError
 
 if TYPE_CHECKING:

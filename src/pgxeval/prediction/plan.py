@@ -77,18 +77,21 @@ class RunPlan:
         time = "unknown" if math.isnan(self.seconds) else f"about {clock(self.seconds)}"
         processes = counted(self.workers, "worker")
         return TableView(
-            title=f"{self.what}. In all {time} on {processes}, {_size(self.memory_bytes)} of memory",
+            title=f"In all {time} on {processes}, {_size(self.memory_bytes)} of memory",
             columns=(
                 Column(title="Predictor", cells=table["predictor"], numeric=False),
-                Column(title="Fits", cells=map(count, table["fits"])),
-                Column(title="Model passes", cells=map(count, table["passes"])),
-                Column(title="In the cache", cells=map(count, table["cached"])),
+                *(
+                    Column(title=title, cells=map(count, table[name]))
+                    for name, title in (("fits", "Fits"), ("passes", "Model passes"), ("cached", "In the cache"))
+                    if table[name].any()
+                ),
                 Column(title="Time", cells=["unknown" if math.isnan(s) else clock(s) for s in table["seconds"]]),
                 Column(title="Predictions\nin memory", cells=map(_size, table["memory_bytes"])),
                 Column(title="in a store", cells=map(_size, table["disk_bytes"])),
                 Column(title="Estimated from", cells=table["basis"], numeric=False),
             ),
             legend=(
+                f"{self.what}.",
                 "Trained predictors are timed one by one; those with equal cis variants read and select them once and "
                 "take less together.",
                 f"Memory: {processes} with {_size(self.worker_bytes)} each, and the predictions. With store= these are "

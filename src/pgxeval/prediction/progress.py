@@ -9,8 +9,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from tqdm.auto import tqdm
-
+from pgxeval.bars import tqdm
 from pgxeval.prediction.steps import Steps
 
 _POLL_SECONDS = 0.5

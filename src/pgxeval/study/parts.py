@@ -10,8 +10,8 @@ from typing import TypeVar
 
 import joblib
 import pandas as pd
-from tqdm.auto import tqdm
 
+from pgxeval.bars import tqdm
 from pgxeval.errors import InputFileError
 from pgxeval.prediction.progress import is_interactive
 from pgxeval.tables.predictions import FAILED

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
+from pgxeval.bars import tqdm
 from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import GenotypeError, PgxevalError, SettingError
 from pgxeval.genome.variant_filter import VariantFilter

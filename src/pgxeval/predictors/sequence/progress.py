@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tqdm.auto import tqdm
+from pgxeval.bars import tqdm
 
 
 class PassProgress:
