@@ -9,7 +9,7 @@ The first table has three popular readings that fail: the share of positive corr
 share of centred pooled predictions against 50 %, and the p-value of Student's t. Next to them is what the library
 reports.
 The second has the same by window. The third has it by the share of individuals in folds whose model has coefficients.
-That share is no class of genes: it depends on expression, and a gene at which all five models have coefficients by
+That share does not define a class of genes: it depends on expression, and a gene at which all five models have coefficients by
 chance is one that looks predictable. Rejections are therefore among these genes, as they are among genes with a large
 correlation; over all genes the level holds. An earlier version compared such genes with null genes of the same kind
 where both kinds had 500 null draws, which holds the level as well, but rejected genes with a real effect less
