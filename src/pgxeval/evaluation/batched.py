@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import functools
 from collections.abc import Iterator
-from typing import Any
 
 import attrs
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
-from pgxeval.evaluation.matrices import NO_FOLD, LongTable, PredictorMatrices
+from pgxeval.evaluation.matrices import NO_FOLD, LongTable, PredictorMatrices, Unit
 from pgxeval.tables.batches import BatchedPredictions
 
 
@@ -21,13 +21,14 @@ class _Seen:
     genes: set[int] = attrs.field(factory=set)
     individuals: set[int] = attrs.field(factory=set)
     unknown: dict[str, dict[str, None]] = attrs.field(factory=lambda: {"gene_id": {}, "individual": {}})
+    replicates: set[int] = attrs.field(factory=set)
     n_people: int = 0
     folds: npt.NDArray[np.int16] | None = None
     one_assignment: bool = True
 
 
 class BatchedTable:
-    """As `LongTable`, for predictions in a store: only one predictor is in memory, as matrices and not as rows.
+    """As `LongTable`, for predictions in a store: only some genes of one predictor are in memory.
 
     Parameters
     ----------
@@ -35,8 +36,6 @@ class BatchedTable:
         Predictions that are read in batches of genes.
     gene_ids, individuals
         Of the target.
-    threads
-        Threads that share the rows.
     """
 
     def __init__(
@@ -44,10 +43,9 @@ class BatchedTable:
         predictions: BatchedPredictions,
         gene_ids: tuple[str, ...],
         individuals: tuple[str, ...],
-        threads: int = 1,
     ) -> None:
         self._predictions = predictions
-        self.gene_ids, self.individuals, self._threads = gene_ids, individuals, threads
+        self.gene_ids, self.individuals = gene_ids, individuals
         self._seen = {name: self._look(name) for name in predictions.predictors}
 
     @property
@@ -85,45 +83,35 @@ class BatchedTable:
                 return seen.folds if seen.one_assignment else None
         return None
 
-    def matrices(self, predictor: str) -> PredictorMatrices:
-        """Lay out the rows of one predictor; see `LongTable.matrices`."""
-        n_genes, n = len(self._seen[predictor].genes), len(self.individuals)
-        rows = {gene: row for row, gene in enumerate(sorted(self._seen[predictor].genes))}
-        whole: dict[str, npt.NDArray[Any]] = {}
-        reasons: dict[int, str] = {}
-        missing: Counter[str] = Counter()
-        replicates: tuple[int, ...] = ()
-        for table in self._tables(predictor):
-            part = table.matrices(predictor)
-            if not part.genes.size:
-                continue
-            replicates = part.replicates if len(part.replicates) > len(replicates) else replicates
-            place = np.ix_(range(len(part.replicates)), [rows[gene] for gene in part.genes.tolist()])
-            for name, fill in (("values", np.nan), ("scale", 0.0), ("flat", False), ("folds", NO_FOLD)):
-                values = getattr(part, name)
-                if values is None:
-                    continue
-                if name not in whole:
-                    shape = (len(part.replicates), n_genes, n)[: values.ndim]
-                    whole[name] = np.full(shape, fill, dtype=values.dtype)
-                whole[name][place] = values
-            reasons |= part.reasons
-            missing.update(part.missing)
-        return PredictorMatrices(
-            predictor=predictor,
-            genes=np.array(sorted(rows), dtype=np.int64),
-            replicates=replicates,
-            values=whole["values"],
-            scale=whole["scale"],
-            folds=whole.get("folds"),
-            flat=whole["flat"],
-            reasons=reasons,
-            missing=dict(sorted(missing.items())),
-        )
+    def is_folded(self, predictor: str) -> bool:
+        """Tell whether the predictor is cross-fitted."""
+        return self._seen[predictor].folds is not None
+
+    def replicates(self, predictor: str) -> tuple[int, ...]:
+        """Return the numbers of the replicates of a predictor, ascending."""
+        return tuple(sorted(self._seen[predictor].replicates))
+
+    def units(self) -> Iterator[Unit]:
+        """Yield one batch of one predictor at a time; see `LongTable.units`."""
+        for predictor in self.predictors:
+            for batch in self._predictions.batches(predictor):
+                yield functools.partial(self._unit, predictor, batch)
+
+    def _unit(self, predictor: str, batch: pd.DataFrame) -> Iterator[PredictorMatrices]:
+        table = self._laid_out(batch)
+        if predictor in table.predictors:
+            matrices = table.matrices(
+                predictor, replicates=self.replicates(predictor), folded=self.is_folded(predictor)
+            )
+            if matrices.genes.size:
+                yield matrices
 
     def _tables(self, predictor: str) -> Iterator[LongTable]:
         for batch in self._predictions.batches(predictor):
-            yield LongTable(batch, self.gene_ids, self.individuals, self._threads)
+            yield self._laid_out(batch)
+
+    def _laid_out(self, batch: pd.DataFrame) -> LongTable:
+        return LongTable(batch, self.gene_ids, self.individuals, 1)
 
     def _look(self, predictor: str) -> _Seen:
         seen = _Seen()
@@ -132,6 +120,8 @@ class BatchedTable:
             seen.individuals |= set(table.present("individual").tolist())
             for key in ("gene_id", "individual"):
                 seen.unknown[key] |= dict.fromkeys(table.unknown(key))
+            if predictor in table.predictors:
+                seen.replicates |= set(table.replicates(predictor))
             seen.n_people = max(seen.n_people, table.people(predictor)[1])
             if not table.is_folded(predictor):
                 continue

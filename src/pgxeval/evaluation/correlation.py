@@ -190,7 +190,7 @@ class RankedExpression:
     covariates: Floats | None = None
     threads: int | None = None
     groups: Indices | None = None
-    _bases: dict[bytes, CovariateBasis] = attrs.field(factory=dict, init=False, repr=False)
+    _bases: dict[bytes, CovariateBasis] = attrs.field(factory=dict, alias="bases", repr=False)
     _ranks: Floats = attrs.field(init=False, repr=False)
     _units: Floats = attrs.field(init=False, repr=False)
     _mode: Ints = attrs.field(init=False, repr=False)

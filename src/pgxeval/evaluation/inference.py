@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+from pgxeval.evaluation.correlation import RowCorrelations
 from pgxeval.evaluation.settings import Measure
 from pgxeval.evaluation.standard_errors import StandardErrors
 
@@ -54,6 +55,22 @@ FEWEST_INDIVIDUALS: Mapping[Measure, int] = {"spearman": 20, "pearson": 60}
 """With fewer individuals, less one per covariate and further fold, no interval is given. Heavy tails and a variance
 that depends on the prediction cannot be seen in so few, and intervals covered as little as 0.91 at 0.95."""
 WITHHELD_REPLICATES = "interval and p-value: cross-fitted without permuted replicates"
+
+
+def without_formula(observed: RowCorrelations, measure: Measure, *, crossfit: bool) -> npt.NDArray[np.bool_]:
+    """Return where the standard error of a correlation is not known well enough for a p-value."""
+    few = observed.support < SPARSE_SUPPORT
+    if measure == "spearman":
+        return few
+    skewed = np.abs(observed.skewness) > LARGEST_SKEWNESS
+    unknown = few | skewed | (observed.pearson_errors.df < FEWEST_DF)
+    # permuted replicates have the tails of the observed run, however few individuals there are
+    return unknown if crossfit else unknown | too_few(observed, measure)
+
+
+def too_few(observed: RowCorrelations, measure: Measure) -> npt.NDArray[np.bool_]:
+    """Return where there are too few individuals for an interval."""
+    return np.asarray((observed.reason == 0) & (observed.df + 2 < FEWEST_INDIVIDUALS[measure]))
 
 
 def studentised(r: npt.ArrayLike, errors: StandardErrors) -> Floats:

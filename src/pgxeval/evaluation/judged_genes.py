@@ -12,12 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.evaluation.batched import BatchedTable
-from pgxeval.evaluation.correlation import RankedExpression
+from pgxeval.evaluation.correlate_genes import correlate_genes
 from pgxeval.evaluation.exclusions import cohort_exclusions, exclusion, undefined_genes
+from pgxeval.evaluation.infer import Inferrer
+from pgxeval.evaluation.judge import Judge
 from pgxeval.evaluation.matching import match_names
 from pgxeval.evaluation.matrices import LongTable
 from pgxeval.evaluation.measured import MeasuredExpression
-from pgxeval.evaluation.per_gene import Judge, Judged
+from pgxeval.evaluation.per_gene import Judged
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.structure import other_adjustment
 from pgxeval.tables.batches import BatchedPredictions
@@ -101,36 +103,46 @@ def judge_genes(
     permutations = settings.permutations
     if permutations is None:
         permutations = _default_permutations(len(genes), len(people), predictions.replicates)
+    everyone = np.zeros(len(target.individuals), dtype=bool)
+    everyone[people] = True
     judge = Judge(
-        expression=_ranked(target, threads),
-        genes=genes,
         individuals=target.individuals,
-        folds=long.common_folds(),
-        groups=target.groups,
-        strata=target.strata,
+        everyone=everyone,
         measure=settings.measure,
-        confidence=settings.confidence,
         zero_shot_inference=settings.zero_shot_inference,
         permutations=permutations,
         seed=permutation_seed,
+        folds=long.common_folds(),
+        groups=target.groups,
+        strata=target.strata,
     )
+    references = [
+        judge.reference(
+            name,
+            predictions.settings.get(name, {}),
+            long.replicates(name),
+            *long.people(name),
+            folded=long.is_folded(name),
+        )
+        for name in long.predictors
+    ]
     adjustment = other_adjustment(target)
-    second = None if adjustment is None else attrs.evolve(judge, expression=_ranked(adjustment.target, threads))
-    everyone = np.zeros(len(target.individuals), dtype=bool)
-    everyone[people] = True
-    judged, otherwise = [], []
-    for predictor in long.predictors:
-        matrices = long.matrices(predictor)
-        own, n_people = long.people(predictor)
-        recorded = predictions.settings.get(predictor, {})
-        judged.append(judge.judge(matrices, recorded, own, everyone, n_people))
-        if second is not None:
-            otherwise.append(second.judge(matrices, recorded, own, everyone, n_people))
-        excluded += [
-            exclusion("prediction", predictor, f"missing: {reason}", count)
-            for reason, count in matrices.missing.items()
-        ]
-        del matrices
+    targets = [target] if adjustment is None else [target, adjustment.target]
+    collected, missing = correlate_genes(judge, long, references, genes=genes, targets=targets, threads=threads)
+    inferrer = Inferrer(
+        measure=settings.measure,
+        confidence=settings.confidence,
+        zero_shot_inference=settings.zero_shot_inference,
+        families=target.family_codes is not None,
+    )
+    judged, *others = (
+        [inferrer.judged(found[reference.predictor], reference) for reference in references] for found in collected
+    )
+    excluded += [
+        exclusion("prediction", predictor, f"missing: {reason}", counts[reason])
+        for predictor, counts in missing.items()
+        for reason in sorted(counts)
+    ]
     gene_ids = tuple(target.gene_ids[row] for row in genes)
     excluded += [row for one in judged for row in undefined_genes(one, gene_ids)]
     return JudgedGenes(
@@ -157,7 +169,7 @@ def judge_genes(
                 for one in judged
             },
         },
-        otherwise=tuple(otherwise),
+        otherwise=tuple(others[0]) if others else (),
         adjustments=("", "") if adjustment is None else (adjustment.main, adjustment.other),
     )
 
@@ -169,16 +181,12 @@ def _draws(one: Judged) -> dict[str, int | float]:
     return {"null_draws": draws, **counted}
 
 
-def _ranked(target: MeasuredExpression, threads: int) -> RankedExpression:
-    return RankedExpression(target.expression, target.covariates, threads, target.family_codes)
-
-
 def _lay_out(
     predictions: Predictions | BatchedPredictions, target: MeasuredExpression, threads: int
 ) -> LongTable | BatchedTable:
     if isinstance(predictions, Predictions):
         return LongTable(predictions.table, target.gene_ids, target.individuals, threads)
-    return BatchedTable(predictions, target.gene_ids, target.individuals, threads)
+    return BatchedTable(predictions, target.gene_ids, target.individuals)
 
 
 def _default_permutations(genes: int, individuals: int, replicates: int) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import attrs
 import numpy as np
@@ -14,8 +15,10 @@ import pandas as pd
 from pgxeval.evaluation.correlation import RELATIVE_SPREAD
 from pgxeval.names import match_versions
 
-_ROWS = 2**18
+_ROWS = 2**15
 _GENES = 512
+_GENES_PER_UNIT = 128
+_MOST_LOOKS = 4
 NO_FOLD = -1
 
 
@@ -78,6 +81,10 @@ class _Contents:
     """Whether a stretch (second axis) holds any row."""
 
 
+Unit: TypeAlias = Callable[[], Iterator[PredictorMatrices]]
+"""Some genes: the matrices of each predictor at these genes, laid out when they are asked for."""
+
+
 class LongTable:
     """A checked predictions table, aligned with the genes and individuals of a target.
 
@@ -112,6 +119,7 @@ class LongTable:
             ),
         }
         self._parts = [slice(start, min(start + _ROWS, len(table))) for start in range(0, len(table), _ROWS)]
+        self._held: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)] * len(self._parts)
         self._contents = self._look()
 
     @property
@@ -174,29 +182,95 @@ class LongTable:
                 return None
         return folds
 
-    def matrices(self, predictor: str) -> PredictorMatrices:
-        """Lay out the rows of one predictor."""
+    def replicates(self, predictor: str) -> tuple[int, ...]:
+        """Return the numbers of the replicates of a predictor, ascending."""
+        return tuple(np.flatnonzero(self._contents.replicates[self._names["predictor"].index(predictor)]).tolist())
+
+    def units(self) -> Iterator[Unit]:
+        """Yield some genes at a time, with the matrices of each predictor at these genes.
+
+        Units hold few genes where all rows of a gene are close together, and many where they are scattered over the
+        whole table, so that no row is looked at more than a few times.
+        """
+        for genes, parts in self._split():
+            yield functools.partial(self._unit, genes, parts)
+
+    def _unit(self, genes: npt.NDArray[np.int64], parts: Sequence[int]) -> Iterator[PredictorMatrices]:
+        for predictor in self.predictors:
+            matrices = self.matrices(predictor, genes, parts)
+            if matrices.genes.size:
+                yield matrices
+
+    def _split(self) -> list[tuple[npt.NDArray[np.int64], list[int]]]:
+        """Return genes of the target in units, and the numbers of the stretches that hold their rows."""
+        place = self._map["gene_id"]
+        first = np.full(len(place), len(self._parts))
+        for number in range(len(self._parts) - 1, -1, -1):
+            first[self._held[number]] = number
+        codes = np.flatnonzero((first < len(self._parts)) & (place >= 0))
+        codes = codes[np.lexsort([place[codes], first[codes]])]
+        size = _GENES_PER_UNIT
+        while True:
+            unit = np.full(len(place), -1)
+            unit[codes] = np.arange(len(codes)) // size
+            held = [np.unique(unit[codes_here]) for codes_here in self._held]
+            if size >= len(codes) or sum(map(len, held)) <= _MOST_LOOKS * len(self._parts) + len(codes) // size:
+                break
+            size *= 4
+        parts: list[list[int]] = [[] for _ in range(-(-len(codes) // size))]
+        for number, units in enumerate(held):
+            for k in units[units >= 0].tolist():
+                parts[k].append(number)
+        chosen = (codes[start : start + size] for start in range(0, len(codes), size))
+        return [(np.sort(place[some]), numbers) for some, numbers in zip(chosen, parts, strict=True)]
+
+    def matrices(
+        self,
+        predictor: str,
+        genes: npt.NDArray[np.int64] | None = None,
+        parts: Sequence[int] | None = None,
+        *,
+        replicates: tuple[int, ...] | None = None,
+        folded: bool | None = None,
+    ) -> PredictorMatrices:
+        """Lay out the rows of one predictor.
+
+        Parameters
+        ----------
+        predictor
+            Its name.
+        genes
+            Rows of the target to lay out, ascending; None takes all that the predictor has.
+        parts
+            Numbers of the stretches of the table that hold their rows; None looks at all.
+        replicates, folded
+            Replicates of the predictor, and whether it is cross-fitted, where this table is a part of a larger one.
+        """
         code = self._names["predictor"].index(predictor)
         contents = self._contents
         place = self._map["gene_id"]
-        genes = np.sort(place[contents.genes[code] & (place >= 0)])
-        replicates = tuple(np.flatnonzero(contents.replicates[code]).tolist())
+        own = np.zeros(len(self.gene_ids), dtype=bool)
+        own[place[contents.genes[code] & (place >= 0)]] = True
+        genes = np.flatnonzero(own) if genes is None else genes[own[genes]]
+        replicates = self.replicates(predictor) if replicates is None else replicates
+        here = np.flatnonzero(contents.here[code]).tolist()
+        numbers = here if parts is None else [number for number in parts if contents.here[code, number]]
         shape = (len(replicates), len(genes), len(self.individuals))
         values = np.full(shape, np.nan)
-        self._scatter(code, genes, replicates, "prediction", values)
+        self._scatter(code, genes, replicates, numbers, column="prediction", into=values)
         scale = np.fmax(np.fmax.reduce(values, axis=2, initial=0.0), -np.fmin.reduce(values, axis=2, initial=0.0))
         folds: npt.NDArray[np.int16] | None = None
         flat = np.zeros(shape[:2], dtype=bool)
-        if contents.folded[code]:
+        if contents.folded[code] if folded is None else folded:
             means = np.full(shape, np.nan)
-            self._scatter(code, genes, replicates, "training_mean", means)
+            self._scatter(code, genes, replicates, numbers, column="training_mean", into=means)
             values -= means
             del means
             _remove_rounding(values, scale)
             folds = np.full(shape, NO_FOLD, dtype=np.int16)
-            self._scatter(code, genes, replicates, "fold", folds)
+            self._scatter(code, genes, replicates, numbers, column="fold", into=folds)
             flat = _flat(values, folds, scale)
-        reasons, missing = self._reasons(code)
+        reasons, missing = self._reasons(code, genes, numbers)
         return PredictorMatrices(
             predictor=predictor,
             genes=genes,
@@ -231,6 +305,7 @@ class LongTable:
             predictors = self._codes["predictor"][part]
             silent = np.isnan(self._prediction[part])
             no_fold = folds[part].isna()
+            self._held[number] = np.flatnonzero(np.bincount(self._codes["gene_id"][part], minlength=n["gene_id"]))
             for code in np.flatnonzero(np.bincount(predictors, minlength=many)).tolist():
                 rows = _whole_or_mask(predictors == code)
                 contents.here[code, number] = True
@@ -255,19 +330,28 @@ class LongTable:
             for _ in pool.map(work, numbers):
                 pass
 
-    def _rows(self, code: int, part: slice) -> npt.NDArray[np.bool_] | slice:
-        """Return which rows of a stretch belong to the predictor and to the target."""
+    def _rows(self, code: int, wanted: npt.NDArray[np.bool_], part: slice) -> npt.NDArray[np.bool_] | slice:
+        """Return which rows of a stretch belong to the predictor, to wanted genes (by code) and to the target."""
         chosen = self._codes["predictor"][part] == code
-        for key in ("gene_id", "individual"):
-            if (self._map[key] < 0).any():
-                chosen &= (self._map[key] >= 0)[self._codes[key][part]]
+        if not wanted.all():
+            chosen &= wanted[self._codes["gene_id"][part]]
+        if (self._map["individual"] < 0).any():
+            chosen &= (self._map["individual"] >= 0)[self._codes["individual"][part]]
         return _whole_or_mask(chosen)
+
+    def _wanted(self, genes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Return which gene codes are among rows of the target."""
+        among = np.zeros(len(self.gene_ids) + 1, dtype=bool)  # the last place is that of unknown genes
+        among[genes] = True
+        return among[self._map["gene_id"]]
 
     def _scatter(
         self,
         code: int,
         genes: npt.NDArray[np.int64],
         replicates: tuple[int, ...],
+        parts: Sequence[int],
+        *,
         column: str,
         into: npt.NDArray[np.float64] | npt.NDArray[np.int16],
     ) -> None:
@@ -279,10 +363,11 @@ class LongTable:
         start_of_replicate[list(replicates)] = np.arange(len(replicates)) * len(genes) * n
         numbers = self.table[column].array
         flat = into.reshape(-1)
+        wanted = self._wanted(genes)
 
         def scatter(number: int) -> None:
             part = self._parts[number]
-            rows = self._rows(code, part)
+            rows = self._rows(code, wanted, part)
             place = start_of_gene[self._codes["gene_id"][part][rows]]
             place += self._map["individual"][self._codes["individual"][part][rows]]
             if len(replicates) > 1:
@@ -290,14 +375,20 @@ class LongTable:
             chunk = numbers[part][rows]
             flat[place] = chunk.to_numpy(dtype=np.int16, na_value=NO_FOLD) if column == "fold" else np.asarray(chunk)
 
-        self._each(scatter, np.flatnonzero(self._contents.here[code]).tolist())
+        for number in parts:
+            scatter(number)
 
-    def _reasons(self, code: int) -> tuple[dict[int, str], dict[str, int]]:
+    def _reasons(
+        self, code: int, genes: npt.NDArray[np.int64], parts: Sequence[int]
+    ) -> tuple[dict[int, str], dict[str, int]]:
         found = []
-        for number in np.flatnonzero(self._contents.silent[code]).tolist():
+        wanted = self._wanted(genes)
+        for number in parts:
+            if not self._contents.silent[code, number]:
+                continue
             part = self._parts[number]
             silent = np.isnan(self._prediction[part]) & (self._replicate[part] == 0)
-            rows = self._rows(code, part)
+            rows = self._rows(code, wanted, part)
             if not isinstance(rows, slice):
                 silent &= rows
             found.append(self.table[["gene_id", "reason"]].iloc[part][silent])
