@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.genome.compiled import compiled
+from pgxeval.compiled import compiled
 
 
 @compiled

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.genome.compiled import compiled
+from pgxeval.compiled import compiled
 from pgxeval.genome.formats.vcf_kernel import dosages_of_genotype, dosages_of_numbers
 from pgxeval.genome.layout import (
     ABSENT,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.genome.compiled import compiled
+from pgxeval.compiled import compiled
 from pgxeval.genome.layout import (
     ALT_BEGIN,
     ALT_END,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.genome.compiled import compiled
+from pgxeval.compiled import compiled
 
 
 @compiled

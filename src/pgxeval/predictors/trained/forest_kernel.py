@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.genome.compiled import compiled
+from pgxeval.compiled import compiled
 
 # Columns of the table of sums: one row for each number of distinct values and cut.
 FIRST_COLUMN, LAST_COLUMN, CUT, FIRST_SUM, CUTS = range(5)

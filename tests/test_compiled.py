@@ -68,7 +68,7 @@ def _compile(queue: multiprocessing.Queue[int]) -> None:
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_fork_while_a_thread_compiles() -> None:
-    importlib.import_module("pgxeval.genome.compiled")
+    importlib.import_module("pgxeval.compiled")
     context = multiprocessing.get_context("fork")
     queue: multiprocessing.Queue[int] = context.Queue()
     held = threading.Event()
