@@ -66,7 +66,7 @@ def test_categories_that_no_row_uses_are_not_seen(long) -> None:
     assert table.matrices("a").genes.tolist() == [1]
 
 
-def test_a_fold_without_coefficients_is_exactly_zero_and_a_flat_gene_is_known(long) -> None:
+def test_a_fold_without_coefficients_is_exactly_zero(long) -> None:
     fold = np.arange(12) % 3 + 1
     mean = np.broadcast_to(np.array([0.1, 0.7, 1.3])[fold - 1], (1, 3, 12)).copy()
     values = mean + np.random.default_rng(0).normal(size=mean.shape)
@@ -77,7 +77,6 @@ def test_a_fold_without_coefficients_is_exactly_zero_and_a_flat_gene_is_known(lo
     assert (found.values[0, 0] == 0).all()
     assert (found.values[0, 2, fold == 1] == 0).all()
     assert (found.values[0, 2, fold != 1] != 0).all()
-    assert found.flat.tolist() == [[True, True, False]]
 
 
 def test_reasons_of_missing_predictions(long) -> None:

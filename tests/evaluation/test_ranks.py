@@ -56,3 +56,11 @@ def test_constant_folds_score_zero_and_are_not_informative() -> None:
         assert part[1].all()
     assert scores.informative.tolist() == [2 / 3, 1.0]
     assert scores.others.tolist() == [6, 9]
+
+
+def test_a_row_is_flat_if_no_fold_distinguishes_individuals() -> None:
+    values = np.random.default_rng(7).normal(size=(3, 12))
+    folds = np.repeat([0, 1, 2], 4)
+    values[0] = 0.3 * folds + 1e-16
+    values[1, folds < 2] = 0.5
+    assert score_within_folds(values, folds, np.full(3, 1e-12)).flat.tolist() == [True, False, False]

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.cohort.covariates import CONSTANT_SPREAD, constant
-from pgxeval.evaluation.ranks import rank_with_ties, score_within_folds
+from pgxeval.evaluation.ranks import fold_columns, rank_with_ties, score_within_folds
 from pgxeval.evaluation.residuals import CovariateBasis
 from pgxeval.evaluation.settings import Measure
 from pgxeval.evaluation.standard_errors import StandardErrors, influence_standard_errors
@@ -214,7 +214,7 @@ class RankedExpression:
             if folds is not None:
                 indicators = (folds[:, None] == np.unique(folds[folds >= 0])).astype(np.float64)
                 design = indicators if design is None else np.hstack([design, indicators])
-            self._bases[key] = CovariateBasis(design)
+            self._bases[key] = CovariateBasis(design, folds if self.covariates is None else None)
         return self._bases[key]
 
     def correlate(
@@ -276,7 +276,8 @@ class RankedExpression:
             if permutations is None:
                 return
             if aligned.mask.all():
-                result.null[:, part] = _permuted(aligned, correlations.reason, permutations)
+                permuted = _permuted if self.covariates is not None else _permuted_in_folds
+                result.null[:, part] = permuted(aligned, correlations.reason, permutations)
                 result.null_df[:, part] = correlations.df
                 return
             for k, partner in enumerate(permutations):
@@ -365,9 +366,7 @@ class RankedExpression:
             null=np.empty((0, len(rows))),
             null_df=np.empty((0, len(rows)), dtype=np.int64),
         )
-        spread = np.max(values, axis=1, initial=-np.inf, where=mask) - np.min(
-            values, axis=1, initial=np.inf, where=mask
-        )
+        spread = _spread(values, mask)
         own, other = (x_rank, x_unit) if measure == "spearman" else (x_unit, x_rank)
         secondary = result.pearson if measure == "spearman" else result.spearman
         secondary[other.explained] = np.nan
@@ -383,6 +382,7 @@ class RankedExpression:
             largest = np.max([((folds == fold) & mask).sum(axis=1) for fold in np.unique(folds)], axis=0)
             result.undefine(without & (largest < 3), SMALL_FOLDS)
             flat |= without & (largest >= 3)
+            flat |= within.flat & tie_noise
         result.undefine(flat, CONSTANT_PREDICTION)
         result.undefine(n - x_rank.rank < min_individuals, FEW)
         if measure == "pearson":
@@ -445,6 +445,29 @@ def _permuted(aligned: Aligned, reason: npt.NDArray[np.int8], permutations: Indi
     null[:, reason != DEFINED] = np.nan
     null[np.abs(null) < 1e-13] = 0.0
     return np.clip(null, -1.0, 1.0)
+
+
+def _permuted_in_folds(aligned: Aligned, reason: npt.NDArray[np.int8], permutations: Indices) -> Floats:
+    """As `_permuted`, without covariates."""
+    from pgxeval.evaluation.row_kernel import permuted_cosines
+
+    columns, bounds = fold_columns(aligned.basis.folds, aligned.scores.shape[1])
+    null = np.empty((len(permutations), len(aligned.scores)))
+    partners = np.ascontiguousarray(permutations[:, columns], dtype=np.int64)
+    scores, expression = np.ascontiguousarray(aligned.scores), np.ascontiguousarray(aligned.expression)
+    permuted_cosines(scores, expression, partners, columns, bounds, null)
+    null *= aligned.factor
+    null[:, reason != DEFINED] = np.nan
+    null[np.abs(null) < 1e-13] = 0.0
+    return np.clip(null, -1.0, 1.0)
+
+
+def _spread(values: Floats, mask: Bools) -> Floats:
+    """Return the difference of the largest and the smallest value of each row; -inf without any."""
+    if mask.all() and values.shape[1]:
+        return np.asarray(values.max(axis=1) - values.min(axis=1))
+    highest = np.max(values, axis=1, initial=-np.inf, where=mask)
+    return np.asarray(highest - np.min(values, axis=1, initial=np.inf, where=mask))
 
 
 def _over_rows(work: Callable[[slice], None], n_rows: int, threads: int | None) -> None:

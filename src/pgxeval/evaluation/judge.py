@@ -12,7 +12,6 @@ import numpy.typing as npt
 from pgxeval.errors import SettingError, TableError
 from pgxeval.evaluation import inference
 from pgxeval.evaluation.correlation import (
-    CONSTANT_PREDICTION,
     FEW,
     REASONS,
     RankedExpression,
@@ -288,7 +287,6 @@ class Judge:
                     values[rows], places, folds=folds, scale=scale[rows], tie_noise=True, measure=self.measure
                 )
                 result.put(rows, part)
-        result.undefine(matrices.flat[replicate] & (result.reason != FEW), CONSTANT_PREDICTION)
         return result
 
     def _permute(

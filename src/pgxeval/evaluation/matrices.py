@@ -41,9 +41,6 @@ class PredictorMatrices:
         float64 (n_replicates, n_genes): largest absolute uncentred prediction.
     folds
         int16 like `values`, `NO_FOLD` where there is none; None for a zero-shot predictor.
-    flat
-        bool (n_replicates, n_genes): the prediction is constant within every fold, so it does not distinguish
-        individuals.
     reasons
         MeasuredExpression row -> the most frequent reason that the predictor gave for a missing prediction.
     missing
@@ -56,7 +53,6 @@ class PredictorMatrices:
     values: npt.NDArray[np.float64] = attrs.field(repr=False)
     scale: npt.NDArray[np.float64] = attrs.field(repr=False)
     folds: npt.NDArray[np.int16] | None = attrs.field(repr=False)
-    flat: npt.NDArray[np.bool_] = attrs.field(repr=False)
     reasons: dict[int, str] = attrs.field(repr=False)
     missing: dict[str, int] = attrs.field(repr=False)
 
@@ -260,7 +256,6 @@ class LongTable:
         self._scatter(code, genes, replicates, numbers, column="prediction", into=values)
         scale = np.fmax(np.fmax.reduce(values, axis=2, initial=0.0), -np.fmin.reduce(values, axis=2, initial=0.0))
         folds: npt.NDArray[np.int16] | None = None
-        flat = np.zeros(shape[:2], dtype=bool)
         if contents.folded[code] if folded is None else folded:
             means = np.full(shape, np.nan)
             self._scatter(code, genes, replicates, numbers, column="training_mean", into=means)
@@ -269,7 +264,6 @@ class LongTable:
             _remove_rounding(values, scale)
             folds = np.full(shape, NO_FOLD, dtype=np.int16)
             self._scatter(code, genes, replicates, numbers, column="fold", into=folds)
-            flat = _flat(values, folds, scale)
         reasons, missing = self._reasons(code, genes, numbers)
         return PredictorMatrices(
             predictor=predictor,
@@ -278,7 +272,6 @@ class LongTable:
             values=values,
             scale=scale,
             folds=folds,
-            flat=flat,
             reasons=reasons,
             missing=missing,
         )
@@ -452,17 +445,3 @@ def _remove_rounding(values: npt.NDArray[np.float64], scale: npt.NDArray[np.floa
         for start in range(0, len(centred), _GENES):
             rows = slice(start, start + _GENES)
             centred[rows][np.abs(centred[rows]) <= RELATIVE_SPREAD * size[rows, None]] = 0.0
-
-
-def _flat(
-    values: npt.NDArray[np.float64], folds: npt.NDArray[np.int16], scale: npt.NDArray[np.float64]
-) -> npt.NDArray[np.bool_]:
-    """Return which rows are constant, apart from rounding, within each of their folds."""
-    flat = np.ones(values.shape[:2], dtype=bool)
-    for fold in np.unique(folds[folds != NO_FOLD]):
-        for start in range(0, values.shape[1], _GENES):
-            rows = slice(start, start + _GENES)
-            inside = np.where(folds[:, rows] == fold, values[:, rows], np.nan)
-            spread = np.fmax.reduce(inside, axis=2) - np.fmin.reduce(inside, axis=2)
-            flat[:, rows] &= ~(spread > RELATIVE_SPREAD * scale[:, rows])
-    return flat

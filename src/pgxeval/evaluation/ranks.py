@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import attrs
 import numpy as np
 import numpy.typing as npt
@@ -58,31 +60,28 @@ def rank_rows(values: npt.ArrayLike, tolerance: npt.ArrayLike = 0.0) -> Floats:
 
 def rank_with_ties(values: Floats, tolerance: Floats) -> Ranks:
     """Rank each row as `rank_rows` does, and count its ties."""
-    n_rows, n = values.shape
+    from pgxeval.evaluation.row_kernel import rank_ordered
+
+    ranks = np.empty(values.shape)
+    tied_pairs, mode = np.zeros((2, len(values)), dtype=np.int64)
+    # sorting is left to NumPy, whose vectorised sort no compiled loop reaches
     order = np.argsort(values, axis=1)
-    order += np.arange(n_rows)[:, None] * n
-    place = order.reshape(-1)
-    ordered = values.reshape(-1)[place].reshape(n_rows, n)
-    # a comparison with NaN is False, so missing values are never tied
-    tied = (ordered[:, 1:] - ordered[:, :-1]) <= tolerance.reshape(-1, 1)
-    ranks = np.empty(n_rows * n)
-    missing = np.isnan(values) if np.isnan(ordered[:, -1:]).any() else None
-    present = np.full(n_rows, n) if missing is None else n - missing.sum(axis=1)
-    if tied.any():
-        first = np.ones((n_rows, n), dtype=bool)
-        np.logical_not(tied, out=first[:, 1:])
-        begin = np.flatnonzero(first)
-        size = np.diff(begin, append=n_rows * n)
-        ranks[place] = np.repeat(begin % n + (size + 1) / 2, size)
-        start_of_row = np.searchsorted(begin, np.arange(n_rows) * n)
-        tied_pairs = np.add.reduceat(size**2, start_of_row) - (n - present)
-        mode = np.maximum.reduceat(size, start_of_row)
-    else:
-        ranks[place] = np.tile(np.arange(1.0, n + 1.0), n_rows)
-        tied_pairs, mode = present.copy(), np.minimum(present, 1)
-    if missing is not None:
-        ranks[missing.reshape(-1)] = np.nan
-    return Ranks(ranks=ranks.reshape(n_rows, n), tied_pairs=tied_pairs, mode=mode)
+    rank_ordered(values, order, _one_per_row(tolerance, len(values)), ranks, tied_pairs, mode)
+    return Ranks(ranks=ranks, tied_pairs=tied_pairs, mode=mode)
+
+
+def _one_per_row(tolerance: Floats, n_rows: int) -> Floats:
+    return np.ascontiguousarray(np.broadcast_to(tolerance.reshape(-1), (n_rows,)))
+
+
+def fold_columns(folds: npt.NDArray[np.integer] | None, n: int) -> tuple[Ints, Ints]:
+    """Return the individuals fold by fold, and where each fold begins; all in one fold without folds."""
+    if folds is None:
+        return np.arange(n), np.array([0, n])
+    columns = np.argsort(folds, kind="stable")
+    columns = columns[folds[columns] >= 0]
+    begin = np.flatnonzero(np.diff(folds[columns], prepend=-1))
+    return columns, np.append(begin, len(columns))
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -101,6 +100,8 @@ class FoldScores:
         float64 (n_rows,): sum of ``n_k - 1`` over folds with varying predictions, divided by the sum over all.
     others
         int64 (n_rows,): individuals whose prediction is not the commonest of their fold.
+    flat
+        bool (n_rows,): in no fold do predictions differ by more than the tolerance.
     """
 
     grades: Floats
@@ -109,6 +110,7 @@ class FoldScores:
     value_shrinkage: Floats
     informative: Floats
     others: Ints
+    flat: npt.NDArray[np.bool_]
 
 
 def score_within_folds(values: Floats, folds: npt.NDArray[np.integer], tolerance: Floats) -> FoldScores:
@@ -134,41 +136,20 @@ def score_within_folds(values: Floats, folds: npt.NDArray[np.integer], tolerance
     tolerance
         float64 (n_rows,): predictions that differ by no more than this are equal.
     """
+    from pgxeval.evaluation.row_kernel import score_fold
+
     n_rows, n = values.shape
     grades, scaled = np.zeros((2, n_rows, n))
-    estimated, unbiased, informative, total, varying, fourth = np.zeros((6, n_rows))
-    others = np.zeros(n_rows, dtype=np.int64)
-    for fold in np.unique(folds[folds >= 0]):
-        columns = np.flatnonzero(folds == fold)
-        part = values[:, columns]
-        ties = rank_with_ties(part, tolerance)
-        here = ~np.isnan(part)
-        count = here.sum(axis=1)
-        usable = (count >= FEWEST_IN_FOLD) & (ties.mode < count)
-        complete = bool(usable.all() and (count == len(columns)).all())
-        size = np.where(usable, count, FEWEST_IN_FOLD)
-        others += np.where(count > 0, count - ties.mode, 0)
-        total += np.maximum(count - 1, 0)
-        informative += np.where(usable, count - 1, 0)
-        varying += usable
-        grade = ties.ranks
-        grade -= (count[:, None] + 1) / 2
-        grade /= size[:, None]
-        largest = np.max(np.abs(part), axis=1, initial=0.0, where=here)
-        part /= np.where(largest > 0, largest, 1.0)[:, None]
-        mean = (part if complete else np.where(here, part, 0.0)).sum(axis=1) / np.maximum(count, 1)
-        part -= mean[:, None]
-        if not complete:
-            unusable = ~(here & usable[:, None])
-            grade[unusable] = part[unusable] = 0.0
-        squares = np.einsum("ij,ij->i", grade, grade)
-        pairs = (size.astype(np.float64) ** 2 - ties.tied_pairs) / 4
-        estimated += squares
-        unbiased += np.where(usable, (squares * size**2 - pairs) / (size * (size - 2)), 0.0)
-        squares = np.einsum("ij,ij->i", part, part)
-        part *= np.sqrt((size - 1) / np.where(squares > 0, squares, 1.0))[:, None]
-        fourth += np.einsum("ij,ij,ij,ij->i", part, part, part, part)
-        grades[:, columns], scaled[:, columns] = grade, part
+    sums = np.zeros((6, n_rows))
+    others, flat = np.zeros(n_rows, dtype=np.int64), np.ones(n_rows, dtype=bool)
+    within = _one_per_row(tolerance, n_rows)
+    columns, bounds = fold_columns(folds, n)
+    for begin, end in itertools.pairwise(bounds):
+        own = columns[begin:end]
+        part = values[:, own]
+        order = np.argsort(part, axis=1)
+        score_fold(part, order, own, within, FEWEST_IN_FOLD, grades, scaled, sums, others, flat)
+    estimated, unbiased, informative, total, varying, fourth = sums
     mean_size = np.maximum(informative, 1) / np.maximum(varying, 1) + 1
     kurtosis = fourth * (informative + varying) / np.maximum(informative, 1) ** 2
     return FoldScores(
@@ -178,4 +159,5 @@ def score_within_folds(values: Floats, folds: npt.NDArray[np.integer], tolerance
         value_shrinkage=1 - np.clip((kurtosis - 1) / (8 * mean_size), 0.0, 0.2),
         informative=informative / np.maximum(total, 1),
         others=others,
+        flat=flat,
     )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.cohort.covariates import covariate_basis
+from pgxeval.evaluation.ranks import fold_columns
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,9 +47,13 @@ class CovariateBasis:
     ----------
     covariates
         float64 (n_individuals, n_covariates) without NaN, or None.
+    folds
+        int (n_individuals,), negative for individuals outside all folds: the folds whose indicators `covariates`
+        consists of. Residuals are then deviations from the mean of the fold, which needs no basis.
     """
 
     covariates: Floats | None
+    folds: npt.NDArray[np.integer] | None = None
     _bases: dict[bytes, Floats] = attrs.field(factory=dict, init=False, repr=False)
 
     def residualise(self, values: Floats, mask: Bools) -> tuple[Floats, Ints]:
@@ -80,6 +85,8 @@ class CovariateBasis:
         Rows are divided by a power of two near their largest magnitude first, so that squares neither
         overflow nor vanish.
         """
+        if self.covariates is None or self.folds is not None:
+            return self._units_in_folds(values, mask)
         complete = bool(mask.all())
         highest = np.abs(values).max(axis=1, initial=0.0) if complete else _largest(values, mask)
         if (highest > _SAFE).any() or ((highest < 1 / _SAFE) & (highest > 0)).any():
@@ -88,20 +95,28 @@ class CovariateBasis:
             highest = np.ldexp(highest, -exponent.astype(np.int32))
         residual, rank = self.residualise(values, mask)
         size = np.sqrt(np.einsum("ij,ij->i", residual, residual))
-        spread = size
-        explained = np.zeros(len(values), dtype=bool)
-        if self.covariates is not None:
-            centred = CovariateBasis(None).residualise(values, mask)[0]
-            spread = np.sqrt(np.einsum("ij,ij->i", centred, centred))
-            explained = (spread > 0) & (size <= EXPLAINED_SHARE * spread)
+        centred = CovariateBasis(None).residualise(values, mask)[0]
+        spread = np.sqrt(np.einsum("ij,ij->i", centred, centred))
+        explained = (spread > 0) & (size <= EXPLAINED_SHARE * spread)
         # deviations of this size are rounding errors of the mean
         bad = explained | (spread <= 1e-14 * highest * np.sqrt(mask.sum(axis=1)))
         residual /= np.where(bad, 1.0, size)[:, None]
         residual[bad] = 0.0
         return Residuals(units=residual, rank=rank, explained=explained)
 
+    def _units_in_folds(self, values: Floats, mask: Bools) -> Residuals:
+        from pgxeval.evaluation.row_kernel import unit_rows
+
+        units = np.zeros(values.shape)
+        rank, explained = np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=bool)
+        columns, bounds = fold_columns(self.folds, values.shape[1])
+        unit_rows(np.ascontiguousarray(values), np.ascontiguousarray(mask), columns, bounds, units, rank, explained)
+        return Residuals(units=units, rank=rank, explained=explained)
+
     def project(self, units: Floats, mask: Bools) -> Floats:
         """Residualise rows of unit length that are centred already, and scale them to unit length again."""
+        if self.folds is not None:
+            return self._units_in_folds(units, mask).units
         residual = units.copy()
         for rows, pattern in _patterns(mask, complete=bool(mask.all())):
             basis = self.of_pattern(pattern)

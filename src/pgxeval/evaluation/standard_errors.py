@@ -72,35 +72,26 @@ def influence_standard_errors(
     tuple
         Correlations, float64 (n_rows,), clipped to [-1, 1], and their `StandardErrors`.
     """
-    cosine = np.einsum("ij,ij->i", x, y)
-    # an exact zero has no direction, and rounding must not give it one
-    cosine[np.abs(cosine) < 1e-13] = 0.0
+    from pgxeval.evaluation.row_kernel import influences
+
+    cosine, total, squares = np.empty((3, len(x)))
+    influences(np.ascontiguousarray(x), np.ascontiguousarray(y), cosine, total, squares)
     scale = np.ones(len(x)) if factor is None else factor
     r = np.clip(scale * cosine, -1.0, 1.0)
-    x2, y2 = x * x, y * y
-    w = x * y
-    w -= (cosine / 2)[:, None] * (x2 + y2)
-    x2 *= -0.75
-    x2 += 1
-    y2 *= -0.75
-    y2 += 1
-    x2 *= y2
     units = n.astype(np.float64)
     free = np.maximum(n - parameters, 1)
-    if groups is None:
-        u = np.multiply(w, w, out=w)
-        u /= x2
-        small_sample = units / free
-    else:
-        w /= np.sqrt(x2)
+    small_sample = units / free
+    if groups is not None:
+        x2, y2 = x * x, y * y
+        w = (x * y - (cosine / 2)[:, None] * (x2 + y2)) / np.sqrt((1 - 0.75 * x2) * (1 - 0.75 * y2))
         member = np.zeros((x.shape[1], int(groups.max()) + 1))
         member[np.arange(x.shape[1]), groups] = 1.0
         u = (w @ member) ** 2
+        total, squares = u.sum(axis=1), np.einsum("ij,ij->i", u, u)
         units = ((x != 0) @ member > 0).sum(axis=1).astype(np.float64)
         small_sample = units / np.maximum(units - 1, 1) * (n - 1) / free
-    total = u.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = np.einsum("ij,ij->i", u, u) - total**2 / units
+        spread = squares - total**2 / units
         df = np.where(spread > 0, 2 * total**2 / spread, np.inf)
         se = scale * np.sqrt(total * small_sample) / ((1 - r) * (1 + r))
     se[np.abs(r) >= PERFECT] = 0.0
