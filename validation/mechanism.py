@@ -16,10 +16,10 @@ import pandas as pd
 from pgxeval.evaluation.mechanism import MechanismSettings, compare_effects
 
 
-def draw_dosages(seed: int, individuals: int = 300) -> np.ndarray:
-    """Return dosages of variants with a frequency of at least 0.02 over 1 Mb."""
+def draw_dosages(seed: int, length: int, individuals: int = 300) -> np.ndarray:
+    """Return dosages of variants with a frequency of at least 0.02."""
     trees = msprime.sim_ancestry(
-        individuals, population_size=10_000, sequence_length=1_000_000, recombination_rate=1e-8, random_seed=seed
+        individuals, population_size=10_000, sequence_length=length, recombination_rate=1e-8, random_seed=seed
     )
     genotypes = msprime.sim_mutations(trees, rate=1.25e-8, random_seed=seed).genotype_matrix() > 0
     dosages = (genotypes[:, 0::2].astype(float) + genotypes[:, 1::2]).T
@@ -48,16 +48,18 @@ def effects_of(kind: str, causal: np.ndarray, dosages: np.ndarray, random: np.ra
 def main() -> None:
     """Simulate and write ``mechanism.md``."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--windows", type=int, default=100)
-    parser.add_argument("--pairs", type=int, default=10, help="pairs of predictors per window")
+    parser.add_argument("--windows", type=int, default=125)
+    parser.add_argument("--pairs", type=int, default=16, help="pairs of predictors per window")
+    parser.add_argument("--same-pairs", type=int, default=3, help="pairs per window with the same causal variants")
+    parser.add_argument("--length", type=int, default=400_000, help="length of a window [bp]")
     arguments = parser.parse_args()
     settings = MechanismSettings(draws=199)
     rows = []
     for same in (False, True):
         results = []
         for seed in range(1, arguments.windows + 1):
-            dosages = draw_dosages(seed)
-            for pair in range(arguments.pairs):
+            dosages = draw_dosages(seed, arguments.length)
+            for pair in range(arguments.same_pairs if same else arguments.pairs):
                 random = np.random.default_rng([seed, pair, int(same)])
                 one = random.integers(dosages.shape[1], size=random.integers(1, 6))
                 two = one if same else random.integers(dosages.shape[1], size=random.integers(1, 6))
@@ -80,7 +82,9 @@ def main() -> None:
     table = pd.DataFrame(rows, columns=[*columns, "mean overlap", "mean |correlation of predictions|"])
     Path(__file__).with_suffix(".md").write_text(
         "# Agreement of two predictors' effects\n\n"
-        f"{arguments.windows} windows of 1 Mb, 300 individuals, {arguments.pairs} pairs of imaginary predictors each: "
+        f"{arguments.windows} windows (seeds 1 to {arguments.windows}) of {arguments.length:,} bp, 300 individuals, "
+        f"{arguments.pairs} pairs of imaginary predictors each with different causal variants, {arguments.same_pairs} "
+        "with the same: "
         "a forest spreads effects over linked variants, an elastic net chooses proxies. 1 to 5 causal variants, 199 "
         "draws per null. With different causal variants the shares are type I errors; independent causal variants "
         "are linked by chance in some pairs.\n\n" + table.to_markdown(index=False, floatfmt=".3f") + "\n"

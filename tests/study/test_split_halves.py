@@ -65,6 +65,12 @@ def test_every_half_defines_the_strata_of_the_other_and_results_are_averaged(coh
     shares = found.genes.set_index("gene_id")[["linear", "nonlinear", "unpredictable"]]
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     assert set((shares * 4).to_numpy().ravel()) <= {0, 1, 2, 3, 4}
+    halves = found.halves.query("stratum == 'all' and predictor == 'blup'")
+    assert halves[["division", "half"]].to_numpy().tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    assert halves["mean_correlation"].mean() == pytest.approx(everything.loc["blup", "mean_correlation"])
+    sizes = found.halves.query("stratum == 'linear' and predictor == 'blup'").set_index(["division", "half"])["n_genes"]
+    counted = found.strata.query("stratum == 'linear'").groupby(["division", "half"]).size()
+    assert sizes[sizes > 0].to_dict() == counted.to_dict()
     pair = found.comparison.query("stratum == 'all' and predictor_a == 'blup' and predictor_b == 'top_variant'").iloc[0]
     assert pair["mean_difference_low"] < pair["mean_difference"] < pair["mean_difference_high"]
     assert 0 < pair["p_value"] <= 1

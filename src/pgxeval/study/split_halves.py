@@ -71,6 +71,12 @@ class SplitStrata:
         mean_difference_low, mean_difference_high, p_value, splits, sd.
     genes
         One row per gene: gene_id, and the share of halves in which it was linear, nonlinear and unpredictable.
+    halves
+        The rows of the summary before averaging, with the columns division and half: the half whose individuals were
+        judged.
+    strata
+        division, half, gene_id, stratum: the strata in which the individuals of this half were judged, which the other
+        half defined.
     settings
         How the individuals were divided.
     """
@@ -78,6 +84,8 @@ class SplitStrata:
     summary: pd.DataFrame
     comparison: pd.DataFrame
     genes: pd.DataFrame
+    halves: pd.DataFrame
+    strata: pd.DataFrame
     settings: SplitSettings
 
 
@@ -147,8 +155,9 @@ def split_strata(
             for side, (evaluator, predictions) in enumerate(results):
                 given = _strata_of(alone[1 - side], split.top)
                 judged = evaluator.evaluate(predictions, settings=settings, strata=given)
-                strata.append(alone[1 - side].strata[["gene_id", "stratum"]])
-                summaries.append(judged.summary)
+                place = {"division": number, "half": side}
+                strata.append(alone[1 - side].strata[["gene_id", "stratum"]].assign(**place))
+                summaries.append(judged.summary.assign(**place))
                 comparisons.append(judged.comparison)
     return SplitStrata(
         summary=_averaged(
@@ -164,6 +173,8 @@ def split_strata(
             "mean_difference",
         ),
         genes=_shares(strata),
+        halves=pd.concat(summaries, ignore_index=True),
+        strata=pd.concat(strata, ignore_index=True)[["division", "half", "gene_id", "stratum"]],
         settings=split,
     )
 
