@@ -87,8 +87,8 @@ def main() -> None:
         "",
         machine("numpy", "scipy"),
         "",
-        f"{settings.genes:,} genes (scaled from {settings.timed}), {settings.individuals} individuals, {settings.threads} "
-        "threads.",
+        f"{settings.genes:,} genes (scaled from {settings.timed}), {settings.individuals} individuals, "
+        f"{settings.threads} threads.",
         "",
         pd.DataFrame(rows).to_markdown(index=False),
     ]

@@ -155,9 +155,9 @@ def split_strata(
             for side, (evaluator, predictions) in enumerate(results):
                 given = _strata_of(alone[1 - side], split.top)
                 judged = evaluator.evaluate(predictions, settings=settings, strata=given)
-                place = {"division": number, "half": side}
-                strata.append(alone[1 - side].strata[["gene_id", "stratum"]].assign(**place))
-                summaries.append(judged.summary.assign(**place))
+                labels = {"division": number, "half": side}
+                strata.append(alone[1 - side].strata[["gene_id", "stratum"]].assign(**labels))
+                summaries.append(judged.summary.assign(**labels))
                 comparisons.append(judged.comparison)
     return SplitStrata(
         summary=_averaged(
