@@ -8,6 +8,7 @@ import pytest
 
 from pgxeval import command
 from pgxeval.simulation import SimulatedCohort, simulate_cohort
+from pgxeval.tables import Predictions
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,27 @@ def test_a_missing_file_is_explained_and_nothing_is_left(
     files = ["--genotypes", str(tmp_path / "none.vcf.gz"), "--expression", str(simulated.expression)]
     assert command.main(["run", *files, "--out", str(tmp_path / "out")]) == 1
     assert "none.vcf.gz does not exist" in capsys.readouterr().err
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.filterwarnings("always::pgxeval.PgxevalWarning")
+def test_warnings_are_notes_and_bad_files_leave_nothing(
+    simulated: SimulatedCohort, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    quick = ["--out", str(out), "--flank-bp", "2000", "--replicates", "quick", "--workers", "1", "--quiet"]
+    assert command.main(["run", *_files(simulated), *quick]) == 0
+    written = capsys.readouterr()
+    assert "Note: fewer than 5 effective genomic blocks" in written.err
+    assert "command.py" not in written.err
+    table = Predictions.read(out / "predictions.parquet")
+    assert table.replicates == 5
+    bad = ["--predictions", str(simulated.genes), "--expression", str(simulated.expression)]
+    assert command.main(["evaluate", *bad, "--out", str(tmp_path / "none")]) == 1
+    assert "its ending belongs to no known format" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+    assert command.main(["evaluate", *bad, "--out", str(out)]) == 1
+    assert (out / "report.html").is_file()  # of the earlier run
 
 
 def test_an_out_that_is_a_file_is_refused(simulated: SimulatedCohort, tmp_path: Path, capsys) -> None:
@@ -68,7 +89,9 @@ def test_interruption_has_its_own_status(
     assert "continues from the store" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["fly"], ["run"], ["run", "--out", "x", "--folds", "many"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["fly"], ["run"], ["run", "--out", "x", "--folds", "many"], ["run", "--replicates", "fast"]]
+)
 def test_wrong_arguments_end_with_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         command.main(arguments)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pgxeval import demo
 from pgxeval.cohort import Cohort
-from pgxeval.errors import InputFileError, PgxevalError
+from pgxeval.errors import InputFileError, PgxevalError, PgxevalWarning
 from pgxeval.evaluation import Evaluation, EvaluationSettings, Evaluator
 from pgxeval.prediction import predict_cohort
 from pgxeval.predictors import CisVariants, ElasticNetPredictor, RandomForestPredictor
@@ -35,17 +37,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     if given[:1] == ["demo"]:
         return demo.main(given[1:])
     arguments = _parser().parse_args(given)
+    folder: Path | None = getattr(arguments, "out", None)
+    is_new = folder is not None and not folder.exists()
     try:
-        for line in arguments.action(arguments):
-            sys.stdout.write(f"{line}\n")
-            sys.stdout.flush()
+        with warnings.catch_warnings():
+            warnings.showwarning = _note
+            for line in arguments.action(arguments):
+                sys.stdout.write(f"{line}\n")
+                sys.stdout.flush()
     except PgxevalError as error:
+        if folder is not None and is_new and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
         sys.stderr.write(f"pgxeval {arguments.command}: {error}\n")
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(f"pgxeval {arguments.command}: interrupted; the same command continues from the store\n")
         return INTERRUPTED
     return 0
+
+
+def _note(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+    """Write a warning as a sentence, without the place in the code."""
+    name = "Note" if issubclass(category, PgxevalWarning) else category.__name__
+    sys.stderr.write(f"{name}: {message}\n")
+
+
+def _replicates(text: str) -> int | Literal["quick"]:
+    if text == "quick":
+        return "quick"
+    return int(text)
 
 
 def _run(arguments: argparse.Namespace) -> Sequence[str]:
@@ -119,7 +139,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", type=Path, required=True, help="folder for predictions, tables and report")
     run.add_argument("--flank-bp", type=int, default=1_000_000, help="cis window on either side (%(default)s)")
     run.add_argument("--folds", type=int, default=5, help="%(default)s")
-    run.add_argument("--replicates", type=int, default=None, help="runs on permuted expression (enough for p-values)")
+    run.add_argument(
+        "--replicates",
+        type=_replicates,
+        default=None,
+        metavar="NUMBER",
+        help='runs on permuted expression, or "quick" for trying things (5 to 20)',
+    )
     run.add_argument("--workers", type=int, default=None, help="processes (one per core)")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
     run.add_argument("--seed", type=int, default=0, help="%(default)s")
