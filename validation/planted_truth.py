@@ -1,7 +1,7 @@
 """Is planted truth found? Additive genes (1, 3 and 10 causal variants), overdominant, recessive and epistatic ones.
 
-Writes `planted_truth.md` next to this file. Heritability 20 %, 300 individuals. Each study has 48 additive genes and 12
-of each other kind, and four permuted replicates; studies are kept in the folder, so that a run can be continued. The
+Writes `planted_truth.md` next to this file. Heritability 20 %, 300 individuals. Each study has 24 additive genes and 6 to
+8 of each other kind, and four permuted replicates; studies are kept in the folder, so that a run can be continued. The
 oracle knows the causal variants: least squares on their dosages, on the same folds. Its correlation is computed within
 folds by the function that the library uses for predictors.
 """
@@ -26,7 +26,7 @@ from pgxeval.simulation.simulate import simulate_cohort_in_memory
 warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
 
 
-KINDS = {"additive": 48, "overdominant": 12, "recessive": 12, "epistatic": 12}
+KINDS = {"additive": 24, "overdominant": 8, "recessive": 6, "epistatic": 6}
 REPLICATES = 4
 
 
