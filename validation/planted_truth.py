@@ -1,9 +1,9 @@
 """Is planted truth found? Additive genes (1, 3 and 10 causal variants), overdominant, recessive and epistatic ones.
 
-Writes `planted_truth.md` next to this file. Heritability 20 %, 300 individuals. Each study has 24 additive genes and 6 to
-8 of each other kind, and four permuted replicates; studies are kept in the folder, so that a run can be continued. The
-oracle knows the causal variants: least squares on their dosages, on the same folds. Its correlation is computed within
-folds by the function that the library uses for predictors.
+Writes `planted_truth.md` next to this file. Heritability 20 %, 300 individuals. Each study has 24 additive genes and
+6 to 8 of each other kind, and four permuted replicates; studies are kept in the folder, so that a run can be
+continued. The oracle knows the causal variants: least squares on their dosages, on the same folds. Its correlation is
+computed within folds by the function that the library uses for predictors.
 """
 
 from __future__ import annotations
