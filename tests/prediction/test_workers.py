@@ -12,6 +12,7 @@ import sys
 import textwrap
 import threading
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
@@ -218,3 +219,14 @@ def test_a_model_that_cannot_predict_anyone_says_so_from_workers(travelling: Mod
         pytest.raises(PgxevalError, match=r"could not predict anyone at any of 1 genes; at gene none: .*has no strand"),
     ):
         predict_cohort(cohort, [predictor], executor=executor, **QUIET)
+
+
+def test_an_error_from_a_worker_shows_the_predictor_and_not_the_executor(cheap: ModuleType) -> None:
+    predictor = cheap.Cheap(die_at=["G00004"])
+    with pytest.raises(PgxevalError, match="predictor 'cheap' failed at gene G00004 with RuntimeError") as caught:
+        predict_cohort(cheap.cheap_cohort(), [predictor], workers=2, on_error="raise", **SETTINGS)
+    text = "".join(traceback.format_exception(caught.value))
+    assert "in die" in text  # the line of the predictor
+    assert "joblib" not in text
+    assert "process_executor" not in text
+    assert len(text.splitlines()) < 45

@@ -30,6 +30,7 @@ _TASKS_PER_WORKER = 4
 _IN_FLIGHT = 256
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 _WATCH_SECONDS = 0.5
+_CAUSE = "The above exception was the direct cause"
 _log = logging.getLogger(__name__)
 
 
@@ -249,8 +250,8 @@ class _Flight:
         """Return what came of a unit; None if its worker may have died of it."""
         try:
             return future.result()
-        except PgxevalError:
-            raise
+        except PgxevalError as error:
+            raise error.with_traceback(None) from _in_worker(error)
         except BrokenExecutor as error:
             if self.workers.executor is not None or self.workers.on_error == "raise":
                 raise self._broken(error, [unit]) from error
@@ -305,6 +306,18 @@ def _failed(unit: Unit, reason: str) -> Outcome:
         Failure(predictor=name, gene_id=gene_id, reason=reason, error="PgxevalError") for name in unit.predictors
     )
     return Outcome(failures=tuple(failures))
+
+
+class _InWorkerError(Exception):
+    """Where an error was raised in a worker, as text: the predictor's own traceback without that of the executor."""
+
+
+def _in_worker(error: BaseException) -> BaseException | None:
+    """Return the first traceback of an error that came back from a worker, in which the predictor failed."""
+    text = str(error.__cause__ or "").strip().strip('"').strip()
+    if not text.startswith("Traceback"):
+        return error.__cause__
+    return _InWorkerError(f"in a worker:\n{text.partition(_CAUSE)[0].rstrip()}")
 
 
 def _how(error: BaseException) -> str:
