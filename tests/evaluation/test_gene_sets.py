@@ -87,6 +87,17 @@ def test_sets_hold_in_every_tissue(tables) -> None:
     assert found.summary.query("stratum == 'listed'")["n_genes"].tolist() == [4, 4, 4]
 
 
+def test_sets_are_matched_without_ensembl_version_and_must_name_a_gene(tables) -> None:
+    expression, predictions = tables
+    versioned = {f"G{g:04d}": f"ENSG{g:011d}.7" for g in range(40)}
+    expression = expression.assign(gene_id=expression["gene_id"].map(versioned))
+    predictions = predictions.assign(gene_id=predictions["gene_id"].map(versioned))
+    found = Evaluator(expression).evaluate(predictions, strata=["ENSG00000000003.2", "ENSG00000000004", "ENSG9"])
+    assert found.summary.query("stratum == 'listed'")["n_genes"].tolist() == [2, 2, 2]
+    with pytest.raises(TableError, match="none of its 2 genes was evaluated; it has A, B, the evaluation ENSG0000"):
+        Evaluator(expression).evaluate(predictions, strata=["A", "B"])
+
+
 @pytest.mark.parametrize(
     ("source", "message"),
     [

@@ -12,7 +12,7 @@ from pgxeval.errors import PgxevalWarning
 from pgxeval.evaluation.blocks import assign_blocks, default_block_bp
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.exclusions import exclusions_table
-from pgxeval.evaluation.gene_sets import GeneSets, gene_sets
+from pgxeval.evaluation.gene_sets import GeneSets, gene_sets, match_sets
 from pgxeval.evaluation.judged_genes import JudgedGenes
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.settings import EvaluationSettings
@@ -50,7 +50,7 @@ def conclude(
     target, predictions
         What was judged against what, for `Evaluation.observed_predicted`.
     """
-    strata = None if strata is None else gene_sets(strata)
+    strata = None if strata is None else match_sets(gene_sets(strata), result.gene_ids)
     names = {"elastic_net": settings.elastic_net, "random_forest": settings.random_forest}
     by_stratum = strata_table(result.judged, result.gene_ids, strata, **names, level=settings.level)
     block_bp = settings.block_bp

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pgxeval.errors import TableError, UnknownNameError
 from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.names import known_names, match_versions
 
 GeneSets: TypeAlias = pd.DataFrame | Mapping[str, Sequence[str]] | Sequence[str]
 """Gene sets in any accepted form: see `gene_sets`."""
@@ -65,6 +66,27 @@ def gene_sets(source: GeneSets) -> pd.DataFrame:
     if (table["stratum"] == "all").any():
         raise TableError('strata table: "all" denotes all genes; rename the stratum of that name')
     return table
+
+
+def match_sets(table: pd.DataFrame, gene_ids: Sequence[str]) -> pd.DataFrame:
+    """Return gene sets with the identifiers of the evaluated genes, matched without Ensembl version where needed.
+
+    Genes of the sets that were not evaluated stay as they are: they are in no result.
+
+    Raises
+    ------
+    TableError
+        If the sets and the evaluation have no gene in common.
+    """
+    names = list(dict.fromkeys(table["gene_id"]))
+    known = list(dict.fromkeys(gene_ids))
+    renamed = match_versions(names, known)
+    if len(table) and not renamed and not set(names) & set(known):
+        raise TableError(
+            f"strata table: none of its {len(names)} genes was evaluated; it has {known_names(names, 5)}, the "
+            f"evaluation {known_names(known, 5)}"
+        )
+    return table.assign(gene_id=[renamed.get(gene, gene) for gene in table["gene_id"]])
 
 
 def genes_selected_by(evaluation: Evaluation, predictor: str, *, level: float | None = None) -> pd.DataFrame:
