@@ -58,7 +58,7 @@ class Relationship:
             float64 (n_individuals, 1 + c), orthonormal, with the intercept.
         """
         n, m = dosages.shape
-        # single precision moves h by less than 1e-4, and halves the time where time matters
+        # single precision moves h by about 1e-4, and halves the time where time matters
         precision: np.dtype[Any] = np.dtype(np.float32 if min(n, m) >= _SINGLE_FROM else np.float64)
         Z = dosages.astype(precision)
         Z -= Z.mean(axis=0)
