@@ -17,6 +17,7 @@ from types import ModuleType
 import pytest
 
 import pgxeval
+from pgxeval import plots
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MADE = {"_build", "_generated", "jupyter_execute"}  # by Sphinx
@@ -160,6 +161,12 @@ def test_every_room_with_a_page_is_on_the_page_of_all_names() -> None:
         room for room in re.findall(r"automodule:: (\S+)", pages) if hasattr(importlib.import_module(room), "__path__")
     ]
     assert sorted(listed) == sorted({"pgxeval", *rooms})
+
+
+def test_every_figure_is_in_the_gallery() -> None:
+    gallery = (DOCS / "notebooks" / "gallery.md").read_text(encoding="utf-8")
+    shown = set(re.findall(r"plots\.(\w+)\(", gallery))
+    assert shown == {name for name in plots.__all__ if name.islower()}
 
 
 def test_names_of_the_testing_kit_have_a_page_and_each_check_is_explained() -> None:
