@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pgxeval.errors import PgxevalWarning
-from pgxeval.evaluation import Evaluator
+from pgxeval.evaluation import Evaluator, matrices
 from pgxeval.tables import Predictions
 
 GENES, PEOPLE = [f"ENSG{i:011d}.3" for i in range(12)], [f"P{i:02d}" for i in range(40)]
@@ -70,6 +70,38 @@ def test_a_store_is_judged_as_the_table_is() -> None:
         batched.observed_predicted(GENES[2], "trained").reset_index(drop=True),
         whole.observed_predicted(GENES[2], "trained").reset_index(drop=True),
     )
+
+
+def test_units_of_a_table_do_not_change_a_number(monkeypatch) -> None:
+    """Genes are worked on in units: their size, the number of threads and the order of rows change no byte."""
+    predictions = _predictions()
+    whole = Evaluator(_expression(), threads=1).evaluate(predictions)
+    shuffled = Predictions.from_table(predictions.table.sample(frac=1, random_state=1), predictions.settings)
+    monkeypatch.setattr(matrices, "_ROWS", 90)
+    for size, threads in ((1, 2), (2, 1), (5, 3)):
+        monkeypatch.setattr(matrices, "_GENES_PER_UNIT", size)
+        for source in (predictions, shuffled):
+            found = Evaluator(_expression(), threads=threads).evaluate(source)
+            for name in ("summary", "per_gene", "strata"):
+                one, other = (
+                    table.sort_values([*table.columns[:3]], ignore_index=True)
+                    for table in (getattr(found, name), getattr(whole, name))
+                )
+                pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_units_hold_few_genes_where_their_rows_are_close_together(monkeypatch) -> None:
+    """No row is looked at more than a few times, however the rows are ordered."""
+    monkeypatch.setattr(matrices, "_ROWS", 40)
+    monkeypatch.setattr(matrices, "_GENES_PER_UNIT", 2)
+    table = _predictions().table
+    zero = table[table["predictor"] == "zero"].reset_index(drop=True)
+    by_individual = zero.sort_values("individual", kind="stable", ignore_index=True)
+    sizes = [
+        [next(unit()).values.shape[1] for unit in matrices.LongTable(one, tuple(GENES), tuple(PEOPLE)).units()]
+        for one in (zero, by_individual)
+    ]
+    assert sizes == [[2] * 6, [8, 4]]
 
 
 def test_what_is_missing_on_either_side_is_counted_as_in_a_table() -> None:

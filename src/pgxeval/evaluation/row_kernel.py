@@ -151,66 +151,85 @@ def unit_rows(
     """
     n_rows = len(values)
     n_folds = len(bounds) - 1
+    # individuals in use and their values, side by side
+    used = np.empty(len(columns), dtype=np.int64)
+    deviation = np.empty(len(columns))
+    ends = np.empty(n_folds + 1, dtype=np.int64)
     for row in range(n_rows):
+        present, folds = 0, 0
         highest = 0.0
-        for place in range(bounds[0], bounds[n_folds]):
-            i = columns[place]
-            if mask[row, i] and abs(values[row, i]) > highest:
-                highest = abs(values[row, i])
-        scale = 1.0
+        ends[0] = 0
+        for fold in range(n_folds):
+            for place in range(bounds[fold], bounds[fold + 1]):
+                i = columns[place]
+                units[row, i] = 0.0
+                if mask[row, i]:
+                    used[present] = i
+                    deviation[present] = values[row, i]
+                    highest = max(highest, abs(values[row, i]))
+                    present += 1
+            ends[fold + 1] = present
+            if present > ends[fold]:
+                folds += 1
+        rank[row], explained[row] = max(folds - 1, 0), False
+        if present == 0:
+            continue
         if highest > _SAFE or 0 < highest < 1 / _SAFE:
             exponent = math.frexp(highest)[1]
-            # in two steps, since neither factor may overflow
             half = exponent // 2
-            scale = math.ldexp(1.0, -half)
-            rest = math.ldexp(1.0, half - exponent)
-            highest = highest * scale * rest
-        else:
-            rest = 1.0
-        present, folds, total = 0, 0, 0.0
-        for fold in range(n_folds):
-            count = 0
-            mean = 0.0
-            for place in range(bounds[fold], bounds[fold + 1]):
-                i = columns[place]
-                if mask[row, i]:
-                    count += 1
-                    mean += values[row, i] * scale * rest
-            if count == 0:
-                continue
-            present += count
-            folds += 1
-            total += mean
-        grand = total / max(present, 1)
-        spread, size = 0.0, 0.0
-        for fold in range(n_folds):
-            count = 0
-            mean = 0.0
-            for place in range(bounds[fold], bounds[fold + 1]):
-                i = columns[place]
-                if mask[row, i]:
-                    count += 1
-                    mean += values[row, i] * scale * rest - grand
-            mean /= max(count, 1)
-            for place in range(bounds[fold], bounds[fold + 1]):
-                i = columns[place]
-                if mask[row, i]:
-                    deviation = values[row, i] * scale * rest - grand
-                    spread += deviation * deviation
-                    deviation -= mean
-                    size += deviation * deviation
-                    units[row, i] = deviation
-        spread, size = math.sqrt(spread), math.sqrt(size)
-        rank[row] = max(folds - 1, 0)
+            # in two steps, since one factor might overflow
+            first, second = math.ldexp(1.0, -half), math.ldexp(1.0, half - exponent)
+            highest = highest * first * second
+            for place in range(present):
+                deviation[place] = deviation[place] * first * second
+        mean = _sum(deviation, 0, present) / present
+        for place in range(present):
+            deviation[place] -= mean
+        spread = math.sqrt(_squares(deviation, present))
+        size = spread
+        if n_folds > 1:
+            for fold in range(n_folds):
+                begin, end = ends[fold], ends[fold + 1]
+                if end > begin:
+                    mean = _sum(deviation, begin, end) / (end - begin)
+                    for place in range(begin, end):
+                        deviation[place] -= mean
+            size = math.sqrt(_squares(deviation, present))
         explained[row] = folds > 1 and spread > 0 and size <= _EXPLAINED * spread
         # deviations of this size are rounding errors of the mean
-        without = explained[row] or spread <= 1e-14 * highest * math.sqrt(present) or size == 0
-        for place in range(bounds[0], bounds[n_folds]):
-            i = columns[place]
-            if without or not mask[row, i]:
-                units[row, i] = 0.0
-            else:
-                units[row, i] /= size
+        if explained[row] or spread <= 1e-14 * highest * math.sqrt(present) or size == 0:
+            continue
+        for place in range(present):
+            units[row, used[place]] = deviation[place] / size
+
+
+@compiled
+def _sum(values: Floats, begin: int, end: int) -> float:
+    """Add up some values, four sums at a time: additions to one sum wait for each other."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = begin + (end - begin) // 4 * 4
+    for place in range(begin, whole, 4):
+        a += values[place]
+        b += values[place + 1]
+        c += values[place + 2]
+        d += values[place + 3]
+    for place in range(whole, end):
+        a += values[place]
+    return (a + b) + (c + d)
+
+
+@compiled
+def _squares(values: Floats, end: int) -> float:
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = end // 4 * 4
+    for place in range(0, whole, 4):
+        a += values[place] * values[place]
+        b += values[place + 1] * values[place + 1]
+        c += values[place + 2] * values[place + 2]
+        d += values[place + 3] * values[place + 3]
+    for place in range(whole, end):
+        a += values[place] * values[place]
+    return (a + b) + (c + d)
 
 
 @compiled
@@ -248,30 +267,45 @@ def permuted_cosines(
     n_rows = len(scores)
     n_permutations = len(partners)
     n_folds = len(bounds) - 1
-    other = np.empty(len(columns))
+    n = len(columns)
+    other = np.empty(n)
+    own = np.empty(scores.shape[1])
     for row in range(n_rows):
         squares = 0.0
-        for place in range(len(columns)):
+        for i in range(scores.shape[1]):
+            own[i] = scores[row, i]
+        for place in range(n):
             other[place] = expression[row, columns[place]]
-            squares += scores[row, columns[place]] * scores[row, columns[place]]
+            squares += own[columns[place]] * own[columns[place]]
         for k in range(n_permutations):
+            partner = partners[k]
             dot, between = 0.0, 0.0
-            for fold in range(n_folds):
+            if n_folds == 1:
+                # four sums at a time: additions to one sum wait for each other
+                a, b, c, d = 0.0, 0.0, 0.0, 0.0
+                whole = n - n % 4
+                for place in range(0, whole, 4):
+                    a += own[partner[place]] * other[place]
+                    b += own[partner[place + 1]] * other[place + 1]
+                    c += own[partner[place + 2]] * other[place + 2]
+                    d += own[partner[place + 3]] * other[place + 3]
+                for place in range(whole, n):
+                    a += own[partner[place]] * other[place]
+                dot = (a + b) + (c + d)
+            for fold in range(n_folds if n_folds > 1 else 0):
                 a, b, total, more = 0.0, 0.0, 0.0, 0.0
                 begin, end = bounds[fold], bounds[fold + 1]
-                # two sums at a time: additions to one sum wait for each other
                 for place in range(begin, end - 1, 2):
-                    one, two = scores[row, partners[k, place]], scores[row, partners[k, place + 1]]
+                    one, two = own[partner[place]], own[partner[place + 1]]
                     a += one * other[place]
                     b += two * other[place + 1]
                     total += one
                     more += two
                 if (end - begin) % 2:
-                    one = scores[row, partners[k, end - 1]]
+                    one = own[partner[end - 1]]
                     a += one * other[end - 1]
                     total += one
                 dot += a + b
-                if n_folds > 1 and end > begin:
-                    between += (total + more) * (total + more) / (end - begin)
+                between += (total + more) * (total + more) / (end - begin)
             length = squares - between
             null[k, row] = dot / math.sqrt(length) if length > 0 else math.nan
