@@ -6,6 +6,7 @@ usage: kill_driver.py FOLDER ROUNDS
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import json
 import multiprocessing
 import os
@@ -32,7 +33,9 @@ from pgxeval.prediction import PredictionStore, begin_worker, predict_cohort
 GENES = 24
 COHORT = cheap.cheap_cohort(GENES)
 SETTINGS = {"folds": 2, "replicates": 0, "progress": False}
+HANGS_AFTER_S = 100
 logging.disable(logging.CRITICAL)
+faulthandler.register(signal.SIGUSR1, all_threads=True)
 
 
 def write(folder: Path, genes: slice, calls: Path, workers: int) -> None:
@@ -107,10 +110,42 @@ def in_fork(work: Callable[[], int | None]) -> int:
             traceback.print_exc()
             os._exit(100)
         os._exit(result)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    deadline = time.monotonic() + HANGS_AFTER_S
+    while (ended := os.waitpid(pid, os.WNOHANG))[0] == 0:
+        if time.monotonic() > deadline:
+            report_hang(pid)
+        time.sleep(0.02)
+    status = os.waitstatus_to_exitcode(ended[1])
     if not 0 <= status < 100:
         sys.exit(f"failed with status {status}")
     return status
+
+
+def report_hang(pid: int) -> None:
+    """Write the stack of each process that is left, end them all, and fail."""
+    left = descendants(pid)
+    for one in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGUSR1)
+    time.sleep(1)
+    for one in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+    sys.exit(f"a round hangs after {HANGS_AFTER_S} s; the stacks of its processes {left} are above")
+
+
+def descendants(pid: int) -> list[int]:
+    """Return a process and those that it started, directly or not."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if fields[0] != "Z":
+                children.setdefault(int(fields[1]), []).append(int(path.parent.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
 
 
 def one_round(folder: Path, number: int) -> int:

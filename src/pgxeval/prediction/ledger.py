@@ -132,7 +132,13 @@ class Ledger:
                 reasons = [*result.reasons[0].values()] or ["no reason given"]
                 self.silent.setdefault(result.predictor, {})[result.gene_id] = reasons[-1]
         for failure in outcome.failures:
-            _log.warning("predictor %s failed at gene %s: %s", failure.predictor, failure.gene_id, failure.reason)
+            # a reason may name an individual and a genotype, which a log must not
+            _log.warning(
+                "predictor %s failed at gene %s (%s); the reason is in the failures of the predictions",
+                failure.predictor,
+                failure.gene_id,
+                failure.error,
+            )
             self.runs[failure.predictor].fail(failure.gene_id, failure.reason)
             self.failed.setdefault(failure.predictor, []).append(failure)
             if self.on_error == "raise":
