@@ -105,6 +105,7 @@ NAMES = {
     ],
     "genome.formats": [
         "BcfSource",
+        "BgenSource",
         "Calls",
         "GenotypeSource",
         "InMemoryGenotypes",

@@ -1,6 +1,7 @@
 """Genotype formats: one `GenotypeSource` per file format."""
 
 from pgxeval.genome.formats.bcf import BcfSource
+from pgxeval.genome.formats.bgen import BgenSource
 from pgxeval.genome.formats.calls import Calls, Records
 from pgxeval.genome.formats.memory import InMemoryGenotypes
 from pgxeval.genome.formats.opening import open_genotypes
@@ -11,6 +12,7 @@ from pgxeval.genome.formats.vcf_zarr import VcfZarrSource
 
 __all__ = [
     "BcfSource",
+    "BgenSource",
     "Calls",
     "GenotypeSource",
     "InMemoryGenotypes",

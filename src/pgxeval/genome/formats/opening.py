@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError
 from pgxeval.genome.formats.bcf import BcfSource
+from pgxeval.genome.formats.bgen import BgenSource
 from pgxeval.genome.formats.bgzf import check_complete, is_remote, read_blocks
 from pgxeval.genome.formats.plink import PlinkSource
 from pgxeval.genome.formats.several import SeveralFiles, expand_paths
@@ -28,10 +29,10 @@ def open_genotypes(path: GenotypePaths) -> GenotypeSource:
     path
         VCF compressed by ``bgzip`` with a tabix or CSI index next to it, or BCF with a CSI index, here or at
         an address that htslib opens (``https://``, ``s3://``); PLINK 2 ``.pgen`` with its ``.pvar`` and
-        ``.psam`` (needs the extra ``plink``); or VCF Zarr (needs the extra ``zarr``): a folder, or a file or an
-        fsspec address that ends in ``.vcz``, ``.zarr``, ``.vcz.zip`` or ``.zarr.zip``. Where there is one file per
-        chromosome: a list of files, a pattern such as ``"chr{chrom}.vcf.gz"``, or the folder that holds them. ``~``
-        is the home folder.
+        ``.psam`` (needs the extra ``plink``); BGEN, for dosages (needs the extra ``bgen``); or VCF Zarr (needs the
+        extra ``zarr``): a folder, or a file or an fsspec address that ends in ``.vcz``, ``.zarr``, ``.vcz.zip`` or
+        ``.zarr.zip``. Where there is one file per chromosome: a list of files, a pattern such as
+        ``"chr{chrom}.vcf.gz"``, or the folder that holds them. ``~`` is the home folder.
 
     Returns
     -------
@@ -78,6 +79,8 @@ def _open_file(path: str) -> GenotypeSource:
         _refuse_other_formats(text)
     if text.endswith(".pgen"):
         return PlinkSource(text)
+    if text.endswith(".bgen") and not is_remote(text):
+        return BgenSource(text)
     if not is_remote(text):
         check_complete(Path(text))
     first = next(read_blocks(text, 0), b"")
@@ -98,11 +101,8 @@ def _refuse_other_formats(path: str) -> None:
             f"with `plink2 --bfile {stem} --fa reference.fa --ref-from-fa force --make-pgen --out {stem}` and give "
             f"{stem}.pgen (dosages only, as long as it is not phased)"
         )
-    if suffix == "bgen" or head[16:20] == b"bgen":
-        raise InputFileError(
-            f"{path}: BGEN is not read. Convert it with `plink2 --bgen {path} ref-first --sample {stem}.sample "
-            f"--make-pgen --out {stem}` and give {stem}.pgen"
-        )
+    if head[16:20] == b"bgen" and suffix != "bgen":
+        raise InputFileError(f"{path}: this is a BGEN file; give it a name that ends in .bgen")
     if suffix in ("ped", "map"):
         raise InputFileError(
             f"{path}: PLINK 1 text files are not read. Convert them with `plink2 --pedmap {stem} --make-pgen "

@@ -22,7 +22,7 @@ from pgxeval.genome.formats.vcf_zarr import is_vcf_zarr
 from pgxeval.genome.identity import Identity, Json
 from pgxeval.names import known_names
 
-_SUFFIXES = (".vcf.gz", ".vcf.bgz", ".bcf", ".pgen")
+_SUFFIXES = (".vcf.gz", ".vcf.bgz", ".bcf", ".pgen", ".bgen")
 
 
 class SeveralFiles:

@@ -254,7 +254,7 @@ class VcfZarrSource:
             passed = np.logical_not(filters.any(axis=1))
             if self._passes is not None:
                 passed |= filters[:, self._passes] & (filters.sum(axis=1) == 1)
-        return found, _make_records(self.path, contig, np.concatenate(starts).tolist(), ids, texts, passed)
+        return found, make_records(self.path, contig, np.concatenate(starts).tolist(), ids, texts, passed)
 
     def _rows(self, name: str, rows: Ints) -> npt.NDArray[np.generic]:
         """Read the rows of an array that are given in rising order."""
@@ -420,9 +420,10 @@ def _texts(array: npt.NDArray[np.generic]) -> list[str]:
     return [text.decode() if isinstance(text, bytes) else str(text) for text in array.tolist()]
 
 
-def _make_records(  # noqa: PLR0917 (the columns of a table)
+def make_records(  # noqa: PLR0917 (the columns of a table)
     path: str, contig: str, starts: list[int], ids: list[str], alleles: list[list[str]], passed: npt.NDArray[np.bool_]
 ) -> Records:
+    """Make records of 0-based starts, IDs and alleles (REF first; empty texts at the end are padding)."""
     parts: list[str] = []
     counts = []
     for at, name, row in zip(starts, ids, alleles, strict=True):
