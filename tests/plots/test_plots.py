@@ -398,12 +398,13 @@ class TestOddsRatios:
         drawn = [(line.get_marker(), line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines[1:]]
         assert all(low <= x <= high for _, x, _ in drawn)
         assert ("s", 2.0, 0) in drawn
-        assert [marker for marker, _, y in drawn if y == -1 and marker in "<>s"] == ["<", "<"]
+        # 0 for one predictor is infinite for the other: the pair is turned
+        assert [marker for marker, _, y in drawn if y == -1 and marker in "<>s"] == [">", ">"]
         assert [marker for marker, _, y in drawn if y == -2 and marker in "<>s"] == [">", ">"]
         assert [marker for marker, _, y in drawn if y == -3] == []
         words = _words(ax)
         assert "2 [0.5, 8]\npermuted 0.8" in words
-        assert "0 [0, 0.9]" in words
+        assert "∞ [1.11, ∞]" in words
         assert "∞ [1.2, ∞]" in words
         assert "undefined (0/0)" in words
         _render(ax)

@@ -22,6 +22,7 @@ from pgxeval.plots.drawing import (
     short,
     symmetric_limit,
 )
+from pgxeval.wording import bracketed, correlation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,10 +79,10 @@ def paired_difference(
     if np.isfinite(value):
         ax.plot([low, high], [1.1 * top, 1.1 * top], color="black", linewidth=2, solid_capstyle="butt")
         ax.plot(value, 1.1 * top, "s", color="black", markersize=7)
-        words += f"\nmean difference {value:.3f} [{low:.3f}, {high:.3f}]"
+        words += f"\nmean difference {bracketed(value, low, high, correlation)}"
     if np.isfinite(reference):
         ax.plot(reference, 1.2 * top, **REFERENCE_MARK)
-        words += f", permuted {reference:.3f}"
+        words += f", permuted {correlation(reference)}"
         name_reference(ax, drawn=True)
     ax.set_title(words, fontsize="small", loc="left", pad=22 if np.isfinite(reference) else 6)
     ax.set(xlim=(-limit, limit), ylim=(0, 1.3 * top))

@@ -8,6 +8,7 @@ import numpy as np
 
 from pgxeval.errors import SettingError
 from pgxeval.evaluation.concordance import OddsRatioKind
+from pgxeval.evaluation.orientation import above_one
 from pgxeval.evaluation.strata import ALL
 from pgxeval.plots.drawing import (
     GREY,
@@ -53,13 +54,14 @@ def odds_ratios(
     Returns
     -------
     matplotlib.axes.Axes
-        One row per pair, on a log axis (no unit): the odds ratio with its interval, the same under permuted
+        One row per pair, turned so that the odds ratio is above 1 (the association odds ratio has no direction), on a
+        log axis (no unit): the odds ratio with its interval, the same under permuted
         expression as a hollow diamond, the numbers as text at the right. An odds ratio or an end of an
         interval that is 0 or infinite is an arrow at the edge; 0/0 is written as undefined.
     """
     if kind not in _ODDS_RATIO_NAMES:
         raise SettingError(f"kind must be one of {', '.join(_ODDS_RATIO_NAMES)}, got {kind!r}")
-    table = of_stratum(evaluation.concordance, stratum)
+    table = above_one(of_stratum(evaluation.concordance, stratum), kind)
     ax = axes_or_new(ax, (8.2, 1.5 + 0.62 * max(len(table), 1)))
     if table.empty:
         return say(ax, "A comparison needs at least two predictors.")

@@ -37,7 +37,7 @@ def p_value_quantiles(evaluation: Evaluation, permuted: pd.DataFrame | None = No
         independent uniform p-values.
     """
     names = predictor_names(evaluation.per_gene, None)
-    ax = axes_or_new(ax, (5.2, 4.6))
+    ax = axes_or_new(ax, (6.8, 4.4))
     observed = {name: _sorted(evaluation.per_gene, name) for name in names}
     most = max((len(values) for values in observed.values()), default=0)
     if most == 0:
@@ -56,7 +56,7 @@ def p_value_quantiles(evaluation: Evaluation, permuted: pd.DataFrame | None = No
         if len(null):
             hollow = mark | {"markerfacecolor": "white", "markeredgewidth": 0.8, "color": PALETTE[k % len(PALETTE)]}
             ax.plot(*_points(null), **hollow, zorder=1.5, label=f"{short(name)}, permuted", rasterized=len(null) > 1000)
-    ax.legend(frameon=False, fontsize="small", loc="upper left")
+    ax.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     ax.set_xlabel("expected −log10 p")
     ax.set_ylabel("observed −log10 p")
     despine(ax)

@@ -10,6 +10,7 @@ import pandas as pd
 from pgxeval import plots
 from pgxeval.evaluation.by_tissue import by_tissue
 from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.orientation import above_one
 from pgxeval.evaluation.permuted import permuted_p_values
 from pgxeval.evaluation.strata import ALL, NONLINEAR
 from pgxeval.plots.drawing import numbers, of_stratum
@@ -63,7 +64,7 @@ def directions(evaluation: Evaluation) -> str:
 
 def odds_ratios(evaluation: Evaluation) -> str:
     """Draw the odds ratios of all pairs, where there are several."""
-    rows = of_stratum(evaluation.concordance, ALL)
+    rows = above_one(of_stratum(evaluation.concordance, ALL))
     if len(rows) < 2:
         return ""
     values = [
@@ -74,8 +75,8 @@ def odds_ratios(evaluation: Evaluation) -> str:
         plots.odds_ratios(evaluation),
         title="McNemar odds ratios",
         alt=f"McNemar odds ratios of pairs of predictors: {'; '.join(values)}.",
-        caption="Where exactly one of two predictors is right, the odds that it is A. Above 1 favours A. Arrow: 0 or "
-        "infinite, or beyond the axis.",
+        caption="Where exactly one of two predictors is right, the odds that it is A, which is right more often. "
+        "Arrow: infinite, or beyond the axis.",
     )
 
 

@@ -103,7 +103,7 @@ def table(columns: Sequence[Column], caption: str, *, legend: Sequence[str] = ()
     label = (
         f'<p class="caption"><span class="label">Table {TABLE_NUMBER}.</span> {inline(caption)}</p>' if caption else ""
     )
-    below = ". ".join(inline(line.rstrip(".")) for line in legend)
+    below = " · ".join(inline(line.rstrip(".")) for line in legend)
     return (
         f'<div class="{kind}"{attribute}>{label}<div class="scroll"><table>'
         f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></div>"
