@@ -1,9 +1,9 @@
 """Time the elastic net beside glmnet, in one run on one core.
 
 Run ``python benchmarks/elastic_net.py --before CHECKOUT``; it writes ``elastic_net.md`` next to this file, and with
-``--numbers`` the comparison of numbers, ``elastic_net_numbers.md``. R with glmnet must be installed. CHECKOUT is a
-checkout of this repository at the commit before the compiled solver (70ef1e2); without it, that comparison is
-omitted.
+``--numbers`` the comparison of numbers and the memory, ``elastic_net_numbers.md``. R with glmnet must be installed.
+CHECKOUT is a checkout of this repository at the commit before the compiled solver (70ef1e2); without it, that
+comparison is omitted.
 
 Genotypes are simulated with msprime. Genes have no, 1, 3 or 10 causal variants that explain 20 % of the variance.
 All programs get the same dosages and the same ten inner folds, and run in turn, gene by gene. Times are processor
@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from types import ModuleType
 import attrs
 import numpy as np
 import pandas as pd
-from measuring import machine
+from measuring import machine, peak_memory
 from threadpoolctl import threadpool_limits
 
 from pgxeval.predictors.trained.distinct_columns import find_distinct
@@ -238,13 +237,13 @@ def measure_memory(individuals: int, windows: int, patience: int) -> None:
     # simulated in another process, whose memory does not count
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
         problem = executor.submit(make_problem, individuals, 1_000_000, 3, windows=windows).result()
-    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    resident = peak_memory() / 1024
     start = time.process_time()
     fit = ours(problem, patience)
     print(
         f"| {individuals:,} | {problem.dosages.shape[1]:,} | {fit.inner_errors.size} | "
         f"{time.process_time() - start:.0f} | {problem.dosages.size * 8 / 2**30:.2f} | {resident:.2f} | "
-        f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} |"
+        f"{peak_memory() / 1024:.2f} |"
     )
 
 
@@ -264,7 +263,7 @@ def main() -> None:
     parser.add_argument("--before", type=Path, help="checkout of the commit before the compiled solver")
     parser.add_argument("--genes", type=int, default=8, help="genes of 953 individuals")
     parser.add_argument("--small-genes", type=int, default=20, help="genes of 240 individuals")
-    parser.add_argument("--numbers", action="store_true", help="compare the numbers with glmnet's, and time nothing")
+    parser.add_argument("--numbers", action="store_true", help="compare numbers, measure memory, time nothing")
     parser.add_argument("--memory", nargs=3, type=int, metavar=("INDIVIDUALS", "MB", "PATIENCE"), help="memory alone")
     settings = parser.parse_args()
     if settings.memory:
@@ -273,14 +272,14 @@ def main() -> None:
         return
     if settings.numbers:
         with threadpool_limits(1):
-            write_numbers(compare_numbers())
+            write_numbers(compare_numbers(), memory_rows())
         return
     before = load_before(settings.before) if settings.before else None
     with threadpool_limits(1):
         ours(make_problem(100, 20_000, 1), 100)  # compile
         large = time_whole_window(953, 2_000_000, settings.genes, before)
         small = time_small_window(settings.small_genes, before)
-    write(large, small, memory_rows())
+    write(large, small)
 
 
 def memory_rows() -> str:
@@ -292,9 +291,11 @@ def memory_rows() -> str:
     )
 
 
-def write_numbers(numbers: pd.DataFrame) -> None:
-    """Write the comparison of numbers."""
-    report = f"""# The numbers of the elastic net and those of glmnet
+def write_numbers(numbers: pd.DataFrame, memory: str) -> None:
+    """Write the comparison of numbers and the memory."""
+    report = f"""# Numbers and memory of the elastic net
+
+## The same numbers as glmnet
 
 Written by ``python benchmarks/elastic_net.py --numbers``. Against ``cv.glmnet(thresh=1e-12, lambda.min.ratio=0.1)`` on
 simulated genes of no, 1, 3 or 10 causal variants, with the same inner folds. It is given the penalties of its own path:
@@ -304,12 +305,20 @@ outcome of unit variance, at the chosen penalty.
 {machine("numpy", "numba", "scikit-learn")}
 
 {summarise_numbers(numbers).to_markdown(index=False)}
-"""
+
+## Memory
+
+Peak of the whole process [GB], after the import and the simulated dosages (`start`) and after the fit; `dosages`
+is the size of the float64 matrix alone.
+
+| individuals | variants | penalties followed | seconds | dosages | start | peak |
+|---|---|---|---|---|---|---|
+{memory}"""
     print(report)
     Path(__file__).with_name("elastic_net_numbers.md").write_text(report)
 
 
-def write(large: pd.DataFrame, small: pd.DataFrame, memory: str) -> None:
+def write(large: pd.DataFrame, small: pd.DataFrame) -> None:
     """Write the report."""
     report = f"""# Elastic net
 
@@ -327,15 +336,7 @@ the full path (bar: 3).
 ## 240 individuals, about 127 variants
 
 {small.median().to_frame(f"median over {len(small)} genes").T.to_markdown(floatfmt=".3f")}
-
-## Memory
-
-Peak of the whole process [GB], after the import and the simulated dosages (`start`) and after the fit; `dosages`
-is the size of the float64 matrix alone.
-
-| individuals | variants | penalties followed | seconds | dosages | start | peak |
-|---|---|---|---|---|---|---|
-{memory}"""
+"""
     print(report)
     Path(__file__).with_suffix(".md").write_text(report)
 

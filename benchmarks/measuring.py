@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 
@@ -42,3 +43,14 @@ def machine(*packages: str) -> str:
 
 def verdict(ratio: float, bar: float) -> str:
     return "met" if ratio >= bar else "missed"
+
+
+def peak_memory() -> float:
+    """Return the peak resident memory of this process [MB]; Linux.
+
+    `resource.getrusage` would count the process that started this one as well.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) / 1024
+    raise OSError("no VmHWM in /proc/self/status")

@@ -158,7 +158,9 @@ def summarise(genes: pd.DataFrame) -> pd.DataFrame:
 
 
 _MEMORY = """
-import resource, numpy as np, pgxeval
+import sys; sys.path.insert(0, "{here}")
+import numpy as np, pgxeval
+from measuring import peak_memory as peak
 from pgxeval.predictors.trained.forest import ForestSettings, grow_forest
 from pgxeval.predictors.trained.forest_codes import ForestCodes
 
@@ -166,9 +168,6 @@ def fit(calls):
     y = np.random.default_rng(1).standard_normal(len(calls))
     settings = ForestSettings(n_estimators=20, max_features=1 / 3, min_samples_leaf=5)
     grow_forest(ForestCodes.make(calls, calls.mean(axis=0, dtype=float)), y, settings, 0)
-
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 imported = peak()
 fit(np.random.default_rng(0).integers(0, 3, (30, 9), dtype=np.int8))
@@ -182,7 +181,7 @@ def memory() -> pd.DataFrame:
     """Return the peak memory of a fresh process after the import, with numba loaded, and after one fit."""
     rows = []
     for n, p in ((762, 5_400), (953, 20_000), (5_000, 5_400)):
-        code = _MEMORY.replace("{n}", str(n)).replace("{p}", str(p))
+        code = _MEMORY.replace("{n}", str(n)).replace("{p}", str(p)).replace("{here}", str(Path(__file__).parent))
         done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
         imported, compiled, after = map(float, done.stdout.split()[-3:])
         rows.append(
