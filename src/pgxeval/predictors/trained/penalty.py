@@ -227,19 +227,19 @@ class _Path:
         tuple
             The columns that violate a condition, at which penalties one does, and the gradient at the last penalty.
         """
+        from pgxeval.predictors.trained.penalty_kernel import find_suspects
+
         unit = self.inverse_scale / self.n
-        gradient = screened * unit[:, None]
         limit = alphas * self.l1_ratio * (1 + self.solver.tol)
         # what float32 may have hidden, whatever the order of summation
         length = np.sqrt((residuals**2).sum(axis=1)) * (self.columns.n_rows * _FLOAT32_UNIT)
-        outside = np.flatnonzero((np.abs(gradient).max(axis=1) > limit.min() * 0.5) & ~self.is_chosen)
-        margin = (self.columns.norm * unit)[outside, None] * length
-        suspects = outside[(np.abs(gradient[outside]) + margin > limit).any(axis=1)]
+        suspected, gradient = find_suspects(screened, unit, self.columns.norm, length, limit, self.is_chosen)
+        suspects = np.flatnonzero(suspected)
         violated = np.zeros((suspects.size, alphas.size), dtype=bool)
         if suspects.size:
             exact = (self.columns.exact(suspects) @ residuals.T) * unit[suspects, None]
             violated = np.abs(exact) > limit
-        return suspects[violated.any(axis=1)], np.asarray(violated.any(axis=0)), gradient[:, -1]
+        return suspects[violated.any(axis=1)], np.asarray(violated.any(axis=0)), gradient
 
 
 def _standardise(paths: Sequence[_Path], columns: GramColumns) -> None:
@@ -250,8 +250,9 @@ def _standardise(paths: Sequence[_Path], columns: GramColumns) -> None:
     for start in range(0, columns.size, 512):
         block = np.arange(start, min(start + 512, columns.size))
         values = columns.exact(block)
-        center[block] = values @ training / n
-        square = values**2 @ training / n
+        whole = columns.screen[block] if columns.is_exact else values  # sums of whole numbers are exact in float32
+        center[block] = (whole @ training.astype(whole.dtype)).astype(np.float64) / n
+        square = (whole**2 @ training.astype(whole.dtype)).astype(np.float64) / n
         scale[block] = np.sqrt(np.maximum(square - center[block] ** 2, 0.0))
         gradient[block] = values @ outcomes / n
     inverse_scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale > 1e-7)

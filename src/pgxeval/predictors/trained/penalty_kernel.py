@@ -67,6 +67,50 @@ def fill_gram(
 
 
 @compiled
+def find_suspects(
+    screened: npt.NDArray[np.float32],
+    unit: Floats,
+    norm: Floats,
+    length: Floats,
+    limit: Floats,
+    is_chosen: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Find the columns that may violate a condition at one of several penalties.
+
+    Parameters
+    ----------
+    screened
+        (n_columns, n_penalties), inner products of columns and residuals.
+    unit
+        What turns them into gradients.
+    norm, length
+        The rounding error of an inner product is at most ``norm[j] * length[i]``.
+    limit
+        Largest gradient that is allowed at each penalty.
+    is_chosen
+        Columns that are not asked about.
+
+    Returns
+    -------
+    tuple
+        Which columns are suspects, and the gradients at the last penalty.
+    """
+    n_columns, n_penalties = screened.shape
+    suspected = np.zeros(n_columns, np.bool_)
+    last = np.empty(n_columns)
+    half = limit.min() * 0.5
+    for j in range(n_columns):
+        largest, beyond = 0.0, False
+        for i in range(n_penalties):
+            g = np.float64(screened[j, i]) * unit[j]
+            last[j] = g
+            largest = max(largest, abs(g))
+            beyond |= abs(g) + norm[j] * unit[j] * length[i] > limit[i]
+        suspected[j] = beyond and largest > half and not is_chosen[j]
+    return suspected, last
+
+
+@compiled
 def find_gradient(gram: Floats, c: Floats, b: Floats, gradient: Floats) -> None:
     """Set `gradient` to c - Qb."""
     size = c.size
