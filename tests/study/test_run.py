@@ -163,7 +163,7 @@ class TestResume:
             (effects, "attribute"),
             (mechanism, "compare_effects"),
             (run, "evaluate_tissues"),
-            (run, "compare_pairs"),
+            (run, "compare_in_tissues"),
             (run, "across_genes"),
         ):
             monkeypatch.setattr(module, name, refuse)

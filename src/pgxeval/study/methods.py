@@ -142,12 +142,19 @@ def _evaluation(study: StudyResults, jackknife: str, fdr: str) -> str:
 
 def _comparison(study: StudyResults, interval: str, equivalence: str) -> str:
     margin = study.evaluation.settings["margin"]
+    settings = study.settings["settings"]
+    at_pair = (
+        f"an interval made of the intervals of both and the correlation of the two predictions {interval}; a predictor "
+        "is significantly better where the q-value of the difference over pairs is below the level"
+        if settings["comparison"] == "intervals"
+        else f"a percentile interval from {settings['bootstrap_samples']:,} bootstrap samples of individuals, with "
+        "predictions taken as fixed; a predictor is called better where it excludes 0, without correction for the "
+        "number of pairs"
+    )
     words = (
-        "**Comparison of predictors.** At each pair the difference of two correlations has an interval made of the "
-        f"intervals of both and the correlation of the two predictions {interval}; a predictor is significantly "
-        "better where the q-value of the difference over pairs is below the level. Over pairs the mean difference is "
-        "compared with the same difference on permuted expression. A flip is a pair at which one predictor is right "
-        "and the other wrong; the number expected by chance assumes equal true correlations."
+        f"**Comparison of predictors.** At each pair the difference of two correlations has {at_pair}. Over pairs the "
+        "mean difference is compared with the same difference on permuted expression. A flip is a pair at which one "
+        "predictor is right and the other wrong; the number expected by chance assumes equal true correlations."
     )
     if margin is not None:
         words += (

@@ -39,7 +39,7 @@ from pgxeval.study.cis_tests import HERITABILITY, NONADDITIVITY, heritability_ta
 from pgxeval.study.counts import count_steps
 from pgxeval.study.effects import EFFECTS, AnyPredictor, effects_table
 from pgxeval.study.mechanism import MECHANISM, mechanism_table
-from pgxeval.study.pairs import compare_pairs, observed_batches
+from pgxeval.study.pairs import compare_in_tissues
 from pgxeval.study.parts import kept_tables
 from pgxeval.study.results import StudyEvaluation
 from pgxeval.study.roles import Kind, Roles
@@ -323,7 +323,17 @@ def _evaluate(
         attrs.evolve(evaluation, settings=noted).write(folder)
     evaluation = Evaluation.read(folder)
     pairs, flips = kept_tables(
-        parts / "pairs", key, ("pairs", "flips"), lambda: compare_pairs(evaluation, cohorts, stored)
+        parts / "pairs",
+        digest([key, settings.comparison, settings.bootstrap_samples]),
+        ("pairs", "flips"),
+        lambda: compare_in_tissues(
+            evaluation,
+            cohorts,
+            stored,
+            method=settings.comparison,
+            samples=settings.bootstrap_samples,
+            seed=settings.seed,
+        ),
     )
     return StudyEvaluation.of(evaluation, pairs, flips)
 
@@ -359,10 +369,14 @@ def _across(
         key = digest([__version__, _measured_digest(cohort), dict(runs), evaluation.settings["confidence"]])
 
         def compute(tissue: str = tissue, cohort: Cohort = cohort) -> list[pd.DataFrame]:
-            batches = [batch.table for _, batch in observed_batches(stored[tissue], cohort.gene_ids)]
-            predictions = Predictions.from_table(pd.concat(batches, ignore_index=True))
-            confidence = float(evaluation.settings["confidence"])
-            return [across_genes(predictions, MeasuredExpression.of(cohort), confidence=confidence)]
+            confidence, target = float(evaluation.settings["confidence"]), MeasuredExpression.of(cohort)
+            tables = []
+            for name in stored[tissue].predictors:
+                batches = [table[table["replicate"] == 0] for table in stored[tissue].batches(name)]
+                if batches:
+                    observed = Predictions.from_table(pd.concat(batches, ignore_index=True))
+                    tables.append(across_genes(observed, target, confidence=confidence))
+            return [pd.concat(tables, ignore_index=True)]
 
         (table,) = kept_tables(parts / "across_genes", key, ("across_genes",), compute)
         table.insert(0, "tissue", tissue)

@@ -9,9 +9,10 @@ import attrs
 from attrs import validators
 
 from pgxeval.attribution import AttributionSettings
-from pgxeval.checks import Validator, between, kind, text, whole
+from pgxeval.checks import Validator, between, kind, one_of, text, whole
 from pgxeval.errors import SettingError
 from pgxeval.evaluation import EvaluationSettings, MechanismSettings, NonadditivitySettings
+from pgxeval.evaluation.gene_comparison import Method
 from pgxeval.predictors import CisVariants
 from pgxeval.signatures import show_defaults
 
@@ -52,6 +53,12 @@ class StudySettings:
     evaluation
         How predictions are judged: measure, level, confidence, equivalence margin. The margin is 0.02 by default: two
         predictors whose mean correlations differ by less count as equivalent. Its seed is that of the study.
+    comparison
+        How two predictors are compared at each pair: ``"intervals"``, which holds for cross-fitted predictors as well,
+        or ``"bootstrap"``, the percentile bootstrap of individuals that Shen used; see
+        `pgxeval.evaluation.compare_genes`.
+    bootstrap_samples
+        Samples of the bootstrap, at least 100.
     model, other_model
         The two zero-shot predictors of the questions: `model` is the one that all five questions are about, and
         `other_model` is the one whose directions it is compared with. None takes the first two zero-shot predictors.
@@ -95,6 +102,8 @@ class StudySettings:
     seed: int = attrs.field(default=0, validator=whole(0))
     replicates: int | None = attrs.field(default=None, validator=validators.optional(whole(0)))
     evaluation: EvaluationSettings = attrs.field(factory=_evaluation, validator=kind(EvaluationSettings))
+    comparison: Method = attrs.field(default="intervals", validator=one_of("intervals", "bootstrap"))
+    bootstrap_samples: int = attrs.field(default=1000, validator=whole(100))
     model: str | None = attrs.field(default=None, validator=_optional_text)
     other_model: str | None = attrs.field(default=None, validator=_optional_text)
     baseline: str | None = attrs.field(default=None, validator=_optional_text)
