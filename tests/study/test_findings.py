@@ -88,6 +88,32 @@ class TestNonlinear:
         assert (finding.answer, finding.reason) == ("not asked", "no gene-tissue pair was found to be nonlinear")
 
 
+class TestNonlinearFromHalves:
+    @pytest.mark.parametrize(
+        ("low", "high", "answer"), [(-0.01, 0.015, "yes"), (0.05, 0.2, "no"), (-0.1, 0.1, "undecided")]
+    )
+    def test_mean_over_tissues_by_their_pairs(
+        self, study: Study, changed: Change, low: float, high: float, answer: str
+    ) -> None:
+        rows = pd.DataFrame({
+            "tissue": ["blood", "brain"],
+            "predictor_a": ["alpha", "random_forest"],  # the second row is the other way round
+            "predictor_b": ["random_forest", "alpha"],
+            "stratum": "nonlinear",
+            "n_genes": [30.0, 10.0],
+            "mean_difference": [(low + high) / 2, -(low + high) / 2],
+            "mean_difference_low": [low, -high],
+            "mean_difference_high": [high, -low],
+            "splits": 8,
+        })  # fmt: skip
+        strata = study.evaluation.strata.assign(stratum="nonlinear")
+        finding = _of(changed(split_comparison=rows, evaluation={"strata": strata}), "nonlinear")
+        assert finding.answer == answer
+        assert (finding.value, finding.low, finding.high) == pytest.approx(((low + high) / 2, low, high))
+        assert finding.n_pairs == 40
+        assert "8 halves" in finding.statement
+
+
 class TestMechanism:
     def _study(self, study: Study, changed: Change, agreement: float, control: float, genes: int = 12) -> Study:
         random = np.random.default_rng(0)

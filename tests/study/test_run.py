@@ -24,7 +24,7 @@ from pgxeval.errors import InputFileError, PgxevalError, SettingError, UnknownNa
 from pgxeval.evaluation import EvaluationSettings, compare_effects, evaluate_tissues, heritability
 from pgxeval.prediction import predict_cohort
 from pgxeval.predictors import ModelInfo, SequencePredictor, TssBins
-from pgxeval.study import Study, StudySettings, run_study
+from pgxeval.study import SplitSettings, Study, StudySettings, run_study, split_strata
 from pgxeval.study.results import TABLES
 from pgxeval.testing.tiny_world import TinyWorld
 
@@ -292,6 +292,20 @@ class TestFailures:
         assert rows["h2"].isna().all()
         assert rows["reason"].str.len().gt(0).all()
         assert all(one.reason for one in study.answers if one.answer in ("undecided", "not asked"))
+
+
+def test_strata_from_halves(cohorts: Cohorts, small: ModuleType, tmp_path: Path, cheap: StudySettings) -> None:
+    """A study with `split` holds the tables of `split_strata`, tissue by tissue, and leaves out a small tissue."""
+    split = SplitSettings(splits=1, folds=2, replicates=1)
+    few = cohorts["brain"].subset(individuals=cohorts["brain"].individuals[:30])
+    settings = attrs.evolve(cheap, split=split, replicates=1)
+    study = run_study(
+        {"blood": cohorts["blood"], "few": few}, small.predictors(), tmp_path, settings=settings, workers=1
+    )
+    expected = split_strata(cohorts["blood"], small.predictors(), split=split, settings=settings.evaluation, workers=1)
+    found = study.split_comparison
+    assert set(found["tissue"]) == {"blood"}
+    pd.testing.assert_frame_equal(found.drop(columns="tissue"), expected.comparison)
 
 
 class CountingModel:

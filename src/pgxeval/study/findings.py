@@ -123,9 +123,21 @@ def _direction(study: StudyResults) -> Finding:
         n_pairs=int(row["n"]),
         statement=f"Of {counted(int(row['n']), 'pair')} with a direction under both, only {model} is right at "
         f"{int(only[0]):,} and only {other} at {int(only[1]):,} (paired odds ratio {number(paired)}; relative to "
-        f"permuted expression the odds ratio is {number(over)}).",
+        f"permuted expression the odds ratio is {number(over)}). {_true_directions(study, model, other)}",
         reason=reason,
     )
+
+
+def _true_directions(study: StudyResults, model: str, other: str) -> str:
+    """Return what the mixture model says of the directions of the true correlations."""
+    row = _row(study.evaluation.true_directions, model, other, ALL)
+    words = "Without sampling noise, by a model of the true correlations, the odds ratio"
+    if row is None or is_undefined(row["true_or"]):
+        reason = "" if row is None or is_undefined(row["reason"]) else f": {row['reason']}"
+        return f"{words} is not identified{reason}."
+    turned = row["predictor_a"] != model
+    value, low, high = _ratio(row, "true_or", turned)
+    return f"{words} is {number(value)} ({number(low)} to {number(high)})."
 
 
 def _nonlinear(study: StudyResults) -> Finding:
@@ -149,10 +161,12 @@ def _nonlinear(study: StudyResults) -> Finding:
     strata = study.evaluation.strata
     if not len(strata) or not (strata["stratum"].astype(str) == NONLINEAR).any():
         return attrs.evolve(frame, reason="no gene-tissue pair was found to be nonlinear")
+    margin = settings["margin"]
+    if margin is not None and (halves := _from_halves(study, model, forest, float(margin))) is not None:
+        return attrs.evolve(frame, **halves)
     row = _row(study.evaluation.comparison, model, forest, NONLINEAR)
     if row is None or not row["n_genes"]:
         return attrs.evolve(frame, reason=f"{model} was not run at any nonlinear pair")
-    margin = settings["margin"]
     if margin is None:
         return attrs.evolve(frame, reason="no equivalence margin was given")
     value, low, high = _difference(row, "mean_difference", row["predictor_a"] != model)
@@ -162,7 +176,7 @@ def _nonlinear(study: StudyResults) -> Finding:
         "no": f"{model if value > 0 else forest} is better by more than the margin of {margin:g}.",
         "undecided": f"The data neither show nor exclude a difference of the margin of {margin:g}.",
     }
-    reason = _NO_INTERVAL if math.isnan(low) else "the interval contains the margin and smaller differences"
+    reason = _NO_INTERVAL if math.isnan(low) else _CONTAINS_MARGIN
     return attrs.evolve(
         frame,
         answer=answer,
@@ -174,6 +188,52 @@ def _nonlinear(study: StudyResults) -> Finding:
         statement=words[answer],
         reason=reason if answer == "undecided" else "",
     )
+
+
+def _from_halves(study: StudyResults, model: str, forest: str, margin: float) -> dict[str, Any] | None:
+    """Return the answer from strata that other individuals defined, over tissues by their numbers of pairs."""
+    table = study.split_comparison
+    if not len(table):
+        return None
+    rows = table[
+        (table["stratum"].astype(str) == NONLINEAR)
+        & table["predictor_a"].isin([model, forest])
+        & table["predictor_b"].isin([model, forest])
+        & (table["n_genes"] > 0)
+    ]
+    if not len(rows):
+        return None
+    sign = np.where(rows["predictor_a"] == model, 1.0, -1.0)
+    weight = rows["n_genes"].to_numpy(dtype=np.float64)
+    columns = ("mean_difference", "mean_difference_low", "mean_difference_high")
+    value, one, other = (
+        float(np.average(sign * rows[name].to_numpy(dtype=np.float64), weights=weight)) for name in columns
+    )
+    low, high = min(one, other), max(one, other)
+    answer: Answer = "undecided"
+    if -margin < low and high < margin:
+        answer = "yes"
+    elif low > margin or high < -margin:
+        answer = "no"
+    reason = "" if answer != "undecided" else _NO_INTERVAL if math.isnan(low) else _CONTAINS_MARGIN
+    return {
+        "answer": answer,
+        "quantity": "difference of mean correlations",
+        "value": value,
+        "low": low,
+        "high": high,
+        "n_pairs": round(float(weight.sum())),
+        "reason": reason,
+        "statement": "The nonlinear pairs were found in one half of the individuals and the predictors were judged in "
+        f"the other, averaged over {counted(int(rows['splits'].max()), 'half', 'halves')}.",
+        "caveats": (
+            "Predictors are fitted to half of the individuals, so their correlations are lower than over all.",
+            "Limits are averages over halves, which is conservative.",
+        ),
+    }
+
+
+_CONTAINS_MARGIN = "the interval contains the margin and smaller differences"
 
 
 def _mechanism(study: StudyResults) -> Finding:

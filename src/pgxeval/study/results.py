@@ -20,6 +20,8 @@ TABLES = (
     "effects",
     "mechanism",
     "ceiling",
+    "split_summary",
+    "split_comparison",
     "across_genes",
     "tissue_sharing",
     "genes",
@@ -73,6 +75,9 @@ class StudyResults:
         One row per attributed gene-tissue pair and pair of predictors; see `pgxeval.evaluation.Agreement`.
     ceiling
         One row per predictor and set of pairs: mean correlation over mean ceiling, with interval.
+    split_summary, split_comparison
+        Results in strata that the other half of the individuals defined, by tissue; see `SplitStrata`. Empty unless
+        the study was run with `StudySettings(split=...)`.
     across_genes
         One row per tissue and predictor; see `pgxeval.evaluation.across_genes`.
     tissue_sharing
@@ -96,6 +101,8 @@ class StudyResults:
     effects: pd.DataFrame
     mechanism: pd.DataFrame
     ceiling: pd.DataFrame
+    split_summary: pd.DataFrame
+    split_comparison: pd.DataFrame
     across_genes: pd.DataFrame
     tissue_sharing: pd.DataFrame
     genes: pd.DataFrame

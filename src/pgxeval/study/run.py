@@ -45,12 +45,15 @@ from pgxeval.study.results import StudyEvaluation
 from pgxeval.study.roles import Kind, Roles
 from pgxeval.study.selection import select_pairs
 from pgxeval.study.settings import StudySettings
+from pgxeval.study.split_halves import split_strata
 from pgxeval.study.study import Study
 from pgxeval.tables import Predictions
 from pgxeval.tables.writing import make_folder
 
 ONE_TISSUE = "cohort"
 """Name of the tissue of a study of one Cohort."""
+FEWEST_TO_SPLIT = 40
+"""Individuals below which a tissue is not divided into halves: a half needs at least 10."""
 FAILURES = ("step", "tissue", "predictor", "gene_id", "reason")
 _DEFAULTS = StudySettings()
 
@@ -136,6 +139,7 @@ def run_study(
             cis_variants=settings.cis_variants,
             **common,
         )
+    tables |= _split(tissues, stored, shared, folder, settings, workers=number)
     chosen = []
     if "attribution" in settings.analyses:
         chosen = select_pairs(evaluation, settings.attributed_genes, settings.max_attributed)
@@ -336,6 +340,53 @@ def _evaluate(
         ),
     )
     return StudyEvaluation.of(evaluation, pairs, flips)
+
+
+SPLIT_SUMMARY = ("tissue", "predictor", "stratum", "n_genes", "mean_correlation", "mean_low", "mean_high")
+SPLIT_COMPARISON = ("tissue", "predictor_a", "predictor_b", "stratum", "n_genes", "mean_difference")
+
+
+def _split(
+    cohorts: Mapping[str, Cohort],
+    stored: Mapping[str, StoredPredictions],
+    predictors: Mapping[str, Sequence[AnyPredictor]],
+    folder: Path,
+    settings: StudySettings,
+    *,
+    workers: int,
+) -> dict[str, pd.DataFrame]:
+    """Judge predictors in strata that the other half of the individuals defined, tissue by tissue."""
+    names = ("split_summary", "split_comparison")
+    tables: dict[str, list[pd.DataFrame]] = {name: [] for name in names}
+    split = settings.split
+    for tissue, cohort in cohorts.items() if split is not None else ():
+        own = [one for one in predictors[tissue] if one.name in stored[tissue].predictors]
+        defining = {settings.evaluation.elastic_net, settings.evaluation.random_forest}
+        if not defining <= {one.name for one in own} or len(cohort.individuals) < FEWEST_TO_SPLIT:
+            continue
+        key = digest([
+            __version__,
+            _measured_digest(cohort),
+            dict(stored[tissue].runs),
+            identify(split, "split"),
+            identify(settings.evaluation, "evaluation"),
+        ])  # fmt: skip
+
+        def compute(
+            tissue: str = tissue, cohort: Cohort = cohort, own: Sequence[AnyPredictor] = tuple(own)
+        ) -> list[pd.DataFrame]:
+            store = folder / "halves" / folder_name(tissue)
+            result = split_strata(cohort, own, split=split, settings=settings.evaluation, store=store, workers=workers)
+            return [result.summary, result.comparison]
+
+        for name, table in zip(names, kept_tables(folder / "parts" / "halves", key, names, compute), strict=True):
+            table.insert(0, "tissue", tissue)
+            tables[name].append(table)
+    empty = {"split_summary": SPLIT_SUMMARY, "split_comparison": SPLIT_COMPARISON}
+    return {
+        name: pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(empty[name]))
+        for name, found in tables.items()
+    }
 
 
 def _measured_digest(cohort: Cohort) -> str:

@@ -15,6 +15,7 @@ from pgxeval.evaluation import EvaluationSettings, MechanismSettings, Nonadditiv
 from pgxeval.evaluation.gene_comparison import Method
 from pgxeval.predictors import CisVariants
 from pgxeval.signatures import show_defaults
+from pgxeval.study.split_halves import SplitSettings
 
 Analysis = Literal["heritability", "nonadditivity", "attribution"]
 ANALYSES: tuple[Analysis, ...] = ("heritability", "nonadditivity", "attribution")
@@ -79,6 +80,10 @@ class StudySettings:
         In [0, 1]: `model` counts as working by a different mechanism where its predictions, rebuilt from the effects
         of variants, correlate with those of the random forest by at least this much less than those of another
         trained predictor do.
+    split
+        How individuals are divided to define strata in one half and judge predictors in the other (`SplitSettings`);
+        None does not, because all trained predictors are then fitted again in both halves of every division. With it
+        the question of nonlinear pairs is answered without the winner's curse.
     attributed_genes
         Identifiers of the genes whose variants get effects. None takes, in this order, the nonlinear pairs with the
         largest gain and the pairs at which most predictors are significant and right.
@@ -115,6 +120,7 @@ class StudySettings:
     attribution: AttributionSettings = attrs.field(factory=AttributionSettings, validator=kind(AttributionSettings))
     mechanism: MechanismSettings = attrs.field(factory=MechanismSettings, validator=kind(MechanismSettings))
     mechanism_margin: float = attrs.field(default=0.2, validator=between(0, 1))
+    split: SplitSettings | None = attrs.field(default=None, validator=validators.optional(kind(SplitSettings)))
     attributed_genes: tuple[str, ...] | None = attrs.field(default=None, converter=_names)
     max_attributed: int = attrs.field(default=50, validator=whole(0))
     top_nonlinear: int = attrs.field(default=300, validator=whole(1))
