@@ -33,9 +33,3 @@ def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
     parts = compute_parts(tmp_path, {"two": 2}, _square, label="squares")
     assert parts["two"]["value"].iloc[0] == 4
     assert pd.read_parquet(tmp_path / "two.parquet")["value"].iloc[0] == 4
-
-
-def test_processes_give_the_same_in_the_same_order(tmp_path: Path) -> None:
-    units = {str(number): number for number in range(0, 12, 2)}
-    parts = compute_parts(tmp_path, units, _square, label="squares", workers=2)
-    assert [table["value"].iloc[0] for table in parts.values()] == [number**2 for number in units.values()]

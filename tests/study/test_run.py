@@ -308,6 +308,14 @@ def test_strata_from_halves(cohorts: Cohorts, small: ModuleType, tmp_path: Path,
     pd.testing.assert_frame_equal(found.drop(columns="tissue"), expected.comparison)
 
 
+def test_worker_processes(study: Study, cohorts: Cohorts, small: ModuleType, tmp_path: Path) -> None:
+    """Predictions and the other analyses share worker processes, and their number changes nothing."""
+    settings = attrs.evolve(small.SETTINGS, analyses=("heritability",))
+    brain = run_study({"brain": cohorts["brain"]}, small.predictors()[:2], tmp_path, settings=settings, workers=2)
+    expected = study.heritability[study.heritability["tissue"] == "brain"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(brain.heritability.drop(columns="h2_q"), expected.drop(columns="h2_q"))
+
+
 class CountingModel:
     """A sequence model that remembers what passed through it: the number of G in each bin of 64 bp."""
 

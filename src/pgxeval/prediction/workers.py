@@ -177,6 +177,19 @@ def begin_worker(parent: int) -> None:
     watch_parent(parent)
 
 
+def worker_processes(number: int) -> Executor:
+    """Return the worker processes of this process, which all of its work shares; they end when idle or with it."""
+    threads = str(max(1, available_cores() // number))
+    executor: Executor = get_reusable_executor(
+        max_workers=number,
+        timeout=_IDLE_SECONDS,
+        initializer=begin_worker,
+        initargs=(os.getpid(),),
+        env=dict.fromkeys(_THREAD_VARIABLES, threads),
+    )
+    return executor
+
+
 @attrs.define(kw_only=True, eq=False)
 class _Flight:
     """Units under way on an executor."""
@@ -223,16 +236,7 @@ class _Flight:
     def _executor(self) -> Executor:
         if self.workers.executor is not None:
             return self.workers.executor
-        number = self.workers.number or available_cores()
-        threads = str(max(1, available_cores() // number))
-        executor: Executor = get_reusable_executor(
-            max_workers=number,
-            timeout=_IDLE_SECONDS,
-            initializer=begin_worker,
-            initargs=(os.getpid(),),
-            env=dict.fromkeys(_THREAD_VARIABLES, threads),
-        )
-        return executor
+        return worker_processes(self.workers.number or available_cores())
 
     def _submit(self, unit: Unit) -> list[Unit]:
         """Submit a unit; return it if the workers have just died."""

@@ -38,7 +38,7 @@ def ceiling_table(evaluation: Evaluation, heritability: pd.DataFrame, blocks: Ma
     pandas.DataFrame
         Columns `CEILING`. ``pairs`` is ``"heritable"`` (pairs whose heritability is significant at the level of the
         evaluation; an undefined correlation counts as 0) or ``"all"``. share is a ratio of means, with a
-        block-jackknife interval; reason says why it is NaN.
+        block-jackknife interval; ``reason`` is why it is NaN.
     """
     settings = evaluation.settings
     level, confidence = float(settings["level"]), float(settings["confidence"])

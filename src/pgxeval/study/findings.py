@@ -38,7 +38,7 @@ class Finding:
     quantity, value, low, high
         The number that answers it, what it is, and its interval; NaN where it is not defined.
     n_pairs
-        Gene-tissue pairs behind the number.
+        Number of gene-tissue pairs that the number is computed from.
     statement
         The answer in one or two sentences.
     reason

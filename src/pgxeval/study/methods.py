@@ -66,7 +66,7 @@ def methods_text(study: StudyResults) -> str:
         paragraphs.append(_mechanism(study, cite("friedman")))
     paragraphs.append(
         "**Across genes.** The mean prediction of each gene was correlated with its mean expression over genes, per "
-        f"tissue; being right across genes says nothing about being right across individuals {cite('sasse', 'huang')}."
+        f"tissue; being right across genes does not imply being right across individuals {cite('sasse', 'huang')}."
     )
     numbered = "\n".join(f"{place}. {REFERENCES[key]}" for place, key in enumerate(cited, start=1))
     parts = (

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import io
+import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from pathlib import Path
 from typing import TypeVar
 
-import joblib
 import pandas as pd
 
 from pgxeval.bars import tqdm
-from pgxeval.errors import InputFileError
+from pgxeval.errors import InputFileError, PgxevalError
 from pgxeval.prediction.progress import is_interactive
+from pgxeval.prediction.workers import worker_processes
 from pgxeval.tables.predictions import FAILED
 from pgxeval.tables.writing import make_folder, whole_file
 
 Unit = TypeVar("Unit")
+_IN_FLIGHT = 4  # units per worker that are sent ahead
 _log = logging.getLogger(__name__)
 
 
@@ -57,6 +60,8 @@ def compute_parts(
     ------
     InputFileError
         If the folder cannot be written.
+    PgxevalError
+        If a worker process dies; completed parts are kept.
     """
     done = {key: table for key in units if (table := _read(folder / f"{key}.parquet")) is not None}
     missing = {key: unit for key, unit in units.items() if key not in done}
@@ -79,12 +84,27 @@ def _computed(
         for key, unit in units.items():
             yield key, compute(unit)
         return
-    run = joblib.Parallel(n_jobs=workers, return_as="generator_unordered")
-    yield from run(joblib.delayed(_with_key)(key, compute, unit) for key, unit in units.items())
-
-
-def _with_key(key: str, compute: Callable[[Unit], pd.DataFrame], unit: Unit) -> tuple[str, pd.DataFrame]:
-    return key, compute(unit)
+    executor = worker_processes(workers)
+    waiting = iter(units.items())
+    pending: dict[Future[pd.DataFrame], str] = {}
+    try:
+        while True:
+            for key, unit in itertools.islice(waiting, _IN_FLIGHT * workers - len(pending)):
+                pending[executor.submit(compute, unit)] = key
+            if not pending:
+                return
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                key = pending.pop(future)
+                yield key, future.result()
+    except BrokenExecutor as error:
+        raise PgxevalError(
+            f"a worker process died ({error}); completed parts are kept. Run again with workers=1 to see the error, or "
+            "with fewer workers or more memory"
+        ) from error
+    finally:
+        for future in pending:
+            future.cancel()
 
 
 def _read(path: Path) -> pd.DataFrame | None:
