@@ -11,6 +11,7 @@ import pandas as pd
 
 from pgxeval.errors import SettingError
 from pgxeval.provenance import __version__
+from pgxeval.report import markup
 from pgxeval.report.markup import bullets, paragraph, warning
 from pgxeval.report.page import Section, page, write_page
 from pgxeval.study import report_figures as figures
@@ -100,13 +101,11 @@ def write_study_report(
 
 
 def _overview(study: StudyResults, answers: tuple[Finding, ...]) -> str:
-    rows = {
-        "Question": [one.question for one in answers],
-        "Answer": [one.answer for one in answers],
-        "Number": [one.number_words() for one in answers],
-    }
+    cards = "".join(
+        markup.finding(one.question, one.answer.capitalize(), one.number_words(), one.statement) for one in answers
+    )
     notes = study.evaluation.settings.get("notes", ())
-    return table_of(pd.DataFrame(rows), "") + "".join(warning(f"{note}.") for note in notes)
+    return f'<div class="answers">{cards}</div>' + "".join(warning(f"{note}.") for note in notes)
 
 
 def _section(study: StudyResults, finding: Finding) -> str:
