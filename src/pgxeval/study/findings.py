@@ -203,13 +203,13 @@ def _from_halves(study: StudyResults, model: str, forest: str, margin: float) ->
     ]
     if not len(rows):
         return None
-    sign = np.where(rows["predictor_a"] == model, 1.0, -1.0)
+    straight = (rows["predictor_a"] == model).to_numpy()
     weight = rows["n_genes"].to_numpy(dtype=np.float64)
     columns = ("mean_difference", "mean_difference_low", "mean_difference_high")
-    value, one, other = (
-        float(np.average(sign * rows[name].to_numpy(dtype=np.float64), weights=weight)) for name in columns
-    )
-    low, high = min(one, other), max(one, other)
+    middle, below, above = (rows[name].to_numpy(dtype=np.float64) for name in columns)
+    value = float(np.average(np.where(straight, middle, -middle), weights=weight))
+    low = float(np.average(np.where(straight, below, -above), weights=weight))
+    high = float(np.average(np.where(straight, above, -below), weights=weight))
     answer: Answer = "undecided"
     if -margin < low and high < margin:
         answer = "yes"
