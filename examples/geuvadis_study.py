@@ -6,7 +6,7 @@ Run it with the folder that holds ``geuvadis`` and ``kgp_chr1``::
 
 Two studies, because no open data set of this size has phased haplotypes and expression of the same individuals:
 
-* ``geuvadis``: 90 European individuals and 428 genes. Genotypes are unphased and there is no reference genome, so only
+* ``geuvadis``: 90 European individuals and 428 genes. Genotypes are unphased and no reference genome is given, so only
   predictors that are trained on these individuals can run: elastic net, random forest, BLUP and the top variant.
 * ``haplotypes``: phased haplotypes of 91 individuals on chromosome 1 (1000 Genomes), with **planted** expression in two
   tissues, and two sequence models in addition. A third of the genes follow the output of the first model, a third

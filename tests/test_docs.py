@@ -49,6 +49,7 @@ def test_there_is_something_to_test() -> None:
 @pytest.mark.parametrize("path", EXECUTED, ids=_name)
 def test_examples_give_what_the_page_says(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")  # tables are as wide as the terminal
     code = "\n".join(block for block in _blocks(path) if ">>>" in block)
     test = doctest.DocTestParser().get_doctest(code, {}, _name(path), str(path), 0)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)

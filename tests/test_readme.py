@@ -17,13 +17,15 @@ from pgxeval.simulation.simulate import simulate_cohort
 README = Path(__file__).resolve().parents[1] / "README.md"
 
 
-@pytest.fixture
-def blocks() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+def block(word: str) -> str:
+    """Return the one block of Python that holds a word."""
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    (found,) = [block for block in blocks if word in block]
+    return found
 
 
 def test_the_front_door_and_a_model_of_ones_own(
-    blocks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("msprime", reason="the simulated cohort needs the extra `demo`")
     made = simulate_cohort(tmp_path, individuals=60, kinds={"null": 2, "additive": 4}, window_bp=20_000, covariates=2)
@@ -34,7 +36,7 @@ def test_the_front_door_and_a_model_of_ones_own(
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)  # pytest.warns and worker threads do not go together
     names: dict[str, object] = {}
     with pytest.warns(pgxeval.PgxevalWarning, match="blocks"):
-        exec(blocks[0], names)
+        exec(block("Cohort.from_files"), names)
     evaluation = names["evaluation"]
     assert set(evaluation.per_gene["gene_id"]) == set(names["cohort"].gene_ids)
     page = (tmp_path / "report.html").read_text()
@@ -45,18 +47,22 @@ def test_the_front_door_and_a_model_of_ones_own(
         again = pgxeval.Evaluator(names["cohort"]).evaluate("predictions.parquet")
     assert again.per_gene.equals(evaluation.per_gene)
 
-    exec(blocks[3], names)
+    exec(block("iter_haplotypes"), names)
     assert names["haplotypes"].index.shape == (60, 2)
     assert len(names["one"].sequence) == 10_000
 
-    exec(blocks[1], names)
+    exec(block("class MyModel"), names)
     mine = pgxeval.predict_cohort(names["cohort"], [names["MyModel"]()], progress=False)
     assert np.isfinite(mine.table["prediction"]).all()
 
+    few = names["cohort"].subset(genes=names["cohort"].gene_ids[:3])
+    names |= {"blood": few, "cortex": few, "predictors": ["elastic_net"]}
+    exec(block("run_study"), names)
+    assert len(names["study"].findings) == 5
+    assert "<html" in (tmp_path / "study.html").read_text()
 
-def test_the_deep_models(
-    blocks: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+
+def test_the_deep_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for package in ("msprime", "alphagenome", "enformer_pytorch"):
         pytest.importorskip(package)
     from pgxeval.predictors.alphagenome import client as alphagenome_client
@@ -84,7 +90,7 @@ def test_the_deep_models(
     names: dict[str, object] = {"pgxeval": pgxeval, "cohort": cohort}
     with AlphaGenomeServer() as server:
         monkeypatch.setattr(alphagenome_client, "ADDRESS", server.address)
-        exec(blocks[2], names)
+        exec(block("AlphaGenomePredictor.hosted"), names)
         plan = names["alphagenome"].plan(cohort, progress=False)
         assert server.calls["PredictSequence"] == plan.cached > 0
         assert plan.calls == 0

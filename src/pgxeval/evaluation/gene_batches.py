@@ -102,7 +102,8 @@ def _of_store(predictions: BatchedPredictions, names: Sequence[str]) -> Iterator
             if table is None:
                 del batches[name]
             else:
-                read[name] = table[table["replicate"] == 0]
+                # as objects, because pandas warns of categories beside a column without any
+                read[name] = table[table["replicate"] == 0].astype({"reason": object})
         genes = [frozenset(table["gene_id"].unique()) for table in read.values()]
         if not waiting and len(read) == len(names) and len(set(genes)) == 1:
             yield pd.concat(read.values(), ignore_index=True)

@@ -223,6 +223,7 @@ def tail_p(statistic: npt.ArrayLike, null: npt.ArrayLike) -> Floats:
     Examples
     --------
     >>> import numpy as np
+    >>> from scipy import stats
     >>> draws = np.abs(stats.norm.ppf((np.arange(1000) + 0.5) / 1000))
     >>> bool(tail_p([1.96], draws)[0] == exceedance_p([1.96], draws)[0])
     True

@@ -13,10 +13,12 @@ METHODS: tuple[tuple[str, str], ...] = (
     ),
     (
         "Correlation",
-        "For each gene and predictor the Spearman correlation across individuals between predicted and measured "
-        "expression, ties sharing their mean rank. Cross-fitted predictions are first centred on the mean training "
-        "expression of their fold; without this the fold means alone make a null gene look anti-predicted. With "
-        "covariates it is the partial rank correlation given the same covariates for every predictor. A constant "
+        "For each gene and predictor the correlation across individuals between predicted and measured expression: "
+        "Spearman's rho, ties sharing their mean rank, or Pearson's r where that was chosen. It is computed within the "
+        "folds of the cross-fitted predictors, because fold means alone make a null gene look anti-predicted and "
+        "small differences between folds order individuals who should be tied; zero-shot predictors are judged on the "
+        "same folds. With covariates it is the partial correlation given the same covariates for every predictor. A "
+        "constant "
         "prediction has no correlation: the gene is undefined for that predictor, never zero, and is counted. Only "
         "where two predictors are compared by their means does an undefined correlation count as 0, in the observed "
         "data and on permuted expression.",
