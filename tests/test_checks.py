@@ -21,7 +21,7 @@ class Settings:
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [
-        ("share", 0, "a number above 0 to 1"),
+        ("share", 0, "a number above 0 and at most 1"),
         ("share", True, "a number"),
         ("share", float("nan"), "a number"),
         ("share", "much", "a number"),

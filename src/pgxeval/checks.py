@@ -23,7 +23,8 @@ def between(low: float, high: float = float("inf"), *, above: bool = False, belo
         if not inside:
             allowed = f"a number {'above' if above else 'from'} {low:g}"
             if high != float("inf"):
-                allowed += f" {'to below' if below else 'to'} {high:g}"
+                until = ("and below" if below else "and at most") if above else ("to below" if below else "to")
+                allowed += f" {until} {high:g}"
             raise _refuse(instance, attribute, value, allowed)
 
     return check

@@ -16,7 +16,7 @@ _LONGEST = 60
 def near_names(name: str, available: Iterable[str], limit: int = 3) -> str:
     """Return a clause that offers names close to one that was not found; empty where none is close."""
     near = difflib.get_close_matches(name, list(available), n=limit, cutoff=0.6)
-    return f"; near: {', '.join(near)}" if near else ""
+    return f"; near: {known_names(near, limit)}" if near else ""
 
 
 def known_names(available: Collection[str], limit: int = 8) -> str:

@@ -284,3 +284,22 @@ def test_an_individual_with_one_bad_value_is_no_annotation(tmp_path: Path) -> No
     commas = "chr;start;end;gene_id;A;B\n1;0;1;G;0,5;2\n"
     with pytest.raises(InputFileError, match="write decimal points, not commas"):
         read_expression(write(tmp_path, commas))
+
+
+def test_a_table_without_gene_identifiers_is_refused(tmp_path: Path) -> None:
+    """Otherwise the values of the first individual would become the identifiers."""
+    path = tmp_path / "no_ids.bed"
+    path.write_text("#chr\tstart\tend\tA\tB\nchr1\t99\t100\t1.5\t2\nchr1\t199\t200\t-0.5\t3\n")
+    with pytest.raises(InputFileError, match="the fourth column, 'A', holds measured values"):
+        read_expression(path)
+    with pytest.raises(TableError, match="the fourth column, 'A', holds measured values"):
+        read_expression(pd.read_csv(path, sep="\t"))
+    path.write_text("#chr\tstart\tend\tmine\tA\tB\nchr1\t99\t100\tg1\t1.5\t2\nchr1\t199\t200\tg2\t-0.5\t3\n")
+    assert read_expression(path).notes == ("column 'mine' was taken for the gene identifiers",)
+
+
+def test_a_matrix_without_positions_is_no_table_without_header(tmp_path: Path) -> None:
+    path = tmp_path / "matrix.tsv"
+    path.write_text("gene_id\tA\tB\tC\tD\nG1\t1\t2\t3\t4\n")
+    with pytest.raises(InputFileError, match="no column with the chromosome .* give the transpose; if positions"):
+        read_expression(path)

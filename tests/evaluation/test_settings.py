@@ -11,7 +11,7 @@ from pgxeval.evaluation import EvaluationSettings
     ("wrong", "message"),
     [
         ({"measure": "kendall"}, "measure must be 'spearman' or 'pearson', got 'kendall'"),
-        ({"confidence": 1.0}, "confidence must be a number above 0 to below 1, got 1.0"),
+        ({"confidence": 1.0}, "confidence must be a number above 0 and below 1, got 1.0"),
         ({"level": 0}, "level must be a number above 0"),
         ({"margin": 0.0}, "margin must be a number above 0, got 0.0"),
         ({"permutations": -1}, "permutations must be a whole number, at least 0, got -1"),

@@ -18,6 +18,7 @@ from pgxeval.errors import InputFileError, SettingError, UnknownNameError
 from pgxeval.evaluation import Evaluation
 from pgxeval.evaluation.tables import STRUCTURE
 from pgxeval.report import SECTIONS, write_report
+from pgxeval.report.page import write_page
 from pgxeval.wording import probability
 
 NASTY = "<script>alert('gene')</script>"
@@ -321,3 +322,16 @@ def test_a_failed_write_leaves_the_old_page(
         write_report(evaluation, old, sections=["glossary"])
     assert old.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_planted_link_is_replaced_and_the_page_is_for_its_owner(tmp_path: Path) -> None:
+    target = tmp_path / "of_someone_else"
+    target.write_text("untouched")
+    page = tmp_path / "report.html"
+    page.symlink_to(target)
+    (tmp_path / ".report.html.partial").symlink_to(target)
+    write_page(page, "<html></html>")
+    assert target.read_text() == "untouched"
+    assert not page.is_symlink()
+    assert page.read_text() == "<html></html>"
+    assert page.stat().st_mode & 0o777 == 0o600

@@ -18,6 +18,7 @@ from pgxeval.errors import GenotypeError, SettingError
 from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.prediction.crossfit import residualise
+from pgxeval.prediction.request import make_predictors
 from pgxeval.predictors.protocol import GroupedTrainablePredictor, Prediction, Predictor, TrainablePredictor
 from pgxeval.predictors.trained.forest import Forest
 from pgxeval.predictors.trained.linear import FittedLinear
@@ -80,7 +81,7 @@ class AttributionSettings:
 
 
 def attribute(
-    predictor: Predictor | TrainablePredictor,
+    predictor: Predictor | TrainablePredictor | str,
     gene: Gene | str,
     cohort: Cohort,
     *,
@@ -91,7 +92,8 @@ def attribute(
     Parameters
     ----------
     predictor
-        Any predictor. A trainable one is fitted in each fold on the training individuals, with their residualised
+        Any predictor, or the name of one of `available_predictors`. A trainable one is fitted in each fold on the
+        training individuals, with their residualised
         expression, folds and seeds as in `predict_cohort`; effects are averaged over the folds in which the variant
         was used, counting 0 where it was not.
     gene
@@ -120,6 +122,7 @@ def attribute(
         If no variant is left.
     """
     settings = AttributionSettings() if settings is None else settings
+    (predictor,) = make_predictors([predictor])
     gene = cohort.gene(gene) if isinstance(gene, str) else cohort.gene(gene.gene_id)
     if isinstance(predictor, TrainablePredictor):
         return _of_trainable(predictor, gene, cohort, settings)

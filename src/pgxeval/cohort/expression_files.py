@@ -87,6 +87,8 @@ class _Layout:
     samples: tuple[tuple[int, str], ...]
     unused: tuple[str, ...]
     width: int
+    gene_column: str
+    gene_named: bool
 
 
 def read_expression(source: str | os.PathLike[str] | pd.DataFrame) -> Expression:
@@ -175,7 +177,7 @@ def _from_text(path: Path) -> Expression:
         values.append(_numbers(layout, fields, f"{where}, gene {gene.gene_id}", text_columns))
     if not genes:
         raise InputFileError(f"{what} has a header but no gene; {_LAYOUT}")
-    return _expression(layout, genes, np.array(values), text_columns)
+    return _expression(layout, genes, np.array(values), text_columns, what, InputFileError)
 
 
 def _leading_text(layout: _Layout, fields: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -291,7 +293,7 @@ def _from_frame(table: pd.DataFrame, what: str, error: type[InputFileError | Tab
                 "number, or NaN"
             )
         values[:, column] = numbers
-    return _expression(layout, genes, values, text_columns)
+    return _expression(layout, genes, values, text_columns, what, error)
 
 
 def _texts(column: pd.Series) -> list[str]:
@@ -303,24 +305,44 @@ def _texts(column: pd.Series) -> list[str]:
     ]
 
 
-def _expression(
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _expression(  # noqa: PLR0917 (the last step of both readers)
     layout: _Layout,
     genes: Sequence[Gene],
     values: npt.NDArray[np.float64],
     text_columns: Collection[int],
+    where: str,
+    error: type[InputFileError | TableError],
 ) -> Expression:
     kept = [column for column, (place, _) in enumerate(layout.samples) if place not in text_columns]
     if not kept:
         raise TableError(f"expression table: no column holds numbers; {_LAYOUT}")
     if len(kept) < len(layout.samples):
         values = values[:, kept]
+    identifiers = [gene.gene_id for gene in genes]
+    # identifiers of Entrez are whole numbers
+    if not layout.gene_named and all(map(_is_number, identifiers)) and not all(map(str.isdigit, identifiers)):
+        raise error(
+            f"{where}: no column with gene identifiers: the fourth column, {layout.gene_column!r}, holds measured "
+            "values; name the column of the identifiers gene_id"
+        )
     unused = [*layout.unused, *(name for place, name in layout.samples if place in text_columns)]
     values.flags.writeable = False
     return Expression(
         values=values,
         genes=genes,
         individuals=[layout.samples[column][1] for column in kept],
-        notes=[f"columns of the expression table that were not used: {known_names(unused, 5)}"] if unused else [],
+        notes=[
+            *([f"columns of the expression table that were not used: {known_names(unused, 5)}"] if unused else []),
+            *([] if layout.gene_named else [f"column {layout.gene_column!r} was taken for the gene identifiers"]),
+        ],
     )
 
 
@@ -340,6 +362,11 @@ def _layout(names: Sequence[str], where: str, error: type[InputFileError | Table
     contig, start, end = first(_CONTIG), first(_START), first(_END)
     if contig is None or len(names) < 4:
         shown = names[0][:40] if names else ""
+        if plain and plain[0] in _GENE_ID:
+            raise error(
+                f"{where}: no column with the chromosome ({known_names(names, 4)}); {_LAYOUT}. If genes are in columns, "
+                "give the transpose; if positions are missing, add them from the GTF"
+            )
         raise error(f"{where}: no header found ({len(names)} column(s), the first is {shown!r}); {_LAYOUT}")
     if start is None or end is None:
         raise error(f"{where}: no column for the start or the end of a gene ({known_names(names[:4], 4)}); {_LAYOUT}")
@@ -376,4 +403,6 @@ def _layout(names: Sequence[str], where: str, error: type[InputFileError | Table
         samples=samples,
         unused=tuple(names[i] for i in sorted(annotation)),
         width=len(names),
+        gene_column=names[gene_id],
+        gene_named=plain[gene_id] in _GENE_ID,
     )

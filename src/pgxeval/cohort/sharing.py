@@ -78,7 +78,7 @@ def share_individuals(sources: Mapping[str, Sequence[str]]) -> tuple[tuple[str, 
     first, *others = sources
     shared = tuple(name for name in sources[first] if all(name in sets[source] for source in others))
     if not shared:
-        examples = "; ".join(f"the {source} has {known_names(names, 3)}" for source, names in sources.items())
+        examples = "; ".join(f"{source}: {known_names(names, 3)}" for source, names in sources.items())
         raise TableError(
             f"no individual is shared: {examples}. Individuals are matched by their exact names"
             + _mismatch_hint(sources)

@@ -12,11 +12,11 @@ model of each fold reaches among the individuals of that fold.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
+import joblib
 import numpy as np
 import numpy.typing as npt
 
@@ -472,7 +472,7 @@ def _spread(values: Floats, mask: Bools) -> Floats:
 
 def _over_rows(work: Callable[[slice], None], n_rows: int, threads: int | None) -> None:
     parts = [slice(start, min(start + _ROWS, n_rows)) for start in range(0, n_rows, _ROWS)]
-    threads = threads or min(os.cpu_count() or 1, 8)
+    threads = threads or min(joblib.cpu_count(), 8)
     if threads == 1 or len(parts) <= 1:
         for part in parts:
             work(part)

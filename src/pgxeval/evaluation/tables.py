@@ -18,6 +18,7 @@ import pandas as pd
 
 from pgxeval.errors import InputFileError
 from pgxeval.provenance import __version__
+from pgxeval.tables.writing import FILE_MODE
 
 SUMMARY: Mapping[str, str] = {
     "predictor": "name of the predictor",
@@ -233,6 +234,8 @@ def write_folder(folder: Path, tables: Mapping[str, pd.DataFrame], settings: Map
             record = {"format": _FORMAT, "pgxeval": __version__, "settings": settings}
             text = json.dumps(record, indent=1, ensure_ascii=False, default=_plain)
             (partial / _SETTINGS).write_text(text, encoding="utf-8")
+            for file in partial.iterdir():
+                file.chmod(FILE_MODE)
             if folder.exists():
                 shutil.rmtree(folder)
             partial.replace(folder)

@@ -66,7 +66,7 @@ class Flanks:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Window:
+class WindowRequest:
     """What is asked for.
 
     Parameters
@@ -113,7 +113,7 @@ def read_enough(interval: Interval, make: Callable[[Flanks], Made | Flanks]) -> 
     return made
 
 
-def assemble(window: Window, calls: Calls, read: Flanks, reference: ReferenceBases) -> Haplotypes | Flanks:
+def assemble(window: WindowRequest, calls: Calls, read: Flanks, reference: ReferenceBases) -> Haplotypes | Flanks:
     """Make the haplotypes of a window.
 
     Parameters
@@ -257,7 +257,7 @@ def _clean_cut(records: Records, touched: npt.NDArray[np.bool_], low: int) -> in
 
 
 def _check_references(  # noqa: PLR0917 (one step of assemble, called once)
-    window: Window,
+    window: WindowRequest,
     records: Records,
     text: npt.NDArray[np.uint8],
     touched: npt.NDArray[np.bool_],

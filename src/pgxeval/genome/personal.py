@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.genome.assembly import Flanks, Window, assemble, read_enough
+from pgxeval.genome.assembly import Flanks, WindowRequest, assemble, read_enough
 from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.dosages import Dosages, make_dosages
 from pgxeval.genome.formats.calls import Calls, Field
@@ -377,7 +377,7 @@ class PersonalGenome:
         anchor: int | None,
         variant_filter: VariantFilter | None,
         max_bytes: int,
-    ) -> tuple[Window, ReferenceBases]:
+    ) -> tuple[WindowRequest, ReferenceBases]:
         if self.reference is None:
             raise SettingError('haplotypes need the reference genome: PersonalGenome(..., reference="genome.fa")')
         contig = self.reference.contig_name(interval.contig)
@@ -391,7 +391,7 @@ class PersonalGenome:
                 f"anchor {anchor} lies off {contig}, which has {self.reference.contigs[contig]} bases; "
                 "expected a 0-based position"
             )
-        window = Window(
+        window = WindowRequest(
             interval=Interval(contig, interval.start, interval.end),
             anchor=anchor,
             individuals=self.individuals if individuals is None else tuple(individuals),

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import SettingError
-from pgxeval.genome.assembly import Flanks, Window, assemble, read_enough
+from pgxeval.genome.assembly import Flanks, WindowRequest, assemble, read_enough
 from pgxeval.genome.edits import describe
 from pgxeval.genome.formats.calls import Calls
 from pgxeval.genome.haplotypes import Haplotypes
@@ -103,7 +103,7 @@ def single_variants(
         alone, dosages, ploidy, refused = _stand_alone(genome, calls, tuple(individuals), rows, allowed, span)
         made: list[Haplotypes] = []
         for interval in windows:
-            window = Window(
+            window = WindowRequest(
                 interval=Interval(contig, interval.start, interval.end),
                 anchor=anchor,
                 individuals=("reference", *(f"allele {number}" for number in range(dosages.shape[1]))),

@@ -16,6 +16,7 @@ import attrs
 
 from pgxeval.errors import InputFileError
 from pgxeval.report.markup import FIGURE_NUMBER, TABLE_NUMBER, inline, text
+from pgxeval.tables.writing import whole_file
 
 
 @attrs.frozen(kw_only=True)
@@ -88,7 +89,7 @@ def _number(html: str, mark: str) -> str:
 
 
 def write_page(path: str | os.PathLike[str], html: str) -> Path:
-    """Write a page; it appears complete or not at all, and replaces an existing file.
+    """Write a page for its owner alone; it appears complete or not at all, and replaces an existing file.
 
     Raises
     ------
@@ -96,14 +97,11 @@ def write_page(path: str | os.PathLike[str], html: str) -> Path:
         If the page cannot be written there.
     """
     path = Path(path).expanduser()
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(path)
+        with whole_file(path) as file:
+            file.write(html.encode())
     except OSError as error:
         raise InputFileError(
             f"the report cannot be written to {path}: {error.strerror or error}; name a file in a folder that exists"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return path

@@ -29,6 +29,7 @@ from pgxeval.simulation.genes import SimulatedGene, simulate_gene
 from pgxeval.simulation.linkage import SimulatedWindow, simulate_window
 from pgxeval.simulation.planting import plant
 from pgxeval.simulation.truth import read_truth, truth_table
+from pgxeval.tables.writing import make_folder
 
 if TYPE_CHECKING:
     from pgxeval.cohort.cohort import Cohort
@@ -174,7 +175,7 @@ def simulate_cohort(
     simulated = tuple(plan.genes())
     truth = truth_table(simulated)
     folder = Path(folder).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "the folder of the simulated cohort")
     partial = Path(tempfile.mkdtemp(prefix=".simulating-", dir=folder))
     try:
         write_reference(partial / "reference.fa", plan.reference(simulated))

@@ -21,6 +21,9 @@ Analysis = Literal["heritability", "nonadditivity", "attribution"]
 ANALYSES: tuple[Analysis, ...] = ("heritability", "nonadditivity", "attribution")
 """Analyses that can be switched off; predictions, evaluation and comparisons are always made."""
 
+MARGIN = 0.02
+"""Difference of mean correlations below which two predictors count as equivalent in a study."""
+
 
 def _names(value: Sequence[str] | None) -> tuple[str, ...] | None:
     if isinstance(value, str):
@@ -39,7 +42,14 @@ _optional_text: Validator = validators.optional(text)
 
 
 def _evaluation() -> EvaluationSettings:
-    return EvaluationSettings(margin=0.02)
+    return EvaluationSettings(margin=MARGIN)
+
+
+def _with_margin(settings: EvaluationSettings) -> EvaluationSettings:
+    # what is no EvaluationSettings is refused by the validator
+    if getattr(settings, "margin", MARGIN) is None:
+        return attrs.evolve(settings, margin=MARGIN)
+    return settings
 
 
 @show_defaults
@@ -52,7 +62,7 @@ class StudySettings:
     folds, seed, replicates
         As for `pgxeval.predict_cohort`. The seed is used everywhere in the study.
     evaluation
-        How predictions are judged: measure, level, confidence, equivalence margin. The margin is 0.02 by default: two
+        How predictions are judged: measure, level, confidence, equivalence margin. A margin of None means 0.02: two
         predictors whose mean correlations differ by less count as equivalent. Its seed is that of the study.
     comparison
         How two predictors are compared at each pair: ``"intervals"``, which holds for cross-fitted predictors as well,
@@ -106,7 +116,9 @@ class StudySettings:
     folds: int = attrs.field(default=5, validator=whole(2))
     seed: int = attrs.field(default=0, validator=whole(0))
     replicates: int | None = attrs.field(default=None, validator=validators.optional(whole(0)))
-    evaluation: EvaluationSettings = attrs.field(factory=_evaluation, validator=kind(EvaluationSettings))
+    evaluation: EvaluationSettings = attrs.field(
+        factory=_evaluation, converter=_with_margin, validator=kind(EvaluationSettings)
+    )
     comparison: Method = attrs.field(default="intervals", validator=one_of("intervals", "bootstrap"))
     bootstrap_samples: int = attrs.field(default=1000, validator=whole(100))
     model: str | None = attrs.field(default=None, validator=_optional_text)

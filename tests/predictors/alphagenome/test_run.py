@@ -369,8 +369,11 @@ def test_ctrl_c_between_two_genes_stops_the_threads(
 
 
 CHILD = """
+    import signal
     import sys
     from pathlib import Path
+
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs with SIGINT ignored
     from pgxeval import Cohort, predict_cohort
     from pgxeval.predictors.sequence import pool
     from pgxeval.predictors.alphagenome.predictor import AlphaGenomePredictor

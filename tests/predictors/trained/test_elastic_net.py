@@ -111,11 +111,11 @@ def test_refuses_another_gene_nan_and_twins(planted: Planted) -> None:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"l1_ratio": 0}, "l1_ratio must be a number above 0 to 1, got 0"),
+        ({"l1_ratio": 0}, "l1_ratio must be a number above 0 and at most 1, got 0"),
         ({"inner_folds": 1}, "inner_folds must be a whole number, at least 2, got 1"),
         ({"cis_variants": "all"}, "cis_variants must be a CisVariants, got 'all'"),
         ({"parameters": {"alpha": 1}}, "unknown solver parameter.*alpha; allowed are tol, max_iter"),
-        ({"parameters": {"tol": 0}}, "tol must be a number above 0 to 1, got 0"),
+        ({"parameters": {"tol": 0}}, "tol must be a number above 0 and at most 1, got 0"),
         ({"name": ""}, "name must be a text"),
     ],
 )

@@ -16,6 +16,7 @@ import pandas as pd
 
 from pgxeval.checks import Validator, kind, one_of, text, whole
 from pgxeval.errors import SettingError, TableError
+from pgxeval.names import known_names
 from pgxeval.predictors.sequence.target import Target
 from pgxeval.signatures import show_defaults
 
@@ -74,7 +75,8 @@ def make_track_table(table: pd.DataFrame) -> pd.DataFrame:
         raise TableError(f"tracks must be a pandas.DataFrame with one row per track, got {type(table).__name__}")
     missing = [name for name, default in TRACK_COLUMNS.items() if default is None and name not in table.columns]
     if missing:
-        raise TableError(f"track table lacks {' and '.join(missing)}; it has {', '.join(map(str, table.columns))}")
+        names = known_names([str(name) for name in table.columns])
+        raise TableError(f"track table lacks {' and '.join(missing)}; it has {names}")
     full = table.reset_index(drop=True).copy()
     rows = np.arange(len(full))
     for name, default in TRACK_COLUMNS.items():

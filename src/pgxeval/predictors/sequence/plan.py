@@ -20,7 +20,7 @@ from pgxeval.predictors.sequence.model import HasQuota, SequenceModel
 from pgxeval.predictors.sequence.run import SequenceRun
 from pgxeval.predictors.sequence.scores import GeneScores
 from pgxeval.predictors.sequence.settings import SequenceSettings
-from pgxeval.predictors.sequence.windows import Window, make_sequences
+from pgxeval.predictors.sequence.windows import GeneWindow, make_sequences
 
 _COUNTS = ("haplotypes", "distinct", "sequences", "cached", "calls")
 
@@ -152,7 +152,7 @@ def plan_run(
     )
 
 
-def _count(window: Window, settings: SequenceSettings, cohort: Cohort) -> dict[int, dict[str, Any]]:
+def _count(window: GeneWindow, settings: SequenceSettings, cohort: Cohort) -> dict[int, dict[str, Any]]:
     """Return the counts of the genes of a window; its sequences are counted for the first gene."""
     first = window.scores.views[0].haplotypes
     distinct = first.n_distinct

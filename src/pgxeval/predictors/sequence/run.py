@@ -22,7 +22,7 @@ from pgxeval.predictors.sequence.pool import Pool
 from pgxeval.predictors.sequence.progress import PassProgress
 from pgxeval.predictors.sequence.scores import PlannedJob, model_key
 from pgxeval.predictors.sequence.settings import SequenceSettings
-from pgxeval.predictors.sequence.windows import Window
+from pgxeval.predictors.sequence.windows import GeneWindow
 
 # A model that reduces its tracks itself gets several batches at once, so that it can fetch ahead.
 _ROUND_BATCHES = 8
@@ -34,7 +34,7 @@ _AGAIN_S = 0.1
 
 @attrs.frozen(kw_only=True, eq=False)
 class _Task:
-    window: Window
+    window: GeneWindow
     planned: PlannedJob
 
     def keep(self, outcome: Outcome) -> None:
@@ -121,11 +121,11 @@ class SequenceRun:
                 by_position.setdefault((gene.contig, position), []).append(row)
         return by_position
 
-    def windows(self, positions: dict[tuple[str, int], list[int]]) -> Iterator[Window]:
+    def windows(self, positions: dict[tuple[str, int], list[int]]) -> Iterator[GeneWindow]:
         """Plan window by window; genes whose window cannot be made are done at once."""
         for (contig, position), rows in positions.items():
             try:
-                window = Window.plan(
+                window = GeneWindow.plan(
                     settings=self.settings,
                     info=self.info,
                     secret=self.secret,
@@ -199,7 +199,7 @@ class SequenceRun:
         yield from self._work(everything=True)
         yield
 
-    def _leased_windows(self, positions: dict[tuple[str, int], list[int]]) -> Iterator[Window | None]:
+    def _leased_windows(self, positions: dict[tuple[str, int], list[int]]) -> Iterator[GeneWindow | None]:
         """Plan windows; those on which another run works come last, when its scores are in the cache.
 
         None asks to finish what is under way: runs that wait for each other must not hold back work of their own.
@@ -259,7 +259,7 @@ class SequenceRun:
     def _count(self, n_jobs: int) -> None:
         self._progress.done(n_jobs, self.model.counts if isinstance(self.model, CountsCalls) else {})
 
-    def _finish(self, window: Window) -> None:
+    def _finish(self, window: GeneWindow) -> None:
         if window.scores.open:
             return
         self._release((window.contig, window.position))

@@ -40,7 +40,7 @@ def make_sequences(
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Window:
+class GeneWindow:
     """The sequences around one position with their scores, and the genes that read them.
 
     Parameters
@@ -87,7 +87,7 @@ class Window:
         rows: list[int],
         contig: str,
         position: int,
-    ) -> Window:
+    ) -> GeneWindow:
         """Make the sequences around a position that the genes in `rows` need, and look them up in the cache."""
         haplotypes, single = make_sequences(settings, genome, individuals, contig, position)
         strands = (False, True) if settings.reverse_complement else (False,)

@@ -10,6 +10,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from pgxeval.cohort.covariates import constant
 from pgxeval.errors import TableError
 from pgxeval.names import known_names
 from pgxeval.predictors.protocol import Prediction, Predictor
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
 
 T = TypeVar("T")
-
-_CONSTANT = 1e-12
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -167,7 +166,7 @@ class TrainingSet:
     def reason(self) -> str | None:
         """Why nothing can be learned, or None."""
         y = self.expression
-        if y.size < 2 or np.ptp(y) <= _CONSTANT * max(1.0, float(np.abs(y).max())):
+        if y.size < 2 or constant(y[None], axis=1)[0]:
             return f"constant expression in the {y.size} training individuals"
         if self.selected.columns.size == 0:
             return self.genotypes.cis_variants.nothing_passed(self.selected)
