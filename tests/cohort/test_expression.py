@@ -301,5 +301,5 @@ def test_a_table_without_gene_identifiers_is_refused(tmp_path: Path) -> None:
 def test_a_matrix_without_positions_is_no_table_without_header(tmp_path: Path) -> None:
     path = tmp_path / "matrix.tsv"
     path.write_text("gene_id\tA\tB\tC\tD\nG1\t1\t2\t3\t4\n")
-    with pytest.raises(InputFileError, match="no column with the chromosome .* give the transpose; if positions"):
+    with pytest.raises(InputFileError, match=r"no column with the chromosome .* give the transpose; if positions"):
         read_expression(path)

@@ -364,8 +364,8 @@ def _layout(names: Sequence[str], where: str, error: type[InputFileError | Table
         shown = names[0][:40] if names else ""
         if plain and plain[0] in _GENE_ID:
             raise error(
-                f"{where}: no column with the chromosome ({known_names(names, 4)}); {_LAYOUT}. If genes are in columns, "
-                "give the transpose; if positions are missing, add them from the GTF"
+                f"{where}: no column with the chromosome ({known_names(names, 4)}); {_LAYOUT}. If genes are in "
+                "columns, give the transpose; if positions are missing, add them from the GTF"
             )
         raise error(f"{where}: no header found ({len(names)} column(s), the first is {shown!r}); {_LAYOUT}")
     if start is None or end is None:
