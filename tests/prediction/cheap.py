@@ -67,6 +67,8 @@ def die(how: str) -> None:
     """Fail in some way."""
     if how == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if how == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
     if how == "exit":
         os._exit(3)
     if how == "interrupt":

@@ -83,6 +83,15 @@ def test_worker_processes_give_the_same_bytes_and_a_dead_one_names_its_gene(
         predict_cohort(cohort, [cheap.Cheap(die_at=["G00004"], how="kill")], workers=2, on_error="raise", **SETTINGS)
 
 
+@pytest.mark.parametrize("how", ["exit", "segfault"])
+def test_however_a_worker_dies_its_gene_is_named(cheap: ModuleType, how: str) -> None:
+    predictions = predict_cohort(
+        cheap.cheap_cohort(4), [cheap.Cheap(die_at=["G00001"], how=how)], workers=2, folds=2, replicates=0
+    )
+    assert predictions.failures["gene_id"].tolist() == ["G00001"]
+    assert "worker process died" in predictions.failures["reason"][0]
+
+
 def test_what_cannot_be_pickled_says_what_to_do(cheap: ModuleType) -> None:
     predictor = cheap.Cheap()
     predictor.calls = threading.Lock()
@@ -122,7 +131,8 @@ def _alive(pid: int) -> bool:
         return False
 
 
-def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path, by: signal.Signals) -> None:
     script = tmp_path / "parent.py"
     script.write_text(textwrap.dedent(PARENT))
     parent = subprocess.Popen([sys.executable, str(script)], env=_environment(), stdout=subprocess.DEVNULL)
@@ -135,7 +145,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         time.sleep(1)
         workers = _descendants(parent.pid)
     finally:
-        parent.send_signal(signal.SIGKILL)
+        parent.send_signal(by)
         parent.wait()
     deadline = time.monotonic() + 20
     while any(map(_alive, workers)):
