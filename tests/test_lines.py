@@ -68,7 +68,7 @@ def test_damage_inside_is_noticed(tmp_path: Path) -> None:
         list(numbered_lines(path, "file"))
 
 
-def test_what_is_no_text(tmp_path: Path) -> None:
+def test_what_is_not_text(tmp_path: Path) -> None:
     path = tmp_path / "latin"
     path.write_bytes(b"fine\nM\xfcller\n")
     with pytest.raises(InputFileError, match="line 2: not UTF-8"):

@@ -375,7 +375,7 @@ def test_subsets_that_cannot_be(asked: dict[str, Any], error: type[Exception], s
         Cohort(**parts()).subset(**asked)
 
 
-def test_halves_are_disjoint_and_hang_on_names_alone() -> None:
+def test_halves_are_disjoint_and_depend_on_names_only() -> None:
     people = tuple(f"N{i}" for i in range(200))
     cohort = Cohort(**parts(genome=genome(people), individuals=people, expression=values(3, 200)))
     first, second = cohort.halves(seed=1)

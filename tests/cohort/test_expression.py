@@ -274,7 +274,7 @@ def test_parquet_of_tensorqtl_and_tables_in_memory(tmp_path: Path, index: bool) 
         read_expression(path)
 
 
-def test_an_individual_with_one_bad_value_is_no_annotation(tmp_path: Path) -> None:
+def test_an_individual_with_one_bad_value_is_not_annotation(tmp_path: Path) -> None:
     lines = "#chr\tstart\tend\tgene_id\tA\tB\n1\t0\t1\tG\tlow\t2\n1\t5\t6\tH\t3\t4\n"
     with pytest.raises(InputFileError, match="line 2, gene G, individual A: 'low' is not a number"):
         read_expression(write(tmp_path, lines))
@@ -298,7 +298,7 @@ def test_a_table_without_gene_identifiers_is_refused(tmp_path: Path) -> None:
     assert read_expression(path).notes == ("column 'mine' was taken for the gene identifiers",)
 
 
-def test_a_matrix_without_positions_is_no_table_without_header(tmp_path: Path) -> None:
+def test_a_matrix_without_positions_has_its_own_message(tmp_path: Path) -> None:
     path = tmp_path / "matrix.tsv"
     path.write_text("gene_id\tA\tB\tC\tD\nG1\t1\t2\t3\t4\n")
     with pytest.raises(InputFileError, match=r"no column with the chromosome .* give the transpose; if positions"):

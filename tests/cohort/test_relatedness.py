@@ -77,7 +77,7 @@ def test_kinship_equals_plink2(family: CommonVariants, tmp_path: Path) -> None:
     np.testing.assert_allclose(king_kinship(dosages)[above], expected[above], atol=2e-6)
 
 
-def test_few_variants_or_regions_report_nobody(family: CommonVariants) -> None:
+def test_few_variants_or_regions_report_no_pair(family: CommonVariants) -> None:
     few = CommonVariants(
         dosages=family.dosages[:, :150],
         contigs=family.contigs[:150],

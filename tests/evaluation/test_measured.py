@@ -92,6 +92,6 @@ def test_malformed_covariates_are_refused(table, covariates, message: str) -> No
         MeasuredExpression.of(table, covariates)
 
 
-def test_a_missing_file_is_said_so(tmp_path) -> None:
+def test_a_missing_file_is_reported(tmp_path) -> None:
     with pytest.raises(InputFileError, match="nowhere"):
         MeasuredExpression.of(tmp_path / "nowhere.bed")

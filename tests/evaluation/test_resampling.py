@@ -18,7 +18,7 @@ def test_q_values_are_those_of_statsmodels(n: int) -> None:
     np.testing.assert_allclose(q, multipletests(p, method="fdr_bh")[1], atol=1e-14)
 
 
-def test_undefined_p_values_are_no_tests() -> None:
+def test_undefined_p_values_do_not_count_as_tests() -> None:
     p = np.array([0.01, np.nan, 0.2, np.nan, 0.03])
     q = benjamini_hochberg(p)
     np.testing.assert_allclose(q[[0, 2, 4]], multipletests(p[[0, 2, 4]], method="fdr_bh")[1])

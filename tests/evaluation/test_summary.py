@@ -196,7 +196,7 @@ def test_an_unknown_reference_is_nan_and_never_zero(world) -> None:
     assert "no permuted replicates of b" in row["reference"]
 
 
-def test_pairs_are_counted_and_set_beside_joint_replicates(world) -> None:
+def test_pairs_are_counted_and_compared_with_joint_replicates(world) -> None:
     judged, r, null, blocks = world
     _, concordance, _ = _summarise(judged, blocks)
     assert list(concordance.columns) == list(CONCORDANCE)

@@ -438,7 +438,7 @@ EMPTY: dict[str, Callable[[], Axes]] = {
 
 
 @pytest.mark.parametrize("name", EMPTY)
-def test_nothing_to_draw_is_said_in_words(name: str) -> None:
+def test_a_figure_without_data_has_a_sentence(name: str) -> None:
     ax = EMPTY[name]()
     assert not ax.axison
     assert len(_words(ax).strip()) > 20

@@ -144,7 +144,7 @@ def test_changed_code_changes_the_digest(part: str) -> None:
     assert of(made(CLASS.format(**PARTS))) != of(made(CLASS.format(**{**PARTS, part: 9})))
 
 
-def test_counters_that_code_refers_to_are_no_settings() -> None:
+def test_counters_that_code_refers_to_are_not_settings() -> None:
     source = "class P:\n  def predict(self):\n    calls.append(1)"
     assert of(made(source, calls=[])) == of(made(source, calls=[1, 2]))
     assert of(made(source.replace("calls.append(1)", "return calls"), calls=1.5)) != of(

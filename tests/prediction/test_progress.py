@@ -83,7 +83,7 @@ def test_a_batch_job_shows_nothing_and_logs_what_it_does(
     assert re.fullmatch(r"first result after .*; about .* for the others", caplog.messages[1])
 
 
-def test_nothing_is_shown_if_it_is_not_wished(watched: Watched) -> None:
+def test_nothing_is_shown_without_progress(watched: Watched) -> None:
     predict_cohort(cheap_cohort(n_genes=2), [Cheap()], folds=3, replicates=1, workers=1, progress=False)
     assert not hasattr(watched, "told")
 

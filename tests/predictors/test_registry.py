@@ -91,7 +91,7 @@ def test_a_plugin_is_listed_and_made(site: Site) -> None:
         ("exiting_model:Model", "SystemExit: 3"),
     ],
 )
-def test_a_broken_plugin_warns_and_takes_nobody_along(site: Site, value: str, problem: str) -> None:
+def test_a_broken_plugin_warns_and_the_others_remain(site: Site, value: str, problem: str) -> None:
     site.install("broken-package", {"broken": value})
     site.install("someones-package", {"mean": "someones_model:Mean"})
     with pytest.warns(PgxevalWarning, match=rf"broken of broken-package 1\.0 .* is ignored: .*{problem}"):

@@ -71,7 +71,7 @@ def test_a_share_is_compared_with_its_permuted_reference(
     assert words in _by_question(changed)[DIRECTION].sentence
 
 
-def test_nothing_defined_is_no_answer(evaluation: Evaluation) -> None:
+def test_without_defined_genes_there_is_no_answer(evaluation: Evaluation) -> None:
     assert answers(attrs.evolve(evaluation, summary=evaluation.summary.assign(mean_correlation=np.nan))) == []
 
 

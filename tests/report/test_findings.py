@@ -123,10 +123,10 @@ class TestRanking:
     def test_a_real_evaluation(self, evaluation: Evaluation) -> None:
         assert "`random_forest` ranks individuals better on average than" in findings(evaluation)[0]
 
-    def test_wrong_directions_among_the_significant_are_said(self) -> None:
+    def test_wrong_directions_among_significant_genes_are_reported(self) -> None:
         assert "20 with q < 0.05, 3 of them in the wrong direction" in _said(_tables(n_significant_wrong=3))
 
-    def test_missing_p_values_are_said(self) -> None:
+    def test_missing_p_values_are_reported(self) -> None:
         assert "p-values not available" in _said(_tables(n_significant=pd.NA))
 
     def test_one_predictor_is_not_compared(self) -> None:

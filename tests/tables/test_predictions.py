@@ -128,7 +128,7 @@ def test_infinite_numbers_are_refused(column: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("column", ["prediction", "training_mean"])
-def test_texts_are_no_numbers(column: str) -> None:
+def test_texts_are_not_numbers(column: str) -> None:
     given = table()
     given[column] = given[column].astype(object)
     given.loc[31, column] = "high"
@@ -226,7 +226,7 @@ def test_duplicates_among_sparse_keys() -> None:
         check_predictions(pd.concat([given, given.iloc[[17]]]))
 
 
-def test_unused_categories_are_no_obstacle() -> None:
+def test_unused_categories_do_no_harm() -> None:
     many = pd.CategoricalDtype([f"x{i}" for i in range(40_000)] + ["g"])
     given = pd.DataFrame({"predictor": "g", "gene_id": "g", "individual": "g", "prediction": [1.0]}).astype(
         {"predictor": many, "gene_id": many, "individual": many}

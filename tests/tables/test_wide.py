@@ -55,7 +55,7 @@ def test_files(tmp_path: Path, matrix: pd.DataFrame, ending: str) -> None:
     _check(Predictions.read(path.rename(tmp_path / f"mine.of.today{ending}")))
 
 
-def test_table_that_lacks_a_column_is_no_matrix(tmp_path: Path) -> None:
+def test_a_table_that_lacks_a_column_is_not_a_matrix(tmp_path: Path) -> None:
     many = pd.DataFrame({"gene_id": ["ENSG1"], "individual": ["007"], **{f"extra{k}": [1.0] for k in range(60)}})
     many.to_csv(tmp_path / "many.csv", index=False)
     with pytest.raises(

@@ -86,7 +86,7 @@ def test_empty_window(memory: InMemoryGenotypes, vcf: GenotypeSource) -> None:
     assert _assert_same(memory, vcf, "chr1", 92_000, 99_000) == 0
 
 
-def test_personal_genome_stands_on_it(memory: InMemoryGenotypes, genes: list[SimulatedGene]) -> None:
+def test_personal_genome_uses_it(memory: InMemoryGenotypes, genes: list[SimulatedGene]) -> None:
     genome = pickle.loads(pickle.dumps(PersonalGenome(memory)))
     dosages = genome.dosages(genes[1].interval)
     np.testing.assert_array_equal(dosages.values, genes[1].window.dosages)

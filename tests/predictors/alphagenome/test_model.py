@@ -200,7 +200,7 @@ def test_a_local_answer_that_cannot_be_used_is_a_reason(server: AlphaGenomeServe
         assert re.fullmatch(f"AlphaGenome returned an answer that cannot be used: .*{words}.*", reason)
 
 
-def test_other_orders_and_further_tracks_are_no_damage(server: AlphaGenomeServer) -> None:
+def test_other_orders_and_further_tracks_do_no_harm(server: AlphaGenomeServer) -> None:
     turned = changed(values=lambda values: values[:, ::-1], metadata=lambda table: table[::-1])
     row = rows_of(server, gtex_tissue="Liver")
     made = local_with(server, turned).predict_tracks(sequences(1), row)

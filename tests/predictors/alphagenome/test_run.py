@@ -124,7 +124,7 @@ def faulty(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
         }
 
 
-def test_what_fails_for_a_while_comes_right_and_what_fails_for_good_is_nan(faulty: dict[str, Any]) -> None:
+def test_transient_failures_are_retried_and_permanent_ones_are_nan(faulty: dict[str, Any]) -> None:
     table, faults, digests = faulty["runs"][0][0], faulty["faults"], faulty["digests"]
     values, reasons = by_gene(table), by_gene(table, "reason")
     kinds = {digest: faults.kind(digest) for both in digests.values() for digest in both}

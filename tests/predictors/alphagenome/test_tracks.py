@@ -197,7 +197,7 @@ def test_metadata_that_cannot_be_used_are_refused(metadata: Any, words: str) -> 
         alphagenome_track_table(metadata, "RNA_SEQ")
 
 
-def test_outputs_that_are_no_tracks_along_the_sequence_are_refused() -> None:
+def test_outputs_that_are_not_tracks_along_the_sequence_are_refused() -> None:
     for name in ("CONTACT_MAPS", "SPLICE_JUNCTIONS", "rna_seq", "RNA"):
         with pytest.raises(UnknownNameError, match=f"unknown output '{name}'"):
             check_output(name)

@@ -259,7 +259,7 @@ def test_words_of_the_service_are_in_no_message_and_no_traceback(
     assert SECRET not in text + caplog.text + out.out + out.err + repr(vars(calls))
 
 
-def test_what_is_no_status_is_an_answer_that_cannot_be_read() -> None:
+def test_an_unknown_status_is_an_unreadable_answer() -> None:
     assert status_of(ValueError("x")) == status_of(ServiceError(None)) == "malformed"  # type: ignore[arg-type]  # a client of another make
     assert status_of(ServiceError("INTERNAL")) == "INTERNAL"
 

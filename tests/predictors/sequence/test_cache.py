@@ -164,7 +164,7 @@ def test_keys_that_are_not_right_are_named(tmp_path: Path) -> None:
         assert len(ScoreCache(tmp_path)) == 1
 
 
-def test_names_hang_on_the_secret_and_on_where_parts_end() -> None:
+def test_names_depend_on_the_secret_and_on_where_parts_end() -> None:
     assert name_of(b"k" * 32, b"ab", b"c") != name_of(b"k" * 32, b"a", b"bc")
     assert name_of(b"k" * 32, b"ab") != name_of(b"q" * 32, b"ab")
     assert len(name_of(b"k" * 32, b"ab")) == 16
@@ -218,7 +218,7 @@ def test_failures_are_kept_with_their_reasons(tmp_path: Path) -> None:
     assert failures_of(tmp_path).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_score_outdoes_a_failure_and_the_last_reason_counts(tmp_path: Path) -> None:
+def test_a_score_replaces_a_failure_and_the_last_reason_counts(tmp_path: Path) -> None:
     cache = ScoreCache(tmp_path)
     name, other = names(2)
     cache.fail([name, other], "first")
@@ -247,7 +247,7 @@ def test_a_torn_line_of_failures_is_passed_over(tmp_path: Path, lost: int) -> No
     assert ScoreCache(tmp_path).failure(torn) in (("a reason", "again") if lost == 1 else ("again",))
 
 
-def test_lines_that_are_no_failures_are_passed_over(tmp_path: Path) -> None:
+def test_lines_that_are_not_failures_are_skipped(tmp_path: Path) -> None:
     cache = ScoreCache(tmp_path)
     (name,) = names(1)
     cache.fail([name], "a reason")

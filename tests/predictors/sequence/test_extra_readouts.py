@@ -61,7 +61,7 @@ def test_what_was_kept_without_them_is_asked_again_for_them(toys: ModuleType, sm
     assert run(toys, small, tmp_path, extra_tracks=["cage plus"], tracks=[0, 1])[1] == n_all
 
 
-def test_a_readout_beside_that_cannot_be_read_spoils_nothing(toys: ModuleType, small: Any, tmp_path: Path) -> None:
+def test_an_extra_readout_that_fails_does_not_affect_the_main_one(toys: ModuleType, small: Any, tmp_path: Path) -> None:
     plain, n_all = run(toys, small, None)
     answers, passes = run(toys, small, tmp_path, extra_readouts=[TssBins(n=1_000)])
     assert (values(answers), passes) == (values(plain), n_all)
@@ -87,7 +87,7 @@ def test_settings_are_checked(toys: ModuleType, tmp_path: Path) -> None:
             make(score_cache=tmp_path, **setting)
 
 
-def test_tracks_beside_need_a_pair_too(toys: ModuleType, tmp_path: Path) -> None:
+def test_extra_tracks_need_a_pair_too(toys: ModuleType, tmp_path: Path) -> None:
     tracks = toys.stranded_tracks(8)
     tracks.loc[3:4, "pair"] = -1
     settings = {"tracks": [0, 1], "extra_tracks": [[3, 4]], "score_cache": tmp_path, "reverse_complement": True}
@@ -181,7 +181,9 @@ def test_a_failure_belongs_to_what_was_asked(toys: ModuleType, varied: Any, tmp_
     assert run(toys, varied, tmp_path, Failing(toys, sick="", name="other"))[1] == n_all
 
 
-def test_tracks_that_failed_beside_spoil_none_that_are_read(toys: ModuleType, varied: Any, tmp_path: Path) -> None:
+def test_extra_tracks_that_fail_do_not_affect_those_that_are_read(
+    toys: ModuleType, varied: Any, tmp_path: Path
+) -> None:
     right, n_all = run(toys, varied, tmp_path, Failing(toys, sick=""))
     run(toys, varied, tmp_path, Failing(toys), tracks=[3, 4])
     # known tracks stay known, and extra tracks, which have failed, are not tried again

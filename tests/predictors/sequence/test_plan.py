@@ -229,7 +229,7 @@ def test_it_prints_what_matters(toys: ModuleType, cohort: Cohort) -> None:
 @pytest.mark.parametrize(
     ("calls", "words"), [(59, "59 min"), (600, "10.0 h"), (60 * 72, "3.0 days"), (0, "0 min"), (2_879, "48.0 h")]
 )
-def test_times_are_said_in_fitting_units(calls: int, words: str) -> None:
+def test_times_have_suitable_units(calls: int, words: str) -> None:
     row = {"gene_id": "g", "haplotypes": 1, "distinct": 1, "sequences": 1, "cached": 0, "calls": calls, "reason": ""}
     plan = Plan(genes=pd.DataFrame([row]), compared=pd.DataFrame(), individuals=1, calls_per_minute=1)
     assert f"; {words} at 1 per minute" in str(plan)

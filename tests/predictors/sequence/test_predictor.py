@@ -611,7 +611,7 @@ def test_models_that_need_more_care_are_refused(toys: ModuleType) -> None:
         SequencePredictor(toys.ToyModel(tracks=unpaired), TssBins(), tracks=0, reverse_complement=True)
 
 
-def test_scale_that_does_not_add_up_is_said(toys: ModuleType) -> None:
+def test_a_scale_that_does_not_add_up_is_reported(toys: ModuleType) -> None:
     squashed = toys.stranded_tracks(8).assign(scale=["linear", "linear", "squashed", "linear", "linear"])
     with pytest.warns(PgxevalWarning, match="scale squashed, where adding up bins does not give the total"):
         SequencePredictor(toys.ToyModel(tracks=squashed), TssBins(), tracks="rna b")
@@ -632,7 +632,7 @@ def test_model_that_never_answers_is_an_error(toys: ModuleType, small: Any) -> N
     assert isinstance(told.value.__cause__, TypeError)
 
 
-def test_nobody_and_nothing(toys: ModuleType, small: Any) -> None:
+def test_no_individuals_and_no_genes(toys: ModuleType, small: Any) -> None:
     predictor = SequencePredictor(toys.ToyModel(), TssBins(), tracks="rna b")
     assert predictor.predict(toys.gene_at(1_500), small.genome, []).values.shape == (0,)
     assert list(predictor.predict_genes([], small.genome, small.individuals)) == []

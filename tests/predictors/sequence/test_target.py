@@ -45,7 +45,7 @@ def test_mirrored_reads_the_same_bases_from_behind() -> None:
     assert target.mirrored(512).row == 3
 
 
-def test_key_stands_for_all_but_the_row() -> None:
+def test_key_covers_everything_but_the_row() -> None:
     target = Target(row=0, segments=[(1, 5)])
     assert target.key == Target(row=9, segments=[(1, 5)]).key
     others = [

@@ -48,7 +48,9 @@ def test_the_order_of_individuals_changes_no_bit(planted: Planted, predictor: El
 
 
 @pytest.mark.parametrize("predictor", BOTH, ids=lambda p: p.name)
-def test_a_fitted_predictor_holds_nobodys_values_and_pickles(planted: Planted, predictor: ElasticNetPredictor) -> None:
+def test_a_fitted_predictor_holds_no_individual_values_and_pickles(
+    planted: Planted, predictor: ElasticNetPredictor
+) -> None:
     cohort, gene_id = _additive(planted)
     gene, expression = cohort.gene(gene_id), cohort.expression_of(gene_id)
     fitted = predictor.fit(gene, cohort.genome, expression)

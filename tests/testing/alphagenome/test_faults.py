@@ -28,7 +28,7 @@ def test_status_codes_are_those_of_grpc() -> None:
     assert random_faults(1.0, 1.0, kinds=[grpc.StatusCode.INTERNAL])("digest", 9) == "INTERNAL"
 
 
-def test_random_faults_hang_on_the_sequence_alone() -> None:
+def test_random_faults_depend_on_the_sequence_only() -> None:
     digests = [hashlib.sha256(bytes([i, j])).hexdigest() for i in range(40) for j in range(100)]
     faults = random_faults(0.1, 0.3, seed=1)
     kinds = [faults.kind(digest) for digest in digests]

@@ -387,7 +387,7 @@ def test_expected_failures_need_a_name_and_a_reason() -> None:
         check_sequence_model(Model(), expected_failures={"dtype": " "})
 
 
-def test_an_excuse_that_is_no_longer_needed_is_told() -> None:
+def test_an_excuse_that_is_no_longer_needed_is_reported() -> None:
     table = check_sequence_model(Model(), expected_failures={"dtype": "was so once"}).set_index("check")
     assert table.loc["dtype", "outcome"] == "unexpected pass"
     with pytest.raises(CheckFailedError, match="dtype: unexpected pass"):
