@@ -15,7 +15,7 @@ from pgxeval.cohort.screening import MIN_STRUCTURE_BLOCKS, Screening
 from pgxeval.cohort.sharing import count_exclusions
 from pgxeval.errors import UnknownNameError
 from pgxeval.genome.contigs import canonical_contig
-from pgxeval.genome.formats.source import NamesContigs
+from pgxeval.genome.formats.source import contig_names_of
 from pgxeval.genome.intervals import Gene, Interval
 from pgxeval.names import known_names
 
@@ -134,9 +134,9 @@ def _exclusions(cohort: CheckedCohort) -> Iterator[Finding]:
 def _builds(cohort: CheckedCohort) -> Iterator[Finding]:
     """Compare the contig lengths of genotypes and reference, and the gene models with both."""
     lengths: dict[str, Mapping[str, int]] = {}
-    source, reference = cohort.genome.source, cohort.genome.reference
-    if isinstance(source, NamesContigs) and source.contig_names.lengths:
-        lengths["genotypes"] = source.contig_names.lengths
+    reference = cohort.genome.reference
+    if declared := contig_names_of(cohort.genome).lengths:
+        lengths["genotypes"] = declared
     if reference is not None:
         lengths["reference"] = reference.contigs
     plain = {name: {canonical_contig(contig): n for contig, n in of.items()} for name, of in lengths.items()}

@@ -43,7 +43,6 @@ from pgxeval.cohort.sharing import (
     NO_CONTIG,
     count_exclusions,
     exclusions_table,
-    genome_contigs,
     no_gene_message,
     unusable_genes,
 )
@@ -51,7 +50,7 @@ from pgxeval.errors import PgxevalWarning, SettingError, TableError, UnknownName
 from pgxeval.genome.annotation import read_gtf
 from pgxeval.genome.formats.calls import Field
 from pgxeval.genome.formats.opening import GenotypePaths
-from pgxeval.genome.formats.source import GenotypeSource
+from pgxeval.genome.formats.source import GenotypeSource, contig_names_of
 from pgxeval.genome.intervals import Gene
 from pgxeval.names import first_duplicate, known_names, near_names
 from pgxeval.seeding import hash64
@@ -176,7 +175,7 @@ class Cohort:
                 f"{len(unknown)} individual(s) are not in the genotypes: {known_names(unknown)}"
                 f"{near_names(unknown[0], self.genome.individuals)}"
             )
-        for gene_id, reason in unusable_genes(self.genes, self.expression, genome_contigs(self.genome)).items():
+        for gene_id, reason in unusable_genes(self.genes, self.expression, contig_names_of(self.genome)).items():
             error = UnknownNameError if reason == NO_CONTIG else TableError
             raise error(f"gene {gene_id} cannot be judged: {reason}; Cohort.from_parts excludes such genes")
         self._check_covariates()
@@ -584,7 +583,7 @@ class Cohort:
         components: pd.DataFrame | None = None,
     ) -> Cohort:
         """Build a cohort without the genes and covariates that do not vary in these individuals."""
-        reasons = unusable_genes(genes, values, genome_contigs(genome))
+        reasons = unusable_genes(genes, values, contig_names_of(genome))
         kept = [row for row, gene in enumerate(genes) if gene.gene_id not in reasons]
         if not kept:
             raise TableError(no_gene_message(genes, reasons, genome.contigs))

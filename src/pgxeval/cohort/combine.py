@@ -16,12 +16,12 @@ from pgxeval.cohort.sharing import (
     MIN_INDIVIDUALS,
     Exclusions,
     contig_names,
-    genome_contigs,
     share_individuals,
     too_few_message,
     with_models,
 )
 from pgxeval.errors import SettingError
+from pgxeval.genome.formats.source import contig_names_of
 from pgxeval.genome.intervals import Gene
 from pgxeval.names import known_names
 
@@ -104,7 +104,7 @@ def combine(
         exclusions += without_model
     renamed = [
         f"{ours} is {theirs}"
-        for ours, theirs in contig_names(genes.values(), genome_contigs(genome)).items()
+        for ours, theirs in contig_names(genes.values(), contig_names_of(genome)).items()
         if theirs not in (None, ours)
     ]
     if renamed:

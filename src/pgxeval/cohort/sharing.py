@@ -15,12 +15,11 @@ from pgxeval.cohort.covariates import constant
 from pgxeval.errors import TableError
 from pgxeval.genome.annotation import match_genes
 from pgxeval.genome.contigs import ContigNames, match_contig
-from pgxeval.genome.formats.source import NamesContigs
 from pgxeval.genome.intervals import Gene
 from pgxeval.names import known_names
 
 if TYPE_CHECKING:
-    from pgxeval.genome.personal import PersonalGenome
+    pass
 
 MIN_INDIVIDUALS = 10
 """Fewest individuals of a cohort, and fewest measured individuals of a gene."""
@@ -193,15 +192,6 @@ def with_models(
 def _apart(row: Gene, model: Gene) -> bool:
     return match_contig(row.contig, [model.contig]) is None or not (
         model.start - _BUILD_TOLERANCE_BP < row.end and row.start < model.end + _BUILD_TOLERANCE_BP
-    )
-
-
-def genome_contigs(genome: PersonalGenome) -> ContigNames:
-    """Return the contig names of the genotypes, with what their file shows about them."""
-    return (
-        genome.source.contig_names
-        if isinstance(genome.source, NamesContigs)
-        else ContigNames(names=tuple(genome.contigs))
     )
 
 

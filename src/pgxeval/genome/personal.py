@@ -17,11 +17,10 @@ import numpy.typing as npt
 
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.genome.assembly import Flanks, WindowRequest, assemble, read_enough
-from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.dosages import Dosages, make_dosages
 from pgxeval.genome.formats.calls import Calls, Field
 from pgxeval.genome.formats.opening import GenotypePaths, open_genotypes
-from pgxeval.genome.formats.source import ChoosesField, GenotypeSource, HasIdentity, NamesContigs
+from pgxeval.genome.formats.source import ChoosesField, GenotypeSource, HasIdentity, contig_names_of
 from pgxeval.genome.haplotypes import HaplotypeBatch, Haplotypes
 from pgxeval.genome.identity import Identity
 from pgxeval.genome.intervals import Interval, as_interval
@@ -114,11 +113,7 @@ class PersonalGenome:
             self.notes = (f"dosages are read from {chosen} of {self.source.path}: {why} (field={chosen!r})",)
         self.cache_bytes = cache_bytes
         self._rows = {name: row for row, name in enumerate(self.source.individuals)}
-        self._names = (
-            self.source.contig_names
-            if isinstance(self.source, NamesContigs)
-            else ContigNames(names=tuple(self.source.contigs))
-        )
+        self.contig_names = contig_names_of(self.source)
         self._known_contigs: dict[str, str] = {}
         self._start_cache()
 
@@ -169,7 +164,7 @@ class PersonalGenome:
     @property
     def contig_lengths(self) -> Mapping[str, int]:
         """Contig lengths [bp] that the header of the genotypes declares, by the names of `contigs`."""
-        return self._names.lengths
+        return self.contig_names.lengths
 
     def identity(self) -> Identity:
         """Return everything that shapes dosages and haplotypes, as plain values: equal for equal files and policies.
@@ -218,15 +213,15 @@ class PersonalGenome:
             If the file neither has records of it nor declares it in its header.
         """
         if name not in self._known_contigs:
-            found = self._names.match(name)
+            found = self.contig_names.match(name)
             if found is None:
-                raise self._names.unknown(name, self.source.path)
+                raise self.contig_names.unknown(name, self.source.path)
             self._known_contigs[name] = found
         return self._known_contigs[name]
 
     def has_contig(self, name: str) -> bool:
         """Whether the file has records of a contig or declares it, under whatever name."""
-        return self._names.match(name) is not None
+        return self.contig_names.match(name) is not None
 
     def dosages(
         self, interval: Interval | str, individuals: Sequence[str] | None = None, field: Field | None = None

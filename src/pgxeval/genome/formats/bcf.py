@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
-import warnings
 
 import attrs
 import numpy as np
 
-from pgxeval.errors import InputFileError, PgxevalWarning
+from pgxeval.errors import InputFileError
 from pgxeval.genome.formats.bgzf import BgzfFile, read_placed_blocks
+from pgxeval.genome.formats.bgzf_source import BgzfSource
 from pgxeval.genome.formats.calls import Calls, Field
 from pgxeval.genome.formats.decoding import (
     FIELD_CODES,
@@ -21,7 +21,6 @@ from pgxeval.genome.formats.decoding import (
 )
 from pgxeval.genome.formats.index import check_extent, open_index, with_index
 from pgxeval.genome.formats.vcf import declared_contigs, declared_fields, known_contigs
-from pgxeval.genome.identity import Identity, text_digest
 from pgxeval.genome.layout import NO_ROOM, NO_SETS, NOT_SORTED, OK, PAST_END
 
 _MAGIC = b"BCF\x02"
@@ -33,7 +32,7 @@ _FIRST_RECORDS = 100
 _WIDTHS = {1: 1, 2: 2, 3: 4, 5: 4, 7: 1}
 
 
-class BcfSource:
+class BcfSource(BgzfSource):
     """Genotypes in a BCF file with a CSI index.
 
     Parameters
@@ -47,9 +46,7 @@ class BcfSource:
         If the file is truncated or not BCF, or its index is missing or belongs to another version of the file.
     """
 
-    def __init__(self, path: str) -> None:
-        self._file = BgzfFile.open(path)
-        self._open()
+    format_name = "BCF"
 
     def _open(self) -> None:
         header = _read_header(self.path)
@@ -59,7 +56,7 @@ class BcfSource:
         self._keys = _numbered(lines, ("FILTER", "INFO", "FORMAT"), first="PASS")
         names = {number: name for name, number in self._keys.items()}
         keys = [frozenset(names.get(key, "") for key in record) for record in header.keys]
-        self.default_field: Field = choose_field(keys, declared_fields(lines))
+        self.default_field = choose_field(keys, declared_fields(lines))
         self._index = open_index(self.path, suffixes=(".csi",))
         if self._file.is_local:
             check_extent(self.path, self._index, header.first_record, text=False)
@@ -67,38 +64,6 @@ class BcfSource:
         indexed = [by_row.get(row, "") for row in range(max(by_row, default=-1) + 1)]
         self.contigs_with_records = tuple(name for row, name in enumerate(indexed) if self._index.has_records(row))
         self.contig_names = known_contigs(self.contigs_with_records, indexed, declared_contigs(lines))
-
-    @property
-    def path(self) -> str:
-        """Absolute path, or the address."""
-        return self._file.path
-
-    @property
-    def contigs(self) -> tuple[str, ...]:
-        """Contigs that have records, then those that the header declares and that mean none of these."""
-        return self.contig_names.names
-
-    def identity(self) -> Identity:
-        """Return what tells this version of the file from others; see `GenotypeSource`."""
-        return {
-            "format": "BCF",
-            "file": self._file.identity(),
-            "index": self._index.digest,
-            "individuals": text_digest(self.individuals),
-        }
-
-    def __getstate__(self) -> dict[str, BgzfFile]:
-        return {"file": self._file}
-
-    def __setstate__(self, state: dict[str, BgzfFile]) -> None:
-        self._file = state["file"]
-        self._file.check()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PgxevalWarning)  # given where it was opened first
-            self._open()
-
-    def __repr__(self) -> str:
-        return f"BcfSource({self.path!r}, {len(self.individuals)} individuals)"
 
     def read(self, contig: str, start: int, end: int, field: Field = "GT") -> Calls:
         """Return the records that overlap ``[start, end)``, 0-based; see `GenotypeSource.read`."""

@@ -67,6 +67,21 @@ class NamesContigs(Protocol):
 
 
 @runtime_checkable
+class HasContigs(Protocol):
+    """Whatever has contigs: a source, or genotypes of one's own."""
+
+    @property
+    def contigs(self) -> tuple[str, ...]:
+        """Names of the contigs."""
+        ...
+
+
+def contig_names_of(named: HasContigs) -> ContigNames:
+    """Return the contig names of a source or a genome, with what its file shows about them."""
+    return named.contig_names if isinstance(named, NamesContigs) else ContigNames(names=tuple(named.contigs))
+
+
+@runtime_checkable
 class ListsRecords(Protocol):
     """A source that can tell contigs with records from those that are declared only."""
 

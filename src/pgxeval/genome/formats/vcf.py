@@ -7,16 +7,16 @@ decoded as one array; all others are parsed cell by cell. Both in compiled code.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.errors import InputFileError, PgxevalWarning
+from pgxeval.errors import InputFileError
 from pgxeval.genome.contigs import ContigNames
-from pgxeval.genome.formats.bgzf import BgzfFile, read_placed_blocks
+from pgxeval.genome.formats.bgzf import read_placed_blocks
+from pgxeval.genome.formats.bgzf_source import BgzfSource
 from pgxeval.genome.formats.calls import Calls, Field
 from pgxeval.genome.formats.decoding import (
     FIELD_CODES,
@@ -26,7 +26,6 @@ from pgxeval.genome.formats.decoding import (
     header_individuals,
 )
 from pgxeval.genome.formats.index import check_extent, open_index, with_index
-from pgxeval.genome.identity import Identity, text_digest
 from pgxeval.genome.layout import NO_ROOM, NO_SETS, NOT_SORTED, OK, PAST_END
 
 _FIXED = 9
@@ -36,7 +35,7 @@ _MAX_HEADER = 1 << 28
 _FIRST_RECORDS = 100
 
 
-class VcfSource:
+class VcfSource(BgzfSource):
     """Genotypes in a VCF file that ``bgzip`` compressed and ``tabix`` indexed.
 
     Parameters
@@ -51,14 +50,12 @@ class VcfSource:
         of the file.
     """
 
-    def __init__(self, path: str) -> None:
-        self._file = BgzfFile.open(path)
-        self._open()
+    format_name = "VCF"
 
     def _open(self) -> None:
         header = _read_header(self.path)
         self.individuals = header.individuals
-        self.default_field: Field = choose_field(header.keys, header.fields)
+        self.default_field = choose_field(header.keys, header.fields)
         self._index = open_index(self.path)
         if self._file.is_local:
             check_extent(self.path, self._index, header.first_record, text=True)
@@ -67,38 +64,6 @@ class VcfSource:
             name for row, name in enumerate(self._index.contigs) if self._index.has_records(row)
         )
         self.contig_names = known_contigs(self.contigs_with_records, self._index.contigs, header.lengths)
-
-    @property
-    def path(self) -> str:
-        """Absolute path, or the address."""
-        return self._file.path
-
-    @property
-    def contigs(self) -> tuple[str, ...]:
-        """Contigs that have records, then those that the header declares and that mean none of these."""
-        return self.contig_names.names
-
-    def identity(self) -> Identity:
-        """Return what tells this version of the file from others; see `GenotypeSource`."""
-        return {
-            "format": "VCF",
-            "file": self._file.identity(),
-            "index": self._index.digest,
-            "individuals": text_digest(self.individuals),
-        }
-
-    def __getstate__(self) -> dict[str, BgzfFile]:
-        return {"file": self._file}
-
-    def __setstate__(self, state: dict[str, BgzfFile]) -> None:
-        self._file = state["file"]
-        self._file.check()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PgxevalWarning)  # given where it was opened first
-            self._open()
-
-    def __repr__(self) -> str:
-        return f"VcfSource({self.path!r}, {len(self.individuals)} individuals)"
 
     def read(self, contig: str, start: int, end: int, field: Field = "GT") -> Calls:
         """Return the records that overlap ``[start, end)``, 0-based; see `GenotypeSource.read`."""

@@ -1,0 +1,70 @@
+"""BgzfSource: what VCF and BCF files share: blocks of BGZF beside an index, reopened where they land."""
+
+from __future__ import annotations
+
+import warnings
+from typing import ClassVar
+
+from pgxeval.errors import PgxevalWarning
+from pgxeval.genome.contigs import ContigNames
+from pgxeval.genome.formats.bgzf import BgzfFile
+from pgxeval.genome.formats.calls import Field
+from pgxeval.genome.formats.index import VariantIndex
+from pgxeval.genome.identity import Identity, text_digest
+
+
+class BgzfSource:
+    """Genotypes in a file of BGZF blocks with an index; pickles by path, and refuses a file that has changed.
+
+    Parameters
+    ----------
+    path
+        Local path, or an address that htslib opens.
+    """
+
+    format_name: ClassVar[str]
+    individuals: tuple[str, ...]
+    default_field: Field
+    contigs_with_records: tuple[str, ...]
+    contig_names: ContigNames
+    _index: VariantIndex
+
+    def __init__(self, path: str) -> None:
+        self._file = BgzfFile.open(path)
+        self._open()
+
+    def _open(self) -> None:
+        """Read header and index, and set the attributes above."""
+        raise NotImplementedError
+
+    @property
+    def path(self) -> str:
+        """Absolute path, or the address."""
+        return self._file.path
+
+    @property
+    def contigs(self) -> tuple[str, ...]:
+        """Contigs that have records, then those that the header declares and that mean none of these."""
+        return self.contig_names.names
+
+    def identity(self) -> Identity:
+        """Return what tells this version of the file from others; see `GenotypeSource`."""
+        return {
+            "format": self.format_name,
+            "file": self._file.identity(),
+            "index": self._index.digest,
+            "individuals": text_digest(self.individuals),
+        }
+
+    def __getstate__(self) -> dict[str, BgzfFile]:
+        return {"file": self._file}
+
+    def __setstate__(self, state: dict[str, BgzfFile]) -> None:
+        self._file = state["file"]
+        self._file.check()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PgxevalWarning)  # given where it was opened first
+            self._open()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.path!r}, {len(self.individuals)} individuals)"
