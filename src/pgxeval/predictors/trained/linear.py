@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from pgxeval.predictors.protocol import Prediction
-from pgxeval.predictors.trained.cis_variants import CisWindow, SelectedVariants
-from pgxeval.predictors.trained.training import TrainedOn, forget
+from pgxeval.predictors.trained.fitted import DosagesOf, FittedOnVariants
 from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
-    from pgxeval.genome.intervals import Gene
-    from pgxeval.genome.personal import PersonalGenome
+    pass
 
 
 @show_defaults
 @attrs.frozen(kw_only=True, eq=False)
-class FittedLinear:
+class FittedLinear(FittedOnVariants):
     """A linear predictor of one gene: mean training expression plus a weight per alternate allele.
 
     Parameters
@@ -40,33 +37,14 @@ class FittedLinear:
         Settings as used.
     """
 
-    name: str
-    gene_id: str
-    training: TrainedOn = attrs.field(converter=forget, repr=False)
     active: npt.NDArray[np.int64] = attrs.field(factory=lambda: np.zeros(0, dtype=np.int64), repr=False)
     weights: npt.NDArray[np.float64] = attrs.field(factory=lambda: np.zeros(0), repr=False)
     center: npt.NDArray[np.float64] = attrs.field(factory=lambda: np.zeros(0), repr=False)
-    used: Mapping[str, Any] = attrs.field(factory=dict)
 
-    @property
-    def selected(self) -> SelectedVariants:
-        """The variants that it may use."""
-        return self.training.selected
-
-    def predict(self, gene: Gene, genome: PersonalGenome, individuals: Sequence[str]) -> Prediction:
-        """Predict expression, in the unit it was trained in, for any individuals of `genome`."""
-        self.training.check_gene(gene)
+    def _predict(self, n: int, dosages_of: DosagesOf) -> Prediction:
         if self.training.reason is not None:
-            return Prediction(values=np.full(len(individuals), np.nan), reasons=self.training.reason, used=self.used)
-        return self._predict(self.selected.subset(self.active).dosages(genome, individuals))
-
-    def predict_window(self, window: CisWindow, rows: npt.NDArray[np.int64]) -> Prediction:
-        """Predict the individuals at `rows` of a window that has been read already."""
-        if self.training.reason is not None:
-            return Prediction(values=np.full(rows.size, np.nan), reasons=self.training.reason, used=self.used)
-        return self._predict(self.selected.subset(self.active).dosages_in(window, rows))
-
-    def _predict(self, dosages: npt.NDArray[np.float64]) -> Prediction:
+            return self._undefined(n)
         # summed row by row, so that a prediction does not depend on the other individuals
+        dosages = dosages_of(self.selected.subset(self.active))
         values = self.training.mean + ((dosages - self.center) * self.weights).sum(axis=1)
         return Prediction(values=values, used=self.used)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from pgxeval.checks import kind, one_of, text, whole
 from pgxeval.errors import SettingError
 from pgxeval.predictors.protocol import Prediction
-from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants, take_flank
+from pgxeval.predictors.trained.cis_variants import CisVariants, take_flank
+from pgxeval.predictors.trained.fitted import DosagesOf, FittedOnVariants
 from pgxeval.predictors.trained.forest import Forest, ForestSettings, grow_forest
 from pgxeval.predictors.trained.forest_codes import ForestCodes
-from pgxeval.predictors.trained.training import TrainedOn, TrainingSet, forget
+from pgxeval.predictors.trained.training import TrainingSet
 from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class RandomForestPredictor:
 
 @show_defaults
 @attrs.frozen(kw_only=True, eq=False)
-class FittedRandomForest:
+class FittedRandomForest(FittedOnVariants):
     """A random forest fitted to one gene; see `RandomForestPredictor.fit`.
 
     Parameters
@@ -189,37 +189,13 @@ class FittedRandomForest:
         Settings as used.
     """
 
-    name: str
-    gene_id: str
-    training: TrainedOn = attrs.field(converter=forget, repr=False)
     forest: Forest | RandomForestRegressor | None = attrs.field(default=None, repr=False)
-    used: Mapping[str, Any] = attrs.field(factory=dict)
 
-    @property
-    def selected(self) -> SelectedVariants:
-        """The variants that it may use."""
-        return self.training.selected
-
-    def predict(self, gene: Gene, genome: PersonalGenome, individuals: Sequence[str]) -> Prediction:
-        """Predict expression, in the unit it was trained in, for any individuals of `genome`."""
-        self.training.check_gene(gene)
-        if self.forest is None or not len(individuals):
-            return self._undefined(len(individuals))
-        return self._predict(lambda selected: selected.dosages(genome, individuals))
-
-    def predict_window(self, window: CisWindow, rows: npt.NDArray[np.int64]) -> Prediction:
-        """Predict the individuals at `rows` of a window that has been read already."""
-        if self.forest is None or not rows.size:
-            return self._undefined(rows.size)
-        return self._predict(lambda selected: selected.dosages_in(window, rows))
-
-    def _undefined(self, n: int) -> Prediction:
-        return Prediction(values=np.full(n, np.nan), reasons=self.training.reason or "", used=self.used)
-
-    def _predict(self, dosages_of: Callable[[SelectedVariants], npt.NDArray[np.float64]]) -> Prediction:
+    def _predict(self, n: int, dosages_of: DosagesOf) -> Prediction:
+        if self.forest is None or n == 0:
+            return self._undefined(n)
         if isinstance(self.forest, Forest):
             forest, columns = self.forest.narrowed()
             return Prediction(values=forest.predict(dosages_of(self.selected.subset(columns))), used=self.used)
-        assert self.forest is not None
         dosages = dosages_of(self.selected).astype(np.float32)
         return Prediction(values=self.forest.predict(dosages), used=self.used)

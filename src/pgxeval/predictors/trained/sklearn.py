@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
-import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from pgxeval.checks import kind
 from pgxeval.errors import SettingError, TableError
 from pgxeval.predictors.protocol import Prediction
-from pgxeval.predictors.trained.cis_variants import CisVariants, CisWindow, SelectedVariants, take_flank
-from pgxeval.predictors.trained.training import TrainedOn, TrainingSet, forget
+from pgxeval.predictors.trained.cis_variants import CisVariants, take_flank
+from pgxeval.predictors.trained.fitted import DosagesOf, FittedOnVariants
+from pgxeval.predictors.trained.training import TrainingSet
 from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class SklearnPredictor:
 
 @show_defaults
 @attrs.frozen(kw_only=True, eq=False)
-class FittedSklearn:
+class FittedSklearn(FittedOnVariants):
     """A scikit-learn regressor fitted to one gene; see `SklearnPredictor.fit`.
 
     Parameters
@@ -124,35 +123,12 @@ class FittedSklearn:
         Settings as used.
     """
 
-    name: str
-    gene_id: str
-    training: TrainedOn = attrs.field(converter=forget, repr=False)
     estimator: BaseEstimator | None = attrs.field(default=None, repr=False)
-    used: Mapping[str, Any] = attrs.field(factory=dict)
 
-    @property
-    def selected(self) -> SelectedVariants:
-        """The variants that it may use."""
-        return self.training.selected
-
-    def predict(self, gene: Gene, genome: PersonalGenome, individuals: Sequence[str]) -> Prediction:
-        """Predict expression for any individuals of `genome`."""
-        self.training.check_gene(gene)
-        if self.estimator is None or not len(individuals):
-            return self._undefined(len(individuals))
-        return self._predict(self.selected.dosages(genome, individuals))
-
-    def predict_window(self, window: CisWindow, rows: npt.NDArray[np.int64]) -> Prediction:
-        """Predict the individuals at `rows` of a window that has been read already."""
-        if self.estimator is None or not rows.size:
-            return self._undefined(rows.size)
-        return self._predict(self.selected.dosages_in(window, rows))
-
-    def _undefined(self, n: int) -> Prediction:
-        return Prediction(values=np.full(n, np.nan), reasons=self.training.reason or "", used=self.used)
-
-    def _predict(self, dosages: npt.NDArray[np.float64]) -> Prediction:
-        assert self.estimator is not None
+    def _predict(self, n: int, dosages_of: DosagesOf) -> Prediction:
+        if self.estimator is None or n == 0:
+            return self._undefined(n)
+        dosages = dosages_of(self.selected)
         with threadpool_limits(1):
             values = np.asarray(self.estimator.predict(dosages), dtype=np.float64)
         if values.shape == (len(dosages), 1):
