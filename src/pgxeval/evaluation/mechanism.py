@@ -16,6 +16,7 @@ import scipy
 
 from pgxeval.checks import between, whole
 from pgxeval.errors import TableError
+from pgxeval.evaluation.inference import exceedance_p
 
 Floats = npt.NDArray[np.float64]
 
@@ -199,7 +200,7 @@ def compare_effects(
         prediction_correlation=float(implied[0]),
         prediction_p=_two_sided(implied),
         overlap=overlap,
-        overlap_p=float((1 + (null_overlap >= overlap - 1e-12).sum()) / (1 + settings.draws)),
+        overlap_p=float(exceedance_p(overlap, null_overlap)),
     )
 
 
@@ -211,9 +212,9 @@ def _correlations(one: Floats, rows: Floats) -> Floats:
 
 
 def _two_sided(observed_and_null: Floats) -> float:
-    """Return the share of statistics at least as far from 0 as the first, itself counted (Phipson and Smyth 2010)."""
-    observed, null = abs(observed_and_null[0]), np.abs(observed_and_null[1:])
-    return float((1 + (null >= observed - 1e-12).sum()) / (1 + null.size))
+    """Return the share of statistics at least as far from 0 as the first, itself counted."""
+    distance = np.abs(observed_and_null)
+    return float(exceedance_p(distance[0], distance[1:]))
 
 
 def _leading(effects: Floats, r2: Floats, settings: MechanismSettings) -> list[int]:

@@ -16,6 +16,7 @@ import scipy
 
 from pgxeval.checks import between, whole
 from pgxeval.errors import TableError
+from pgxeval.evaluation.inference import exceedance_p
 
 Floats = npt.NDArray[np.float64]
 
@@ -211,7 +212,7 @@ def _largest_p(errors: Floats, terms: Floats, additive: Floats) -> float:
     errors = errors - (errors @ additive) @ additive.T
     r2 = (errors @ terms) ** 2 / (errors**2).sum(axis=1)[:, None]
     largest = r2.max(axis=1)
-    return float((1 + (largest[1:] >= largest[0] - 1e-12).sum()) / largest.size)
+    return float(exceedance_p(largest[0], largest[1:]))
 
 
 def _pairwise_p(y: Floats, matrix: Floats, q: Floats, permutations: int, random: np.random.Generator) -> float:
@@ -234,7 +235,7 @@ def _pairwise_p(y: Floats, matrix: Floats, q: Floats, permutations: int, random:
     order = np.array([random.permutation(white.size) for _ in range(permutations)])
     rows = np.vstack([white, white[order]])
     statistic = np.einsum("ij,ij->i", rows @ kernel, rows)
-    return float((1 + (statistic[1:] >= statistic[0] - 1e-12).sum()) / statistic.size)
+    return float(exceedance_p(statistic[0], statistic[1:]))
 
 
 def _additive_share(rotated: Floats, values: Floats) -> float:

@@ -23,6 +23,7 @@ from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation import Evaluation
 from pgxeval.evaluation.correlation import RankedExpression
 from pgxeval.evaluation.gene_batches import first_folds
+from pgxeval.evaluation.inference import exceedance_p
 from pgxeval.seeding import hash64
 
 Floats = npt.NDArray[np.float64]
@@ -218,7 +219,7 @@ def _summary(r: Floats, null: Floats) -> dict[str, float]:
 
 def _two_sided(observed: float, null: Floats) -> float:
     """Return a p-value against draws that are symmetric: the opposite weights are as likely."""
-    return float((1 + (np.abs(null) >= abs(observed) - 1e-12).sum()) / (1 + len(null)))
+    return float(exceedance_p(abs(observed), np.abs(null)))
 
 
 def _per_gene(
