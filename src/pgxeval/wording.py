@@ -174,6 +174,28 @@ def bracketed(value: Any, low: Any, high: Any, write: Callable[[Any], str] = num
     return f"{write(value)} [{', '.join(ends)}]"
 
 
+def bracketed_correlation(value: Any, low: Any, high: Any) -> str:
+    """Write a correlation with its interval in one cell.
+
+    Examples
+    --------
+    >>> bracketed_correlation(0.123, 0.1, 0.146)
+    '0.123 [0.100, 0.146]'
+    """
+    return bracketed(value, low, high, correlation)
+
+
+def bracketed_percent(value: Any, low: Any, high: Any) -> str:
+    """Write a share with its interval, in percent, in one cell.
+
+    Examples
+    --------
+    >>> bracketed_percent(0.54, 0.5, 0.583)
+    '54.0 % [50.0, 58.3]'
+    """
+    return bracketed(value, low, high, percent)
+
+
 def listed(items: list[str] | tuple[str, ...], word: str = "and") -> str:
     """Join words as prose does.
 

@@ -18,6 +18,8 @@ from pgxeval.view import Column, TableView, cells
 from pgxeval.wording import (
     UNDEFINED,
     bracketed,
+    bracketed_correlation,
+    bracketed_percent,
     correlation,
     count,
     counted,
@@ -135,14 +137,14 @@ def summary_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
             Column(title="genes", cells=cells(table, _of, "defined", "n_genes")),
             Column(
                 title=f"mean {_symbol(evaluation)}",
-                cells=cells(table, _correlation_interval, "mean_correlation", "mean_low", "mean_high"),
+                cells=cells(table, bracketed_correlation, "mean_correlation", "mean_low", "mean_high"),
             ),
             Column(title="permuted", cells=cells(table, correlation, "reference_mean_correlation")),
             Column(
                 title=f"q < {level}",
                 cells=cells(table, _significant, "n_significant", "n_significant_wrong"),
             ),
-            Column(title="right", cells=cells(table, _percent_interval, "share_right", "share_low", "share_high")),
+            Column(title="right", cells=cells(table, bracketed_percent, "share_right", "share_low", "share_high")),
             Column(title="permuted", cells=cells(table, percent, "reference_share")),
             Column(
                 title="difference",
@@ -181,7 +183,7 @@ def genes_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequenc
             Column(title="predictor", cells=cells(shown, str, "predictor"), numeric=False),
             Column(title="n", cells=cells(shown, count, "n")),
             Column(
-                title=_symbol(evaluation), cells=cells(shown, _correlation_interval, "correlation", "ci_low", "ci_high")
+                title=_symbol(evaluation), cells=cells(shown, bracketed_correlation, "correlation", "ci_low", "ci_high")
             ),
             Column(title=f"{other.capitalize()} {MEASURE_SYMBOLS[other]}", cells=cells(shown, correlation, other)),
             Column(title="p", cells=cells(shown, probability, "p_value")),
@@ -244,8 +246,8 @@ def true_directions_view(evaluation: HoldsTables, rows: int | None = None) -> Ta
             *_stratum(table),
             Column(title="genes", cells=cells(table, count, "n")),
             Column(title="observed", cells=cells(table, number, "observed_or")),
-            Column(title="right, A", cells=cells(table, _percent_interval, *shares[0])),
-            Column(title="right, B", cells=cells(table, _percent_interval, *shares[1])),
+            Column(title="right, A", cells=cells(table, bracketed_percent, *shares[0])),
+            Column(title="right, B", cells=cells(table, bracketed_percent, *shares[1])),
             Column(title="odds ratio", cells=cells(table, bracketed, "true_or", "true_or_low", "true_or_high")),
             Column(title="why", cells=codes.cells, numeric=False),
         ),
@@ -282,9 +284,9 @@ def comparison_view(evaluation: HoldsTables, rows: int | None = None) -> TableVi
             Column(
                 title=f"mean {_symbol(evaluation)}, A : B", cells=cells(table, _two_correlations, "mean_a", "mean_b")
             ),
-            Column(title="A − B", cells=cells(table, _correlation_interval, *difference)),
+            Column(title="A − B", cells=cells(table, bracketed_correlation, *difference)),
             last,
-            Column(title="over permuted", cells=cells(table, _correlation_interval, *over)),
+            Column(title="over permuted", cells=cells(table, bracketed_correlation, *over)),
             Column(title="p", cells=[probability(one) for one in p]),
         ),
         legend=(
@@ -347,10 +349,10 @@ def structure_view(evaluation: HoldsTables, rows: int | None = None) -> TableVie
             Column(title="genes", cells=cells(table, _of, "defined", "n_genes")),
             Column(
                 title=f"mean {_symbol(evaluation)}",
-                cells=cells(table, _correlation_interval, "mean_correlation", "mean_low", "mean_high"),
+                cells=cells(table, bracketed_correlation, "mean_correlation", "mean_low", "mean_high"),
             ),
             Column(title=f"q < {level}", cells=cells(table, _significant, "n_significant", "n_significant_wrong")),
-            Column(title="right", cells=cells(table, _percent_interval, "share_right", "share_low", "share_high")),
+            Column(title="right", cells=cells(table, bracketed_percent, "share_right", "share_low", "share_high")),
             Column(title="permuted", cells=cells(table, percent, "reference_share")),
         ),
         legend=(
@@ -530,14 +532,6 @@ def _versus(a: Any, b: Any) -> str:
 
 def _two_correlations(a: Any, b: Any) -> str:
     return f"{correlation(a)} : {correlation(b)}"
-
-
-def _correlation_interval(value: Any, low: Any, high: Any) -> str:
-    return bracketed(value, low, high, correlation)
-
-
-def _percent_interval(value: Any, low: Any, high: Any) -> str:
-    return bracketed(value, low, high, percent)
 
 
 def _points_interval(value: Any, low: Any, high: Any) -> str:

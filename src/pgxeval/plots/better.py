@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pgxeval.plots.drawing import GREY, PALETTE, axes_or_new, compared_sides, plain, say, symmetric_limit
+from pgxeval.plots.drawing import (
+    GREY,
+    PALETTE,
+    axes_or_new,
+    compared_sides,
+    plain,
+    say,
+    scatter_classes,
+    symmetric_limit,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,27 +57,13 @@ def scatter_better(compared: pd.DataFrame, predictor_a: str, predictor_b: str, *
     ax.axhline(0, color=GREY, linewidth=0.7, zorder=1)
     ax.axvline(0, color=GREY, linewidth=0.7, zorder=1)
     ax.plot([-limit, limit], [-limit, limit], color=GREY, linewidth=0.8, linestyle="--", zorder=1)
-    size = 30 if len(shown) <= 200 else 12 if len(shown) <= 2000 else 4
-    groups = (
-        ("", "#B8BEC6", "o", "neither"),
-        ("a", PALETTE[0], "o", f"{plain(predictor_a)} better"),
-        ("b", PALETTE[1], "^", f"{plain(predictor_b)} better"),
+    better = shown["better"].to_numpy()
+    classes = (
+        (better == "", "#B8BEC6", "o", "neither"),
+        (better == "a", PALETTE[0], "o", f"{plain(predictor_a)} better"),
+        (better == "b", PALETTE[1], "^", f"{plain(predictor_b)} better"),
     )
-    for value, color, marker, label in groups:
-        chosen = (shown["better"] == value).to_numpy()
-        ax.scatter(
-            x[chosen],
-            y[chosen],
-            s=size,
-            color=color,
-            marker=marker,
-            alpha=0.75,
-            linewidths=0,
-            label=f"{label}: {int(chosen.sum()):,}",
-            zorder=2 if not value else 3,
-            rasterized=len(shown) > 1000,
-        )
-    ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1))
+    scatter_classes(ax, x, y, classes)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     ax.set_xlabel(f"correlation, {plain(predictor_a)}")
     ax.set_ylabel(f"correlation, {plain(predictor_b)}")

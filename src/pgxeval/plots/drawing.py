@@ -113,6 +113,40 @@ def symmetric_limit(values: npt.NDArray[np.float64]) -> float:
     return min(1.02, 1.08 * max(float(np.nanmax(np.abs(values))), 0.05))
 
 
+def scatter_classes(
+    ax: Axes,
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    classes: Sequence[tuple[npt.NDArray[np.bool_], str, str, str]],
+) -> None:
+    """Draw points class by class, later classes on top, with the number of each in the legend above.
+
+    Parameters
+    ----------
+    ax
+        Where.
+    x, y
+        float64 (n_points,).
+    classes
+        Which points, colour, marker and name.
+    """
+    size = 30 if len(x) <= 200 else 12 if len(x) <= 2000 else 4
+    for order, (chosen, color, marker, name) in enumerate(classes):
+        ax.scatter(
+            x[chosen],
+            y[chosen],
+            s=size,
+            color=color,
+            marker=marker,
+            alpha=0.75,
+            linewidths=0,
+            label=f"{name}: {int(chosen.sum()):,}",
+            zorder=2 + order,
+            rasterized=len(x) > 1000,
+        )
+    ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1))
+
+
 def axes_or_new(ax: Axes | None, size: tuple[float, float]) -> Axes:
     """Return `ax`, or the Axes of a new figure of `size` inches that pyplot does not know."""
     if ax is not None:

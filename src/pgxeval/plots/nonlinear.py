@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pgxeval.evaluation.strata import NONLINEAR
-from pgxeval.plots.drawing import GREY, PALETTE, axes_or_new, numbers, say, symmetric_limit
+from pgxeval.plots.drawing import GREY, PALETTE, axes_or_new, numbers, say, scatter_classes, symmetric_limit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,26 +47,12 @@ def nonlinear_selection(evaluation: Evaluation, *, top: int = 300, ax: Axes | No
     largest &= (gain > 0) & ~called
     limit = symmetric_limit(np.concatenate([x, y]))
     ax.plot([-limit, limit], [-limit, limit], color=GREY, linewidth=0.8, linestyle="--", zorder=1)
-    size = 30 if len(strata) <= 200 else 12 if len(strata) <= 2000 else 4
-    groups = (
+    classes = (
         (~called & ~largest, "#B8BEC6", "o", "other"),
         (largest, PALETTE[4], "s", f"among the {top:,} largest gains, not significant"),
         (called, PALETTE[1], "^", "nonlinear: significant gain"),
     )
-    for order, (chosen, color, marker, label) in enumerate(groups):
-        ax.scatter(
-            x[chosen],
-            y[chosen],
-            s=size,
-            color=color,
-            marker=marker,
-            alpha=0.75,
-            linewidths=0,
-            label=f"{label}: {int(chosen.sum()):,}",
-            zorder=2 + order,
-            rasterized=len(strata) > 1000,
-        )
-    ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1))
+    scatter_classes(ax, x, y, classes)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     ax.set_xlabel(f"{evaluation.measure_name}, elastic net")
     ax.set_ylabel(f"{evaluation.measure_name}, random forest")

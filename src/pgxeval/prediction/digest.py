@@ -6,12 +6,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+from pgxeval.genome.identity import Json
 
 DIGEST_BYTES = 16
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from pgxeval.genome.identity import Json
 from pgxeval.genome.personal import PersonalGenome
-from pgxeval.prediction.digest import Json, array_digest, bytes_digest, digest
+from pgxeval.prediction.digest import array_digest, bytes_digest, digest
 from pgxeval.prediction.predictor_state import identify
 from pgxeval.predictors.trained.training import FitsTrainingSet
 from pgxeval.provenance import versions

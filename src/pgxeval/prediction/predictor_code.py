@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pgxeval.prediction.digest import Json, bytes_digest, file_identity
+from pgxeval.genome.identity import Json
+from pgxeval.prediction.digest import bytes_digest, file_identity
 
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, np.generic, np.ndarray)
 

@@ -23,7 +23,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import SettingError
-from pgxeval.prediction.digest import Json, array_digest, bytes_digest, canonical, digest, file_identity
+from pgxeval.genome.identity import Json
+from pgxeval.prediction.digest import array_digest, bytes_digest, canonical, digest, file_identity
 from pgxeval.prediction.predictor_code import (
     class_name,
     code_identity,

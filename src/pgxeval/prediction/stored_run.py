@@ -13,7 +13,8 @@ from typing import Any
 import attrs
 
 from pgxeval.errors import InputFileError, PgxevalError, PgxevalWarning
-from pgxeval.prediction.digest import Json, differences
+from pgxeval.genome.identity import Json
+from pgxeval.prediction.digest import differences
 from pgxeval.prediction.parts import (
     PART,
     SINGLE,

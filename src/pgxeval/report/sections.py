@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import attrs
 import pandas as pd
@@ -30,7 +29,8 @@ from pgxeval.report.markup import details, finding, pair, paragraph, table, view
 from pgxeval.view import Column, TableView, cells
 from pgxeval.wording import (
     UNDEFINED,
-    bracketed,
+    bracketed_correlation,
+    bracketed_percent,
     correlation,
     count,
     counted,
@@ -207,7 +207,7 @@ def genes(evaluation: Evaluation, options: Options) -> str:
         columns += [
             Column(
                 title=f"`{name}`\n{symbol}",
-                cells=cells(own, _correlation_interval, "correlation", "ci_low", "ci_high"),
+                cells=cells(own, bracketed_correlation, "correlation", "ci_low", "ci_high"),
             ),
             Column(title="q", cells=cells(own, probability, "q_value")),
         ]
@@ -258,11 +258,11 @@ def otherwise(evaluation: Evaluation, options: Options) -> str:
             Column(title="Covariates", cells=cells(rows, count, "covariates")),
             Column(
                 title="Mean correlation",
-                cells=cells(rows, _correlation_interval, "mean_correlation", "mean_low", "mean_high"),
+                cells=cells(rows, bracketed_correlation, "mean_correlation", "mean_low", "mean_high"),
             ),
             Column(title="Permuted", cells=cells(rows, correlation, "reference_mean_correlation")),
             Column(title="Significant", cells=cells(rows, count, "n_significant")),
-            Column(title="Right", cells=cells(rows, _percent_interval, "share_right", "share_low", "share_high")),
+            Column(title="Right", cells=cells(rows, bracketed_percent, "share_right", "share_low", "share_high")),
             Column(title="Permuted", cells=cells(rows, percent, "reference_share")),
         ),
         legend=("A result that depends on population structure changes where its components are covariates.",),
@@ -296,11 +296,3 @@ def _column(title: str, values: pd.Series) -> Column:
         )
     write = count if pd.api.types.is_integer_dtype(values) else number
     return Column(title=title, cells=[write(value) for value in values])
-
-
-def _correlation_interval(value: Any, low: Any, high: Any) -> str:
-    return bracketed(value, low, high, correlation)
-
-
-def _percent_interval(value: Any, low: Any, high: Any) -> str:
-    return bracketed(value, low, high, percent)

@@ -13,7 +13,8 @@ import pandas as pd
 from pgxeval.attribution import EFFECT_COLUMNS, AttributionSettings, attribute
 from pgxeval.cohort import Cohort
 from pgxeval.errors import RemoteServiceError
-from pgxeval.prediction.digest import Json, array_digest, digest
+from pgxeval.genome.identity import Json
+from pgxeval.prediction.digest import array_digest, digest
 from pgxeval.prediction.identity import genome_identity
 from pgxeval.prediction.predictor_state import identify
 from pgxeval.predictors import Predictor, TrainablePredictor

@@ -112,7 +112,7 @@ def _direction(study: StudyResults) -> Finding:
     only = (row["only_b"], row["only_a"]) if turned else (row["only_a"], row["only_b"])
     paired, _, _ = _ratio(row, "mcnemar_or", turned)
     answer: Answer = "yes" if low_ > 1 else "no" if high_ < 1 else "undecided"
-    reason = "" if answer != "undecided" else _NO_INTERVAL if math.isnan(low_) else "the interval contains 1"
+    reason = _why(answer, low_, "the interval contains 1")
     return attrs.evolve(
         frame,
         answer=answer,
@@ -126,6 +126,13 @@ def _direction(study: StudyResults) -> Finding:
         f"permuted expression the odds ratio is {number(over)}). {_true_directions(study, model, other)}",
         reason=reason,
     )
+
+
+def _why(answer: Answer, limit: float, words: str) -> str:
+    """Return why an answer is undecided: there is no interval, or what it contains; empty where it is decided."""
+    if answer != "undecided":
+        return ""
+    return _NO_INTERVAL if math.isnan(limit) else words
 
 
 def _true_directions(study: StudyResults, model: str, other: str) -> str:
@@ -215,7 +222,7 @@ def _from_halves(study: StudyResults, model: str, forest: str, margin: float) ->
         answer = "yes"
     elif low > margin or high < -margin:
         answer = "no"
-    reason = "" if answer != "undecided" else _NO_INTERVAL if math.isnan(low) else _CONTAINS_MARGIN
+    reason = _why(answer, low, _CONTAINS_MARGIN)
     return {
         "answer": answer,
         "quantity": "difference of mean correlations",
@@ -277,7 +284,7 @@ def _mechanism(study: StudyResults) -> Finding:
     estimate = BlockEstimate.ratio(sums[:, 0], sums[:, 1])
     low, high = estimate.interval(float(study.evaluation.settings["confidence"]))
     answer: Answer = "yes" if low > margin else "no" if high < margin else "undecided"
-    reason = "" if answer != "undecided" else _NO_INTERVAL if math.isnan(low) else f"the interval contains {margin:g}"
+    reason = _why(answer, low, f"the interval contains {margin:g}")
     return attrs.evolve(
         frame,
         answer=answer,
@@ -357,7 +364,7 @@ def _baseline(study: StudyResults) -> Finding:
         value, low, high = _difference(row, "mean_difference", turned)
     means = (row["mean_b"], row["mean_a"]) if turned else (row["mean_a"], row["mean_b"])
     answer: Answer = "yes" if high < 0 else "no" if low > 0 else "undecided"
-    reason = "" if answer != "undecided" else _NO_INTERVAL if math.isnan(low) else "the interval contains 0"
+    reason = _why(answer, low, "the interval contains 0")
     return attrs.evolve(
         frame,
         answer=answer,
@@ -401,7 +408,7 @@ def _ceiling(study: StudyResults) -> Finding:
         return attrs.evolve(frame, answer="undecided", reason=f"{name} was not run at any heritable pair")
     value, low, high = (float(row[column].iloc[0]) for column in ("share", "low", "high"))
     answer: Answer = "yes" if high < 1 else "no" if low >= 1 else "undecided"
-    reason = "" if answer != "undecided" else _NO_INTERVAL if math.isnan(low) else "the interval contains 100 %"
+    reason = _why(answer, low, "the interval contains 100 %")
     shares = ", ".join(f"{one.predictor} {percent(one.share)}" for one in defined.itertuples())
     return attrs.evolve(
         frame,
