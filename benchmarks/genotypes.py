@@ -27,7 +27,8 @@ from measuring import interleaved, machine, verdict
 from cohort import BenchmarkCohort, make_cohort
 from pgxeval import Interval
 from pgxeval.genome.formats.bgzf import read_blocks
-from pgxeval.genome.formats.index import VariantIndex, open_index
+from pgxeval.genome.formats.index import VariantIndex
+from pgxeval.genome.formats.index_checks import open_index
 from pgxeval.genome.formats.opening import open_genotypes
 from pgxeval.genome.formats.source import GenotypeSource
 

@@ -30,7 +30,7 @@ from measuring import interleaved, machine, verdict
 import pgxeval
 from cohort import CONTIG, MARGIN_BP, WINDOW_BP, BenchmarkCohort, make_cohort
 from pgxeval import Interval, PersonalGenome
-from pgxeval.genome.haplotype_kernel import build_sequences
+from pgxeval.genome.window_kernel import build_sequences
 
 _BATCH = 8
 
@@ -72,8 +72,8 @@ class GenVarLoader:
         self._process.communicate()
 
 
-def open_genome(cohort: BenchmarkCohort) -> PersonalGenome:
-    return PersonalGenome(genotypes=cohort.genotypes["VCF.gz"], reference=cohort.reference)
+def open_genome(cohort: BenchmarkCohort, cache_bytes: int = 256 * 2**20) -> PersonalGenome:
+    return PersonalGenome(genotypes=cohort.genotypes["VCF.gz"], reference=cohort.reference, cache_bytes=cache_bytes)
 
 
 def stream(genome: PersonalGenome, window: Interval) -> int:
@@ -166,8 +166,7 @@ def against_consensus(cohort: BenchmarkCohort, repeats: int) -> list[dict[str, o
             shared = min(len(ours), len(theirs)) - 100  # the ends differ: ours is refilled
             if ours[:shared] != theirs[:shared]:
                 raise SystemExit(f"bcftools consensus and PersonalGenome differ over {window}")
-    opened = open_genome(cohort)
-    opened.cache_bytes = 0  # keeps one window
+    opened = open_genome(cohort, cache_bytes=0)  # keeps one window
     spent = interleaved(
         {
             "one": lambda: open_genome(cohort).haplotypes(window, [chosen[0]])[chosen[0], 0].sequence,

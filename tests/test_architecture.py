@@ -83,7 +83,7 @@ def _ruff_order(name: str) -> tuple[int, str]:
         ("elastic net", "predictors/trained/elastic_net.py"),
         ("the score cache", "predictors/sequence/cache.py"),
         ("the VCF decoder", "genome/formats/vcf.py"),
-        ("why is this gene excluded", "cohort/sharing.py"),
+        ("why is this gene excluded", "cohort/exclusions.py"),
     ],
 )
 def test_a_newcomer_finds_the_file(question: str, file: str) -> None:

@@ -20,7 +20,7 @@ import pgxeval
 
 PROGRAM = """
 import numpy as np
-from pgxeval.genome.haplotype_kernel import count_alternatives
+from pgxeval.genome.allele_kernel import count_alternatives
 assert count_alternatives(np.ones((3, 2, 2), np.int8)) == 12
 print(count_alternatives.stats.cache_path, sum(count_alternatives.stats.cache_hits.values()))
 """

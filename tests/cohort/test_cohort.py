@@ -16,8 +16,8 @@ import pysam
 import pytest
 
 from pgxeval.cohort.cohort import Cohort
+from pgxeval.cohort.exclusions import share_individuals
 from pgxeval.cohort.expression import Expression
-from pgxeval.cohort.sharing import share_individuals
 from pgxeval.errors import (
     InputFileError,
     InputFileNotFoundError,

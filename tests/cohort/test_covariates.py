@@ -10,13 +10,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from pgxeval.cohort.covariates import (
-    check_covariates,
-    constant,
-    covariate_basis,
-    encode_covariates,
-    read_covariates,
-)
+from pgxeval.cohort.covariate_files import read_covariates
+from pgxeval.cohort.covariates import check_covariates, constant, covariate_basis, encode_covariates
 from pgxeval.errors import InputFileError, InputFileNotFoundError, TableError
 
 PEOPLE = ["007", "NA", "GTEX-1117F"]

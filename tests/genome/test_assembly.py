@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pgxeval import GenotypeError, Interval, PersonalGenome, SettingError, UnknownNameError
-from pgxeval.genome.assembly import Policies
+from pgxeval.genome.policies import Policies
 
 REFERENCE = "ACGTTGCAAC" * 10
 WINDOW = Interval("c", 5, 45)

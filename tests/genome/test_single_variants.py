@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pgxeval.errors import GenotypeError, SettingError
-from pgxeval.genome import assembly
+from pgxeval.genome import window_request
 from pgxeval.genome import single_variants as room
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.personal import PersonalGenome
@@ -111,7 +111,7 @@ def test_policies_and_bounds(
 def test_deletion_that_asks_for_more_flank_than_was_read(
     tmp_path: Path, oracles: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(assembly, "_FLANK_BP", 4)
+    monkeypatch.setattr(window_request, "_FLANK_BP", 4)
     records = [(560, BASES[560:640], BASES[560], ["0/1", "0/0", "0/0"])]
     genome = write(tmp_path, oracles, records)
     interval = Interval("chr1", 450, 650)

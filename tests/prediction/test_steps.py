@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from tests.prediction.cheap import Cheap, cheap_cohort
 
-from pgxeval.prediction.crossfit import CrossFitter, Method
+from pgxeval.prediction.crossfit import CrossFitter
+from pgxeval.prediction.pairing import Method
 from pgxeval.prediction.steps import Steps
 
 

@@ -10,19 +10,18 @@ import numpy as np
 import pandas as pd
 
 from pgxeval.cohort.covariates import covariate_basis
+from pgxeval.cohort.data import CohortData
+from pgxeval.cohort.exclusions import count_exclusions
 from pgxeval.cohort.relatedness import can_estimate, describe_relatives
 from pgxeval.cohort.screening import MIN_STRUCTURE_BLOCKS, Screening
-from pgxeval.cohort.sharing import count_exclusions
 from pgxeval.errors import UnknownNameError
 from pgxeval.genome.contigs import canonical_contig
 from pgxeval.genome.formats.source import contig_names_of
-from pgxeval.genome.intervals import Gene, Interval
+from pgxeval.genome.intervals import Interval
 from pgxeval.names import known_names
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from pgxeval.genome.personal import PersonalGenome
+    pass
 
 Status = Literal["ok", "note", "warning"]
 
@@ -63,20 +62,7 @@ class Finding:
     noted: bool = True
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class CheckedCohort:
-    """The parts of a cohort that are checked; see `pgxeval.Cohort`."""
-
-    genome: PersonalGenome
-    genes: tuple[Gene, ...]
-    individuals: tuple[str, ...]
-    expression: npt.NDArray[np.float64]
-    covariates: pd.DataFrame | None
-    groups: tuple[str, ...] | None
-    exclusions: pd.DataFrame
-
-
-def check_cohort(cohort: CheckedCohort, screening: Screening) -> list[Finding]:
+def check_cohort(cohort: CohortData, screening: Screening) -> list[Finding]:
     """Return the findings about a cohort, in the order of the table of `pgxeval.Cohort.check`."""
     return [
         *_exclusions(cohort),
@@ -115,7 +101,7 @@ def warnings_of(findings: list[Finding]) -> list[str]:
     ]
 
 
-def _exclusions(cohort: CheckedCohort) -> Iterator[Finding]:
+def _exclusions(cohort: CohortData) -> Iterator[Finding]:
     for kind, kept in (("individual", len(cohort.individuals)), ("gene", len(cohort.genes))):
         counts = [(reason, count) for of, reason, count in count_exclusions(cohort.exclusions) if of == kind]
         excluded = sum(count for _, count in counts)
@@ -131,7 +117,7 @@ def _exclusions(cohort: CheckedCohort) -> Iterator[Finding]:
         )
 
 
-def _builds(cohort: CheckedCohort) -> Iterator[Finding]:
+def _builds(cohort: CohortData) -> Iterator[Finding]:
     """Compare the contig lengths of genotypes and reference, and the gene models with both."""
     lengths: dict[str, Mapping[str, int]] = {}
     reference = cohort.genome.reference
@@ -176,7 +162,7 @@ def _build(lengths: Mapping[str, int]) -> str:
     return f" ({build})" if build else ""
 
 
-def _reference_alleles(cohort: CheckedCohort, screening: Screening) -> Iterator[Finding]:
+def _reference_alleles(cohort: CohortData, screening: Screening) -> Iterator[Finding]:
     """Compare REF alleles with the FASTA."""
     reference = cohort.genome.reference
     variants = screening.variants
@@ -206,7 +192,7 @@ def _reference_alleles(cohort: CheckedCohort, screening: Screening) -> Iterator[
     yield Finding(check="reference alleles", status="warning", finding=finding, advice=advice)
 
 
-def _genotypes(cohort: CheckedCohort, screening: Screening) -> Iterator[Finding]:
+def _genotypes(cohort: CohortData, screening: Screening) -> Iterator[Finding]:
     variants = screening.variants
     if variants.unreadable:
         yield Finding(
@@ -239,7 +225,7 @@ def _genotypes(cohort: CheckedCohort, screening: Screening) -> Iterator[Finding]
         )
 
 
-def _relatives(cohort: CheckedCohort, screening: Screening) -> Iterator[Finding]:
+def _relatives(cohort: CohortData, screening: Screening) -> Iterator[Finding]:
     if not can_estimate(screening.variants):
         yield Finding(
             check="relatives",
@@ -264,7 +250,7 @@ def _relatives(cohort: CheckedCohort, screening: Screening) -> Iterator[Finding]
         yield Finding(check="relatives", status="ok", finding=f"no close relatives between groups{within}")
 
 
-def _structure(cohort: CheckedCohort, screening: Screening) -> Iterator[Finding]:
+def _structure(cohort: CohortData, screening: Screening) -> Iterator[Finding]:
     structure = screening.structure(cohort.expression, covariate_basis(cohort.covariates, len(cohort.individuals)))
     if structure is None:
         if can_estimate(screening.variants) and screening.variants.n_blocks < MIN_STRUCTURE_BLOCKS:
@@ -283,7 +269,7 @@ def _structure(cohort: CheckedCohort, screening: Screening) -> Iterator[Finding]
         yield Finding(check="population structure", status="ok", finding=text)
 
 
-def _expression(cohort: CheckedCohort) -> Iterator[Finding]:
+def _expression(cohort: CohortData) -> Iterator[Finding]:
     values = cohort.expression[~np.isnan(cohort.expression)]
     if values.size and values.min() >= 0 and values.max() > _LARGEST_COUNT and bool(np.all(values == np.round(values))):
         yield Finding(
@@ -301,7 +287,7 @@ def _expression(cohort: CheckedCohort) -> Iterator[Finding]:
     )
 
 
-def _gene_models(cohort: CheckedCohort) -> Iterator[Finding]:
+def _gene_models(cohort: CohortData) -> Iterator[Finding]:
     without = [gene.gene_id for gene in cohort.genes if gene.strand is None or gene.tss is None]
     yield Finding(
         check="gene models",

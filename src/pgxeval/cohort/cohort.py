@@ -9,51 +9,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import attrs
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.checks import whole
-from pgxeval.cohort.check import CheckedCohort, check_cohort, findings_table, notes_of, warnings_of
+from pgxeval.cohort.check import check_cohort, findings_table
 from pgxeval.cohort.combine import combine
-from pgxeval.cohort.covariates import (
-    CONSTANT_COVARIATE,
-    check_covariates,
-    constant,
-    covariate_basis,
-    read_covariates,
+from pgxeval.cohort.covariate_files import read_covariates
+from pgxeval.cohort.covariates import covariate_basis
+from pgxeval.cohort.data import CohortData, learned_components
+from pgxeval.cohort.exclusions import (
+    exclusions_table,
 )
 from pgxeval.cohort.expression import (
     Expression,
-    check_matrix,
-    genes_tuple,
-    names_tuple,
-    read_only_matrix,
 )
 from pgxeval.cohort.expression_files import read_expression
-from pgxeval.cohort.expression_pcs import component_names, expression_components
+from pgxeval.cohort.expression_pcs import component_names
 from pgxeval.cohort.genotype_pcs import StructureTest
-from pgxeval.cohort.groups import Labels, check_groups
-from pgxeval.cohort.notebook import cohort_html
-from pgxeval.cohort.relatedness import check_relationship
-from pgxeval.cohort.relations import find_relations
+from pgxeval.cohort.groups import Labels
+from pgxeval.cohort.relations import relate
 from pgxeval.cohort.screening import Screening
-from pgxeval.cohort.sharing import (
-    MIN_INDIVIDUALS,
-    NO_CONTIG,
-    count_exclusions,
-    exclusions_table,
-    no_gene_message,
-    unusable_genes,
-)
-from pgxeval.errors import PgxevalWarning, SettingError, TableError, UnknownNameError
+from pgxeval.cohort.subset import halves, subset, usable_part
+from pgxeval.errors import PgxevalWarning
 from pgxeval.genome.annotation import read_gtf
 from pgxeval.genome.formats.calls import Field
 from pgxeval.genome.formats.opening import GenotypePaths
-from pgxeval.genome.formats.source import GenotypeSource, contig_names_of
+from pgxeval.genome.formats.source import GenotypeSource
 from pgxeval.genome.intervals import Gene
-from pgxeval.names import first_duplicate, known_names, near_names
-from pgxeval.seeding import hash64
 from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:
@@ -62,29 +43,9 @@ if TYPE_CHECKING:
 _CALLER = 3
 
 
-def _checked(table: pd.DataFrame | None) -> pd.DataFrame | None:
-    return None if table is None else check_covariates(table)
-
-
-def _nothing() -> pd.DataFrame:
-    return exclusions_table(())
-
-
-def _notes(notes: Sequence[str]) -> tuple[str, ...]:
-    return tuple(notes)
-
-
-def _labels(labels: Sequence[str] | None) -> tuple[str, ...] | None:
-    return None if labels is None else names_tuple(labels)
-
-
-def _copied(table: pd.DataFrame | None) -> pd.DataFrame | None:
-    return None if table is None else table.astype(np.float64)
-
-
 @show_defaults
 @attrs.frozen(kw_only=True, eq=False, repr=False)
-class Cohort:
+class Cohort(CohortData):
     """Individuals with genotypes and measured expression, and the genes to judge predictors on.
 
     `from_files` and `from_parts` exclude what cannot be used and list it in `exclusions`. Built directly, a Cohort
@@ -148,72 +109,6 @@ class Cohort:
     ['not in the genotypes', 'constant expression']
     """
 
-    genome: PersonalGenome
-    genes: tuple[Gene, ...] = attrs.field(converter=genes_tuple)
-    expression: npt.NDArray[np.float64] = attrs.field(converter=read_only_matrix)
-    individuals: tuple[str, ...] = attrs.field(converter=names_tuple)
-    covariates: pd.DataFrame | None = attrs.field(default=None, converter=_checked)
-    exclusions: pd.DataFrame = attrs.field(factory=_nothing, converter=exclusions_table)
-    notes: tuple[str, ...] = attrs.field(default=(), converter=_notes)
-    groups: tuple[str, ...] | None = attrs.field(default=None, converter=_labels)
-    strata: tuple[str, ...] | None = attrs.field(default=None, converter=_labels)
-    relationship: pd.DataFrame | None = attrs.field(default=None, converter=_copied)
-    components: pd.DataFrame | None = attrs.field(default=None, converter=_copied)
-    expression_factors: int = attrs.field(default=0, validator=whole(0))
-    _rows: Mapping[str, int] = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_rows", {gene.gene_id: row for row, gene in enumerate(self.genes)})
-        check_matrix(self.expression, self.gene_ids, self.individuals)
-        if len(self.individuals) < MIN_INDIVIDUALS:
-            raise SettingError(f"a cohort needs at least {MIN_INDIVIDUALS} individuals, got {len(self.individuals)}")
-        if not self.genes:
-            raise SettingError("a cohort needs at least one gene, got none")
-        known = frozenset(self.genome.individuals)
-        if unknown := [name for name in self.individuals if name not in known]:
-            raise UnknownNameError(
-                f"{len(unknown)} individual(s) are not in the genotypes: {known_names(unknown)}"
-                f"{near_names(unknown[0], self.genome.individuals)}"
-            )
-        for gene_id, reason in unusable_genes(self.genes, self.expression, contig_names_of(self.genome)).items():
-            error = UnknownNameError if reason == NO_CONTIG else TableError
-            raise error(f"gene {gene_id} cannot be judged: {reason}; Cohort.from_parts excludes such genes")
-        self._check_covariates()
-        self._check_relations()
-
-    def _check_relations(self) -> None:
-        for what, labels in (("groups", self.groups), ("strata", self.strata)):
-            if labels is not None and len(labels) != len(self.individuals):
-                raise TableError(
-                    f"{what} must have one label per individual ({len(self.individuals)}), got {len(labels)}"
-                )
-        if self.groups is not None:
-            check_groups(self.groups)
-        if self.relationship is not None:
-            check_relationship(self.relationship, self.individuals)
-
-    def _check_covariates(self) -> None:
-        if self.covariates is None:
-            return
-        if tuple(self.covariates.index) != self.individuals:
-            raise TableError(
-                f"the index of the covariates ({len(self.covariates)} individuals) is not the cohort's "
-                f"individuals ({len(self.individuals)}) in their order; "
-                "use covariates.loc[list(individuals)]"
-            )
-        flat = constant(self.covariates.to_numpy(), axis=0)
-        if flat.any():
-            raise TableError(
-                f"covariate {self.covariates.columns[int(flat.argmax())]} is the same for all individuals; "
-                "Cohort.from_parts excludes such covariates"
-            )
-        rank = covariate_basis(self.covariates, len(self.individuals)).shape[1] - 1
-        if len(self.individuals) - 2 - rank < 1:
-            raise SettingError(
-                f"{rank} independent covariates leave no degree of freedom with {len(self.individuals)} "
-                "individuals (individuals - 2 - covariates must be 1 or more); give fewer covariates"
-            )
-
     @classmethod
     def from_files(
         cls,
@@ -249,7 +144,7 @@ class Cohort:
             Indexed FASTA, needed only by sequence predictors.
         covariates
             Covariate table of GTEx, its transpose, PLINK's ``.eigenvec``, or a DataFrame with one row per individual
-            (`pgxeval.cohort.covariates.read_covariates`). Categories become indicator columns; individuals with a
+            (`pgxeval.cohort.covariate_files.read_covariates`). Categories become indicator columns; individuals with a
             missing value are excluded.
         groups, strata, relationship, genotype_pcs, screen_genotypes
             Families, populations, relationships and ancestry of the individuals; see `from_parts`.
@@ -360,7 +255,8 @@ class Cohort:
                 PgxevalWarning,
                 stacklevel=_CALLER - 1,
             )
-        cohort = cls._screened(
+        cohort = usable_part(
+            cls,
             genome=genome,
             genes=combined.genes,
             values=combined.values,
@@ -369,48 +265,18 @@ class Cohort:
             exclusions=exclusions_table(combined.exclusions),
             notes=[*combined.notes, *genome.notes],
         )
-        return cohort._related(groups, strata, relationship, table, genotype_pcs=genotype_pcs, screen=screen_genotypes)
-
-    def _related(
-        self,
-        groups: Labels | None,
-        strata: Labels | None,
-        relationship: str | os.PathLike[str] | pd.DataFrame | None,
-        columns: pd.DataFrame | None,
-        *,
-        genotype_pcs: int,
-        screen: bool,
-    ) -> Cohort:
-        """Return the cohort with groups, strata, relationships and genotype components."""
-        relations = find_relations(
-            self.genome,
-            self.genes,
-            self.individuals,
+        related, warned = relate(
+            cohort,
+            table,
             groups=groups,
             strata=strata,
             relationship=relationship,
-            columns=columns,
-            screen=screen or genotype_pcs > 0,
+            genotype_pcs=genotype_pcs,
+            screen=screen_genotypes,
         )
-        cohort = attrs.evolve(
-            self,
-            groups=relations.groups,
-            strata=relations.strata,
-            relationship=relations.relationship,
-            notes=[*self.notes, *relations.notes],
-        )
-        screening = relations.screening
-        if screening is None:
-            return cohort
-        if genotype_pcs:
-            cohort = cohort.with_covariates(screening.components(genotype_pcs).scores)
-        if not screen:
-            return cohort
-        findings = check_cohort(cohort._checked_parts(), screening)
-        for problem in warnings_of(findings):
-            warnings.warn(problem, PgxevalWarning, stacklevel=_CALLER)
-        components = screening.significant_components(genotype_pcs)
-        return attrs.evolve(cohort, notes=[*cohort.notes, *notes_of(findings)], components=components)
+        for problem in warned:
+            warnings.warn(problem, PgxevalWarning, stacklevel=_CALLER - 1)
+        return related
 
     def check(self) -> pd.DataFrame:
         """Check the cohort before anything is computed.
@@ -426,11 +292,7 @@ class Cohort:
             One row per check: check, status ("ok", "note" or "warning"), finding, and advice.
         """
         screening = Screening.of(self.genome, self.genes, self.individuals, self.groups)
-        return findings_table(check_cohort(self._checked_parts(), screening))
-
-    def _checked_parts(self) -> CheckedCohort:
-        names = [field.name for field in attrs.fields(CheckedCohort)]
-        return CheckedCohort(**{name: getattr(self, name) for name in names})
+        return findings_table(check_cohort(self, screening))
 
     def genotype_pcs(self, k: int = 5) -> pd.DataFrame:
         """Compute principal components of the cohort's own genotypes.
@@ -476,7 +338,7 @@ class Cohort:
         SettingError
             If there are fewer than 50 genes, or `k` is too large for the individuals.
         """
-        return self._expression_components(k, self.individuals)
+        return learned_components(self, k, self.individuals)
 
     def with_pcs(self, *, genotype: int = 0, expression: int = 0) -> Cohort:
         """Return the cohort with components of its genotypes and of its expression among the covariates.
@@ -503,25 +365,6 @@ class Cohort:
             )
         return cohort
 
-    def _expression_components(self, k: int, individuals: Sequence[str]) -> pd.DataFrame:
-        """Return expression components over some individuals, given the other covariates."""
-        column_of = {name: column for column, name in enumerate(self.individuals)}
-        rows = np.array([column_of[name] for name in individuals], dtype=np.int64)
-        scores = expression_components(self.expression, k, rows, self.fixed_covariates)
-        return pd.DataFrame(
-            scores,
-            index=pd.Index(list(individuals), name="individual"),
-            columns=pd.Index(component_names(k), name="covariate"),
-        )
-
-    @property
-    def fixed_covariates(self) -> npt.NDArray[np.float64] | None:
-        """Covariates that were not learned from expression, float64 (n_individuals, n_covariates), or None."""
-        if self.covariates is None:
-            return None
-        table = self.covariates.drop(columns=component_names(self.expression_factors))
-        return table.to_numpy(dtype=np.float64) if table.shape[1] else None
-
     def relatives(self) -> pd.DataFrame:
         """Find pairs of individuals related up to the second degree, from common variants around the genes.
 
@@ -544,113 +387,6 @@ class Cohort:
         screening = Screening.of(self.genome, self.genes, self.individuals, self.groups)
         return screening.structure(self.expression, covariate_basis(self.covariates, len(self.individuals)))
 
-    def with_covariates(self, covariates: pd.DataFrame) -> Cohort:
-        """Return the cohort with further covariates next to those that it has.
-
-        Parameters
-        ----------
-        covariates
-            One row per individual of the cohort (more are ignored), one column per covariate. A covariate of
-            the same name is replaced.
-
-        Raises
-        ------
-        TableError
-            If a covariate is missing for an individual, infinite or not a number.
-        """
-        missing = [name for name in self.individuals if name not in covariates.index]
-        if missing:
-            raise TableError(f"covariates lack {len(missing)} individual(s) of the cohort: {known_names(missing, 5)}")
-        table = check_covariates(covariates.loc[list(self.individuals)])
-        if self.covariates is not None:
-            table = pd.concat([self.covariates.drop(columns=table.columns, errors="ignore"), table], axis=1)
-        return attrs.evolve(self, covariates=table)
-
-    @classmethod
-    def _screened(
-        cls,
-        *,
-        genome: PersonalGenome,
-        genes: Sequence[Gene],
-        values: npt.NDArray[np.float64],
-        individuals: tuple[str, ...],
-        covariates: pd.DataFrame | None,
-        exclusions: pd.DataFrame,
-        notes: Sequence[str],
-        groups: Sequence[str] | None = None,
-        strata: Sequence[str] | None = None,
-        relationship: pd.DataFrame | None = None,
-        components: pd.DataFrame | None = None,
-    ) -> Cohort:
-        """Build a cohort without the genes and covariates that do not vary in these individuals."""
-        reasons = unusable_genes(genes, values, contig_names_of(genome))
-        kept = [row for row, gene in enumerate(genes) if gene.gene_id not in reasons]
-        if not kept:
-            raise TableError(no_gene_message(genes, reasons, genome.contigs))
-        more = [("gene", gene_id, reason) for gene_id, reason in reasons.items()]
-        if covariates is not None:
-            covariates = covariates.loc[list(individuals)]
-            flat = constant(covariates.to_numpy(), axis=0)
-            more += [("covariate", str(name), CONSTANT_COVARIATE) for name in covariates.columns[flat]]
-            covariates = covariates.loc[:, ~flat] if not flat.all() else None
-        values = values[kept]
-        values.flags.writeable = False
-        return cls(
-            genome=genome,
-            genes=[genes[row] for row in kept],
-            expression=values,
-            individuals=individuals,
-            covariates=covariates,
-            exclusions=pd.concat([exclusions, exclusions_table(more)], ignore_index=True),
-            notes=notes,
-            groups=groups,
-            strata=strata,
-            relationship=relationship,
-            components=components,
-        )
-
-    @property
-    def gene_ids(self) -> tuple[str, ...]:
-        """Identifiers of the genes, in the order of `genes`."""
-        return tuple(gene.gene_id for gene in self.genes)
-
-    @property
-    def expression_table(self) -> pd.DataFrame:
-        """A copy of the expression as a DataFrame: index gene_id, one column per individual."""
-        return Expression(values=self.expression, genes=self.genes, individuals=self.individuals).table
-
-    def gene(self, gene_id: str) -> Gene:
-        """Return a gene by its identifier.
-
-        Raises
-        ------
-        UnknownNameError
-            If the cohort has no such gene; the message gives the reason if it was excluded, or near names.
-        """
-        return self.genes[self._row(gene_id)]
-
-    def expression_of(self, gene_id: str) -> pd.Series:
-        """Return the expression of one gene: float64, indexed by individual, NaN where not measured.
-
-        Raises
-        ------
-        UnknownNameError
-            As `gene`.
-        """
-        return pd.Series(
-            self.expression[self._row(gene_id)].copy(),
-            index=pd.Index(list(self.individuals), name="individual"),
-            name=gene_id,
-        )
-
-    def _row(self, gene_id: str) -> int:
-        row = self._rows.get(gene_id)
-        if row is None:
-            left = self.exclusions.loc[(self.exclusions["kind"] == "gene") & (self.exclusions["name"] == gene_id)]
-            why = f"; it was excluded: {left['reason'].iloc[0]}" if len(left) else ""
-            raise UnknownNameError(f"gene {gene_id} is not in the cohort{why or near_names(str(gene_id), self._rows)}")
-        return row
-
     def subset(self, *, genes: Sequence[str] | None = None, individuals: Sequence[str] | None = None) -> Cohort:
         """Return a cohort of some genes and individuals, in the given order.
 
@@ -672,44 +408,7 @@ class Cohort:
         TableError
             If no gene is left.
         """
-        gene_ids = self.gene_ids if genes is None else _distinct(genes, "genes")
-        names = self.individuals if individuals is None else _distinct(individuals, "individuals")
-        if not gene_ids:
-            raise SettingError("a cohort needs at least one gene, got none")
-        rows = [self._row(gene_id) for gene_id in gene_ids]
-        column_of = {name: column for column, name in enumerate(self.individuals)}
-        if unknown := [name for name in names if name not in column_of]:
-            raise UnknownNameError(
-                f"{len(unknown)} individual(s) are not in the cohort: {known_names(unknown)}"
-                f"{near_names(unknown[0], column_of)}"
-            )
-        if len(names) < MIN_INDIVIDUALS:
-            raise SettingError(f"a cohort needs at least {MIN_INDIVIDUALS} individuals, got {len(names)}")
-        columns = [column_of[name] for name in names]
-        covariates = self.covariates
-        if self.expression_factors and covariates is not None:
-            covariates = covariates.drop(columns=component_names(self.expression_factors))
-            covariates = covariates if covariates.shape[1] else None
-        cohort = self._screened(
-            genome=self.genome,
-            genes=[self.genes[row] for row in rows],
-            values=self.expression[np.ix_(rows, columns)],
-            individuals=tuple(names),
-            covariates=covariates,
-            exclusions=self.exclusions,
-            notes=(
-                *self.notes,
-                f"subset of a cohort of {len(self.genes)} genes and {len(self.individuals)} individuals",
-            ),
-            groups=None if self.groups is None else [self.groups[column] for column in columns],
-            strata=None if self.strata is None else [self.strata[column] for column in columns],
-            relationship=None if self.relationship is None else self.relationship.loc[list(names), list(names)],
-            components=None if self.components is None else self.components.loc[list(names)],
-        )
-        if not self.expression_factors:
-            return cohort
-        factors = self._expression_components(self.expression_factors, names)
-        return attrs.evolve(cohort.with_covariates(factors), expression_factors=self.expression_factors)
+        return subset(self, genes, individuals)
 
     def halves(self, seed: int) -> tuple[Cohort, Cohort]:
         """Divide the individuals into two disjoint cohorts by a hash of (seed, individual or group).
@@ -721,39 +420,4 @@ class Cohort:
         SettingError
             If a half has fewer than 10 individuals.
         """
-        second = [hash64("half", seed, label) % 2 == 1 for label in self.groups or self.individuals]
-        sides = tuple(
-            tuple(name for name, is_second in zip(self.individuals, second, strict=True) if is_second == side)
-            for side in (False, True)
-        )
-        if min(map(len, sides)) < MIN_INDIVIDUALS:
-            raise SettingError(
-                f"halves of {len(sides[0])} and {len(sides[1])} individuals (seed {seed}): each needs at "
-                f"least {MIN_INDIVIDUALS}; the cohort of {len(self.individuals)} is too small to divide so"
-            )
-        return self.subset(individuals=sides[0]), self.subset(individuals=sides[1])
-
-    def __repr__(self) -> str:
-        covariates = 0 if self.covariates is None else self.covariates.shape[1]
-        exclusions = "; ".join(
-            f"{count} {kind}(s) {reason}" for kind, reason, count in count_exclusions(self.exclusions)
-        )
-        return (
-            f"Cohort({len(self.genes)} genes, {len(self.individuals)} individuals, {covariates} covariates; "
-            f"excluded: {exclusions or 'nothing'})"
-        )
-
-    def _repr_html_(self) -> str:
-        covariates = 0 if self.covariates is None else self.covariates.shape[1]
-        missing = float(np.isnan(self.expression).mean())
-        size = f"{len(self.genes):,} genes, {len(self.individuals):,} individuals, {covariates} covariates"
-        return cohort_html(f"{size}; {missing:.1%} of the expression values missing", self.exclusions, self.notes)
-
-
-def _distinct(names: Sequence[str], what: str) -> tuple[str, ...]:
-    if isinstance(names, str):
-        raise SettingError(f"{what} must be a sequence of names, got the one string {names!r}")
-    distinct = names_tuple(names)
-    if (twice := first_duplicate(distinct)) is not None:
-        raise SettingError(f"{what}: {twice} occurs more than once")
-    return distinct
+        return halves(self, seed)

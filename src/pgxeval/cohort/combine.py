@@ -11,8 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.cohort.covariates import encode_covariates
-from pgxeval.cohort.expression import Expression
-from pgxeval.cohort.sharing import (
+from pgxeval.cohort.exclusions import (
     MIN_INDIVIDUALS,
     Exclusions,
     contig_names,
@@ -20,6 +19,7 @@ from pgxeval.cohort.sharing import (
     too_few_message,
     with_models,
 )
+from pgxeval.cohort.expression import Expression
 from pgxeval.errors import SettingError
 from pgxeval.genome.formats.source import contig_names_of
 from pgxeval.genome.intervals import Gene
@@ -74,7 +74,7 @@ def combine(
     genome, expression, models
         As for `pgxeval.Cohort.from_parts`.
     covariates
-        As `pgxeval.cohort.covariates.read_covariates` returns them.
+        As `pgxeval.cohort.covariate_files.read_covariates` returns them.
     """
     notes = list(expression.notes)
     sources = {"expression table": expression.individuals, "genotypes": tuple(genome.individuals)}

@@ -4,91 +4,30 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.cohort.expression import Expression
+from pgxeval.cohort.expression_layout import (
+    _GENE_ID,
+    _NUMBER_LIKE,
+    _PLACE_COLUMNS,
+    EXPECTED_LAYOUT,
+    Layout,
+    _plain,
+    find_layout,
+    is_number,
+)
 from pgxeval.cohort.text_tables import is_missing, number_from_text, split_lines
 from pgxeval.errors import InputFileError, SettingError, TableError
 from pgxeval.genome.intervals import Gene, Strand
-from pgxeval.names import first_duplicate, known_names
+from pgxeval.names import known_names
 
-_CONTIG = frozenset({"chr", "chrom", "chromosome", "chromosomename", "seqname", "seqnames", "seqid", "contig"})
-_START = frozenset({"start", "chromstart", "startposition", "genestart", "txstart"})
-_END = frozenset({"end", "stop", "chromend", "endposition", "geneend", "txend"})
-_GENE_ID = [
-    "geneid",
-    "phenotypeid",
-    "pid",
-    "targetid",
-    "featureid",
-    "traitid",
-    "ensemblgeneid",
-    "ensemblid",
-    "ensgid",
-    "probeid",
-    "gene",
-    "phenotype",
-    "trait",
-    "target",
-    "feature",
-    "id",
-    "name",
-]
-_GENE_NAME = frozenset({"genename", "symbol", "genesymbol", "hgncsymbol", "hgnc", "externalgenename"})
-_STRAND = frozenset({"strand"})
-_ANNOTATION = frozenset(
-    [
-        "gid",
-        "pid",
-        "info",
-        "length",
-        "genelength",
-        "width",
-        "type",
-        "genetype",
-        "biotype",
-        "genebiotype",
-        "description",
-        "desc",
-        "score",
-        "source",
-        "entrezid",
-        "entrez",
-        "category",
-        "class",
-        "feature",
-        "phenotypeid",
-        "groupid",
-    ]
-)
-_BESIDE_GENE_ID = _GENE_NAME | _STRAND | _ANNOTATION
 _STRANDS: dict[str, Strand] = {"+": "+", "-": "-", "1": "+", "-1": "-"}
-_NUMBER_LIKE = re.compile(r"[\d.,eE+\-_\s%]*\d[\d.,eE+\-_\s%]*|[+-]?inf(inity)?", re.IGNORECASE)
-_PLACE_COLUMNS = 8
-_LAYOUT = "expected the columns #chr, start, end, gene_id and one column per individual (tab-separated text or Parquet)"
-
-
-@attrs.frozen(kw_only=True)
-class _Layout:
-    """Places of the columns of an expression table, from 0."""
-
-    contig: int
-    start: int
-    end: int
-    gene_id: int
-    gene_name: int | None
-    strand: int | None
-    samples: tuple[tuple[int, str], ...]
-    unused: tuple[str, ...]
-    width: int
-    gene_column: str
-    gene_named: bool
 
 
 def read_expression(source: str | os.PathLike[str] | pd.DataFrame) -> Expression:
@@ -150,8 +89,8 @@ def _from_text(path: Path) -> Expression:
     rows = split_lines(path, "expression file")
     header = next(rows, None)
     if header is None:
-        raise InputFileError(f"{what} is empty; {_LAYOUT}")
-    layout = _layout(header[1], f"{what}, line {header[0]}", InputFileError)
+        raise InputFileError(f"{what} is empty; {EXPECTED_LAYOUT}")
+    layout = find_layout(header[1], f"{what}, line {header[0]}", InputFileError)
     genes: list[Gene] = []
     values: list[npt.NDArray[np.float64]] = []
     line_of: dict[str, int] = {}
@@ -176,11 +115,11 @@ def _from_text(path: Path) -> Expression:
         genes.append(gene)
         values.append(_numbers(layout, fields, f"{where}, gene {gene.gene_id}", text_columns))
     if not genes:
-        raise InputFileError(f"{what} has a header but no gene; {_LAYOUT}")
+        raise InputFileError(f"{what} has a header but no gene; {EXPECTED_LAYOUT}")
     return _expression(layout, genes, np.array(values), text_columns, what, InputFileError)
 
 
-def _leading_text(layout: _Layout, fields: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _leading_text(layout: Layout, fields: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Yield the columns before the first individual that hold text in the first line: annotation, it seems."""
     for place, name in layout.samples:
         if is_missing(fields[place]) or _NUMBER_LIKE.fullmatch(fields[place]):
@@ -197,7 +136,7 @@ def _not_a_number(where: str, individual: str, text: str) -> str:
 
 
 def _numbers(
-    layout: _Layout, fields: Sequence[str], where: str, text_columns: dict[int, str]
+    layout: Layout, fields: Sequence[str], where: str, text_columns: dict[int, str]
 ) -> npt.NDArray[np.float64]:
     """Return the values of one gene; fields of `text_columns` are NaN unless they hold a number after all."""
     texts = [fields[place] for place, _ in layout.samples]
@@ -227,7 +166,7 @@ def _numbers(
     return row
 
 
-def _gene(layout: _Layout, fields: Sequence[str], where: str, error: type[InputFileError | TableError]) -> Gene:
+def _gene(layout: Layout, fields: Sequence[str], where: str, error: type[InputFileError | TableError]) -> Gene:
     contig, start_text, end_text, gene_id = (
         fields[place] for place in (layout.contig, layout.start, layout.end, layout.gene_id)
     )
@@ -253,9 +192,9 @@ def _from_frame(table: pd.DataFrame, what: str, error: type[InputFileError | Tab
         _plain(name) in _GENE_ID for name in table.columns[:_PLACE_COLUMNS]
     ):
         table = table.rename_axis(index="gene_id").reset_index()
-    layout = _layout([str(name) for name in table.columns], what, error)
+    layout = find_layout([str(name) for name in table.columns], what, error)
     if table.empty:
-        raise error(f"{what} has a header but no gene; {_LAYOUT}")
+        raise error(f"{what} has a header but no gene; {EXPECTED_LAYOUT}")
     places = [layout.contig, layout.start, layout.end, layout.gene_id, layout.gene_name, layout.strand]
     texts = {place: _texts(table.iloc[:, place]) for place in places if place is not None}
     genes = []
@@ -305,16 +244,8 @@ def _texts(column: pd.Series) -> list[str]:
     ]
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _expression(  # noqa: PLR0917 (the last step of both readers)
-    layout: _Layout,
+    layout: Layout,
     genes: Sequence[Gene],
     values: npt.NDArray[np.float64],
     text_columns: Collection[int],
@@ -323,12 +254,12 @@ def _expression(  # noqa: PLR0917 (the last step of both readers)
 ) -> Expression:
     kept = [column for column, (place, _) in enumerate(layout.samples) if place not in text_columns]
     if not kept:
-        raise TableError(f"expression table: no column holds numbers; {_LAYOUT}")
+        raise TableError(f"expression table: no column holds numbers; {EXPECTED_LAYOUT}")
     if len(kept) < len(layout.samples):
         values = values[:, kept]
     identifiers = [gene.gene_id for gene in genes]
     # identifiers of Entrez are whole numbers
-    if not layout.gene_named and all(map(_is_number, identifiers)) and not all(map(str.isdigit, identifiers)):
+    if not layout.gene_named and all(map(is_number, identifiers)) and not all(map(str.isdigit, identifiers)):
         raise error(
             f"{where}: no column with gene identifiers: the fourth column, {layout.gene_column!r}, holds measured "
             "values; name the column of the identifiers gene_id"
@@ -343,66 +274,4 @@ def _expression(  # noqa: PLR0917 (the last step of both readers)
             *([f"columns of the expression table that were not used: {known_names(unused, 5)}"] if unused else []),
             *([] if layout.gene_named else [f"column {layout.gene_column!r} was taken for the gene identifiers"]),
         ],
-    )
-
-
-def _plain(name: object) -> str:
-    return re.sub(r"[^a-z0-9]", "", str(name).lower())
-
-
-def _layout(names: Sequence[str], where: str, error: type[InputFileError | TableError]) -> _Layout:
-    names = list(names)
-    while names and not names[-1].strip():
-        names.pop()
-    plain = [_plain(name) for name in names[:_PLACE_COLUMNS]]
-
-    def first(known: Iterable[str], taken: Iterable[int] = ()) -> int | None:
-        return next((i for i, name in enumerate(plain) if name in known and i not in taken), None)
-
-    contig, start, end = first(_CONTIG), first(_START), first(_END)
-    if contig is None or len(names) < 4:
-        shown = names[0][:40] if names else ""
-        if plain and plain[0] in _GENE_ID:
-            raise error(
-                f"{where}: no column with the chromosome ({known_names(names, 4)}); {_LAYOUT}. If genes are in "
-                "columns, give the transpose; if positions are missing, add them from the GTF"
-            )
-        raise error(f"{where}: no header found ({len(names)} column(s), the first is {shown!r}); {_LAYOUT}")
-    if start is None or end is None:
-        raise error(f"{where}: no column for the start or the end of a gene ({known_names(names[:4], 4)}); {_LAYOUT}")
-    if start > end:
-        raise error(f"{where}: column {names[end]!r} comes before {names[start]!r}; {_LAYOUT}")
-    places = {contig, start, end}
-    gene_id: int | None
-    named = next((plain.index(name) for name in _GENE_ID if name in plain and plain.index(name) not in places), None)
-    if places == {0, 1, 2} and (named is None or plain[3] in _GENE_ID or plain[3] not in _BESIDE_GENE_ID):
-        gene_id = 3
-    else:
-        gene_id = named
-        if gene_id is None:
-            raise error(f"{where}: no column with gene identifiers ({known_names(names[:6], 6)}); {_LAYOUT}")
-    places.add(gene_id)
-    gene_name, strand = first(_GENE_NAME, places), first(_STRAND, places)
-    annotation = {i for i, name in enumerate(plain) if i not in places and name in _ANNOTATION}
-    places |= annotation | {place for place in (gene_name, strand) if place is not None}
-    samples = tuple((i, name) for i, name in enumerate(names) if i not in places)
-    if not samples:
-        raise error(f"{where}: the header names no individual; {_LAYOUT}")
-    for i, name in samples:
-        if not name:
-            raise error(f"{where}: column {i + 1} of the header has no name")
-    if (twice := first_duplicate(name for _, name in samples)) is not None:
-        raise error(f"{where}: individual {twice} has more than one column; keep one of them")
-    return _Layout(
-        contig=contig,
-        start=start,
-        end=end,
-        gene_id=gene_id,
-        gene_name=gene_name,
-        strand=strand,
-        samples=samples,
-        unused=tuple(names[i] for i in sorted(annotation)),
-        width=len(names),
-        gene_column=names[gene_id],
-        gene_named=plain[gene_id] in _GENE_ID,
     )

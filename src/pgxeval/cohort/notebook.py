@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pgxeval.cohort.sharing import count_exclusions
+from pgxeval.cohort.exclusions import count_exclusions
 
 
 def cohort_html(size: str, exclusions: pd.DataFrame, notes: Sequence[str]) -> str:

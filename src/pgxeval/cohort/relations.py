@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 import pandas as pd
 
+from pgxeval.cohort.check import check_cohort, notes_of, warnings_of
+from pgxeval.cohort.data import CohortData
 from pgxeval.cohort.groups import Grouping, Labels, assign_groups, read_labels
 from pgxeval.cohort.pedigree import read_relationship
 from pgxeval.cohort.relatedness import related_groups
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
 
 ESTIMATE = "estimate"
+
+_Cohort = TypeVar("_Cohort", bound=CohortData)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -88,3 +92,56 @@ def find_relations(
         individuals, grouping, None if strata is None else read_labels(strata, "strata", columns)
     )
     return Relations(groups=labels, strata=layers, relationship=matrix, screening=screening, notes=tuple(notes))
+
+
+def relate(
+    cohort: _Cohort,
+    columns: pd.DataFrame | None,
+    *,
+    groups: Labels | None,
+    strata: Labels | None,
+    relationship: str | os.PathLike[str] | pd.DataFrame | None,
+    genotype_pcs: int,
+    screen: bool,
+) -> tuple[_Cohort, list[str]]:
+    """Return the cohort with groups, strata, relationships and genotype components, and what to warn of.
+
+    Parameters
+    ----------
+    cohort
+        The cohort without them.
+    columns
+        Covariates, whose columns may name groups or strata.
+    groups, strata, relationship, genotype_pcs
+        As for `pgxeval.Cohort.from_parts`.
+    screen
+        Whether the genotypes are searched for relatives and population structure.
+    """
+    relations = find_relations(
+        cohort.genome,
+        cohort.genes,
+        cohort.individuals,
+        groups=groups,
+        strata=strata,
+        relationship=relationship,
+        columns=columns,
+        screen=screen or genotype_pcs > 0,
+    )
+    related = attrs.evolve(
+        cohort,
+        groups=relations.groups,
+        strata=relations.strata,
+        relationship=relations.relationship,
+        notes=[*cohort.notes, *relations.notes],
+    )
+    screening = relations.screening
+    if screening is None:
+        return related, []
+    if genotype_pcs:
+        related = related.with_covariates(screening.components(genotype_pcs).scores)
+    if not screen:
+        return related, []
+    findings = check_cohort(related, screening)
+    components = screening.significant_components(genotype_pcs)
+    noted = attrs.evolve(related, notes=[*related.notes, *notes_of(findings)], components=components)
+    return noted, warnings_of(findings)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pgxeval.cohort import Cohort, Expression, read_covariates, read_expression
-from pgxeval.cohort.sharing import exclusions_table
+from pgxeval.cohort.exclusions import exclusions_table
 from pgxeval.datasets.download import RemoteFile, default_cache, fetch_member
 from pgxeval.datasets.panel import Addresses, check_chromosomes, fetch_gene_models, fetch_genotypes, read_families
 from pgxeval.errors import InputFileError

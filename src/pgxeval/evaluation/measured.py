@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.cohort.cohort import Cohort
-from pgxeval.cohort.covariates import encode_covariates, read_covariates
+from pgxeval.cohort.covariate_files import read_covariates
+from pgxeval.cohort.covariates import encode_covariates
+from pgxeval.cohort.exclusions import exclusions_table
 from pgxeval.cohort.expression import Expression
 from pgxeval.cohort.expression_files import read_expression
-from pgxeval.cohort.sharing import exclusions_table
 from pgxeval.errors import TableError, UnknownNameError
 from pgxeval.names import known_names
 from pgxeval.signatures import show_defaults

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.errors import GenotypeError
 from pgxeval.genome.edits import Edits, describe
 from pgxeval.genome.formats.calls import Calls, Records
 from pgxeval.genome.haplotypes import ABSENT_COPY, Haplotypes
-from pgxeval.genome.intervals import Interval
 from pgxeval.genome.layout import (
     FIRST,
     HALF_MISSING,
@@ -33,84 +27,10 @@ from pgxeval.genome.layout import (
     TALLY_WIDTH,
     UNPHASED,
 )
-from pgxeval.genome.policies import Doubts, Policies, by_name, refuse
+from pgxeval.genome.policies import Doubts, by_name, refuse
 from pgxeval.genome.reference import ReferenceBases
-from pgxeval.genome.variant_filter import VariantFilter
-
-_IUPAC = {
-    "A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC",
-    "B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT",
-}  # fmt: skip
-
-
-def _base_codes() -> npt.NDArray[np.uint8]:
-    codes = np.zeros(256, np.uint8)
-    for letter, bases in _IUPAC.items():
-        codes[ord(letter)] = sum(1 << "ACGT".index(base) for base in bases)
-    return codes
-
-
-_CODES = _base_codes()
-_FEW_RECORDS = 5
-_FLANK_BP = 2_048  # net deletions of most windows are shorter; more is read where they are not
-
-Made = TypeVar("Made")
-
-
-@attrs.frozen(kw_only=True)
-class Flanks:
-    """How far beyond the window calls must be read: positions, 0-based half-open."""
-
-    low: int
-    high: int
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class WindowRequest:
-    """What is asked for.
-
-    Parameters
-    ----------
-    interval
-        By the contig's name in the reference.
-    anchor
-        0-based reference position.
-    individuals
-        Names, for messages and for the result.
-    rows
-        Their rows in the calls; None for all in order.
-    variant_filter, policies
-        Which alleles are used, and what is done with doubtful genotypes.
-    max_bytes
-        Handed on to `Haplotypes`.
-    path
-        The file of genotypes, for messages.
-    """
-
-    interval: Interval
-    anchor: int
-    individuals: tuple[str, ...]
-    rows: npt.NDArray[np.int64] | None
-    variant_filter: VariantFilter
-    policies: Policies
-    max_bytes: int
-    path: str
-
-
-def read_enough(interval: Interval, make: Callable[[Flanks], Made | Flanks]) -> Made:
-    """Make something of the calls in a window and its flanks; read more until the flanks suffice.
-
-    Parameters
-    ----------
-    interval
-        The window, 0-based half-open.
-    make
-        Takes how far to read, and returns what it made, or how far it must be read instead.
-    """
-    read = Flanks(low=interval.start - _FLANK_BP, high=interval.end + _FLANK_BP)
-    while isinstance(made := make(read), Flanks):
-        read = Flanks(low=min(read.low, made.low), high=max(read.high, made.high))
-    return made
+from pgxeval.genome.reference_alleles import compare_with_reference
+from pgxeval.genome.window_request import Flanks, WindowRequest
 
 
 def assemble(window: WindowRequest, calls: Calls, read: Flanks, reference: ReferenceBases) -> Haplotypes | Flanks:
@@ -137,7 +57,9 @@ def assemble(window: WindowRequest, calls: Calls, read: Flanks, reference: Refer
     GenotypeError
         If a policy refuses.
     """
-    from pgxeval.genome.haplotype_kernel import apply_alleles, count_alternatives, find_doubtful, place_windows
+    from pgxeval.genome.allele_kernel import count_alternatives
+    from pgxeval.genome.haplotype_kernel import apply_alleles, find_doubtful
+    from pgxeval.genome.window_kernel import place_windows
 
     records = calls.records
     text, kinds, table = describe(records)
@@ -152,7 +74,7 @@ def assemble(window: WindowRequest, calls: Calls, read: Flanks, reference: Refer
     if low > window.interval.start:
         return Flanks(low=read.low - (window.interval.start - read.low), high=read.high)
     first_record = int(np.searchsorted(records.starts, low))
-    mismatch, ambiguous, bases, origin = _check_references(
+    mismatch, ambiguous, bases, origin = compare_with_reference(
         window, records, text, touched, first_record, read, reference
     )
     usable &= ~mismatch[record_of]
@@ -256,83 +178,6 @@ def _clean_cut(records: Records, touched: npt.NDArray[np.bool_], low: int) -> in
     return low
 
 
-def _check_references(  # noqa: PLR0917 (one step of assemble, called once)
-    window: WindowRequest,
-    records: Records,
-    text: npt.NDArray[np.uint8],
-    touched: npt.NDArray[np.bool_],
-    first_record: int,
-    read: Flanks,
-    reference: ReferenceBases,
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], npt.NDArray[np.uint8], int]:
-    """Return which records disagree with the reference, which may agree, and the bases from an origin on."""
-    from pgxeval.genome.haplotype_kernel import check_references
-
-    contig = window.interval.contig
-    ends = records.ends
-    origin = min(read.low, int(records.starts.min(initial=read.low)))
-    high = max(read.high, int(ends.max(initial=read.high)))
-    bases = reference.fetch(Interval(contig, origin, high))
-    outcome = np.empty(records.n_records, np.int8)
-    check_references(text, records.allele_bounds, records.first_allele, records.starts, bases, origin, _CODES, outcome)
-    outcome[(records.starts < 0) | (ends > reference.contigs[contig])] = 2
-    outcome[~touched] = 0
-    outcome[:first_record] = 0
-    mismatch = outcome == 2
-    if mismatch.any() and window.policies.ref_mismatch == "refuse":
-        wrong = np.flatnonzero(mismatch)
-        n_checked = int(touched[first_record:].sum())
-        cause = _cause(window.path, str(reference.path), records, text, wrong, bases, origin, wrong.size / n_checked)
-        raise GenotypeError(
-            f"{window.path}: REF is not what {reference.path} has at {wrong.size} of {n_checked} records around "
-            f"{window.interval}; the first at (1-based) "
-            f"{', '.join(f'{records.contig}:{position + 1}' for position in records.starts[wrong[:3]].tolist())}. "
-            f'Likely cause: {cause}. To exclude them, use ref_mismatch="skip"'
-        )
-    return mismatch, outcome == 1, bases, origin
-
-
-def _cause(  # noqa: PLR0917 (a part of _check_references)
-    path: str,
-    fasta: str,
-    records: Records,
-    text: npt.NDArray[np.uint8],
-    wrong: npt.NDArray[np.int64],
-    bases: npt.NDArray[np.uint8],
-    origin: int,
-    share: float,
-) -> str:
-    """Return the likely cause of records whose REF disagrees with the reference genome."""
-    swapped = 0
-    for record in wrong.tolist():
-        begin = int(records.starts[record]) - origin
-        for row in range(int(records.first_allele[record]) + 1, int(records.first_allele[record + 1])):
-            allele = text[slice(*records.allele_bounds[row].tolist())]
-            there = bases[begin : begin + allele.size] if begin >= 0 else bases[:0]
-            if allele.size and np.array_equal(allele, there):
-                swapped += 1
-                break
-    if swapped > 0.8 * wrong.size and (wrong.size >= _FEW_RECORDS or share == 1):
-        convert, out = _conversion(path)
-        return (
-            f"REF and ALT are swapped ({swapped} of them have an ALT that is what the FASTA has), as in files exported "
-            f"from PLINK 1, where REF is the major allele; swap them back with `plink2 {convert} --fa {fasta} "
-            f"--ref-from-fa force {out} --out fixed`"
-        )
-    if share > 0.2:
-        return "the genotypes and the FASTA are of different genome builds"
-    return "these records were called or lifted against another FASTA; `bcftools norm --check-ref` lists them"
-
-
-def _conversion(path: str) -> tuple[str, str]:
-    """Return how plink2 reads a file of genotypes, and how it writes the same kind."""
-    if path.endswith(".pgen"):
-        return f"--pfile {path.removesuffix('.pgen')}", "--make-pgen"
-    if path.endswith(".bcf"):
-        return f"--bcf {path}", "--export bcf"
-    return f"--vcf {path}", "--export vcf bgz"
-
-
 def _count(  # noqa: PLR0917 (one step of assemble, called once)
     records: Records,
     kinds: npt.NDArray[np.int8],
@@ -399,7 +244,7 @@ def _distinct(
     kept: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Return the row of each kept copy, and the haplotype that represents each row, in order of appearance."""
-    from pgxeval.genome.haplotype_kernel import same_windows
+    from pgxeval.genome.window_kernel import same_windows
 
     _, first, inverse = np.unique(digests, return_index=True, return_inverse=True)
     if not same_windows(applied, placements, first[inverse]):  # two windows share a digest

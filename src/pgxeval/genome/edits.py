@@ -36,9 +36,9 @@ def describe(
     -------
     tuple of numpy.ndarray
         The text of the records in upper case (uint8); the kind of each allele (int8 ``(n_alleles,)``); its
-        edit (int64 ``(n_alleles, 7)``): both as `pgxeval.genome.haplotype_kernel` defines them.
+        edit (int64 ``(n_alleles, 7)``): both as `pgxeval.genome.allele_kernel` defines them.
     """
-    from pgxeval.genome.haplotype_kernel import describe_alleles
+    from pgxeval.genome.allele_kernel import describe_alleles
 
     lower = (records.text >= ord("a")) & (records.text <= ord("z"))
     text = np.where(lower, records.text - np.uint8(32), records.text)
@@ -63,11 +63,11 @@ class Edits:
     text
         uint8: the bases of all ALT alleles, upper case.
     table
-        int64 ``(n_alleles, 7)``, as `pgxeval.genome.haplotype_kernel.describe_alleles` fills it.
+        int64 ``(n_alleles, 7)``, as `pgxeval.genome.allele_kernel.describe_alleles` fills it.
     applied
         int32: rows of `table`, haplotype by haplotype.
     placements
-        int64 ``(n_distinct, 8)``, as `pgxeval.genome.haplotype_kernel.place_windows` fills it.
+        int64 ``(n_distinct, 8)``, as `pgxeval.genome.window_kernel.place_windows` fills it.
     """
 
     reference: npt.NDArray[np.uint8]
@@ -80,7 +80,7 @@ class Edits:
 
     def build(self, rows: slice | npt.NDArray[np.int64], length: int) -> npt.NDArray[np.uint8]:
         """Write the sequences of some rows of `placements`: uint8 ``(n_rows, length)``, read-only."""
-        from pgxeval.genome.haplotype_kernel import build_sequences
+        from pgxeval.genome.window_kernel import build_sequences
 
         placements = self.placements[rows]
         sequences = np.empty((len(placements), length), np.uint8)

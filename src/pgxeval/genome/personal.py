@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar, cast, get_args
-from weakref import WeakSet
+from typing import Literal, get_args
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.genome.assembly import Flanks, WindowRequest, assemble, read_enough
+from pgxeval.genome.assembly import assemble
 from pgxeval.genome.dosages import Dosages, make_dosages
-from pgxeval.genome.formats.calls import Calls, Field
+from pgxeval.genome.formats.calls import Field
 from pgxeval.genome.formats.opening import GenotypePaths, open_genotypes
 from pgxeval.genome.formats.source import ChoosesField, GenotypeSource, HasIdentity, contig_names_of
 from pgxeval.genome.haplotypes import HaplotypeBatch, Haplotypes
@@ -28,9 +26,9 @@ from pgxeval.genome.notebook import html_table
 from pgxeval.genome.policies import Policies
 from pgxeval.genome.reference import ReferenceBases, ReferenceGenome
 from pgxeval.genome.variant_filter import VariantFilter
+from pgxeval.genome.window_cache import WindowCache
+from pgxeval.genome.window_request import Flanks, WindowRequest, read_enough
 from pgxeval.names import known_names, near_names
-
-_Cached = TypeVar("_Cached", Dosages, Calls)
 
 _FIELDS = get_args(Field)
 _DEFAULT_CACHE_BYTES = 256 * 2**20
@@ -111,27 +109,10 @@ class PersonalGenome:
         if field is None and chosen != "GT":
             why = "it holds imputed dosages" if self.source.path.endswith(".pgen") else "its records have no GT"
             self.notes = (f"dosages are read from {chosen} of {self.source.path}: {why} (field={chosen!r})",)
-        self.cache_bytes = cache_bytes
         self._rows = {name: row for row, name in enumerate(self.source.individuals)}
         self.contig_names = contig_names_of(self.source)
         self._known_contigs: dict[str, str] = {}
-        self._start_cache()
-
-    def _start_cache(self) -> None:
-        self._cache: OrderedDict[tuple[str, str, int, int], Dosages | Calls] = OrderedDict()
-        self._cached_bytes = 0
-        self._lock = threading.Lock()
-        _open_genomes.add(self)
-
-    def __getstate__(self) -> dict[str, object]:
-        state = self.__dict__.copy()
-        for name in ("_cache", "_cached_bytes", "_lock"):
-            del state[name]
-        return state
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        self.__dict__.update(state)
-        self._start_cache()
+        self._windows = WindowCache(cache_bytes)
 
     def __repr__(self) -> str:
         return (
@@ -256,7 +237,7 @@ class PersonalGenome:
         _check_field(chosen)
         rows = self.rows(individuals)
         contig = self.contig_name(interval.contig)
-        whole = self._cached(
+        whole = self._windows.get(
             (chosen, contig, interval.start, interval.end),
             lambda: make_dosages(
                 self.source.read(contig, max(0, interval.start), max(0, interval.end), chosen),
@@ -328,7 +309,7 @@ class PersonalGenome:
         contig = self.contig_name(interval.contig)
 
         def make(read: Flanks) -> Haplotypes | Flanks:
-            calls = self._cached(
+            calls = self._windows.get(
                 ("calls", contig, read.low, read.high),
                 partial(self.source.read, contig, max(0, read.low), max(0, read.high)),
             )
@@ -398,20 +379,6 @@ class PersonalGenome:
         )
         return window, self.reference
 
-    def _cached(self, key: tuple[str, str, int, int], make: Callable[[], _Cached]) -> _Cached:
-        with self._lock:
-            if key in self._cache:
-                self._cache.move_to_end(key)
-                return cast("_Cached", self._cache[key])
-        made = make()
-        with self._lock:
-            replaced = self._cache.pop(key, None)
-            self._cached_bytes += made.nbytes - (0 if replaced is None else replaced.nbytes)
-            self._cache[key] = made
-            while self._cached_bytes > self.cache_bytes and len(self._cache) > 1:
-                self._cached_bytes -= self._cache.popitem(last=False)[1].nbytes
-        return made
-
 
 def _identity(files: GenotypeSource | ReferenceBases) -> Identity:
     if not isinstance(files, HasIdentity):
@@ -425,15 +392,3 @@ def _identity(files: GenotypeSource | ReferenceBases) -> Identity:
 def _check_field(field: Field) -> None:
     if field not in _FIELDS:
         raise SettingError(f'field must be "GT", "DS" or "GP", got {field!r}')
-
-
-_open_genomes: WeakSet[PersonalGenome] = WeakSet()
-
-
-def _renew_locks() -> None:
-    """Give each genome a new lock and an empty cache after a fork: another thread may have held the lock."""
-    for genome in list(_open_genomes):
-        genome._start_cache()
-
-
-os.register_at_fork(after_in_child=_renew_locks)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import SettingError
-from pgxeval.genome.assembly import Flanks, WindowRequest, assemble, read_enough
+from pgxeval.genome.assembly import assemble
 from pgxeval.genome.edits import describe
 from pgxeval.genome.formats.calls import Calls
 from pgxeval.genome.haplotypes import Haplotypes
@@ -21,6 +21,7 @@ from pgxeval.genome.intervals import Interval, as_interval
 from pgxeval.genome.layout import ABSENT, MISSING, PLAIN
 from pgxeval.genome.policies import Doubts, by_name, refuse
 from pgxeval.genome.variant_filter import VariantFilter
+from pgxeval.genome.window_request import Flanks, WindowRequest, read_enough
 from pgxeval.signatures import show_defaults
 
 if TYPE_CHECKING:

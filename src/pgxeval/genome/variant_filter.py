@@ -140,7 +140,7 @@ class VariantFilter:
         )
 
     def _frequent(self, calls: Calls, record: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        from pgxeval.genome.haplotype_kernel import count_alleles
+        from pgxeval.genome.allele_kernel import count_alleles
 
         counts = np.zeros(record.size, np.int64)
         called = np.zeros(calls.records.n_records, np.int64)

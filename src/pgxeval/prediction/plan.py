@@ -12,7 +12,7 @@ import attrs
 import pandas as pd
 
 from pgxeval.errors import PgxevalError, SettingError
-from pgxeval.prediction.crossfit import Method
+from pgxeval.prediction.pairing import Method
 from pgxeval.prediction.progress import clock
 from pgxeval.prediction.request import Folds, Request
 from pgxeval.prediction.timing import time_fits, time_passes, time_predictions

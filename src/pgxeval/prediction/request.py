@@ -9,7 +9,7 @@ import attrs
 
 from pgxeval.errors import SettingError
 from pgxeval.names import first_duplicate, known_names
-from pgxeval.prediction.crossfit import Method
+from pgxeval.prediction.pairing import Method
 from pgxeval.prediction.replicates import default_replicates, quick_replicates
 from pgxeval.predictors.protocol import Predictor, TrainablePredictor
 from pgxeval.predictors.registry import make_predictor

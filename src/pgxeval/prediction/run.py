@@ -12,10 +12,11 @@ import attrs
 
 from pgxeval.errors import SettingError
 from pgxeval.names import known_names
-from pgxeval.prediction.crossfit import CrossFitter, Method, fold_factors, make_pairing
+from pgxeval.prediction.crossfit import CrossFitter
 from pgxeval.prediction.digest import digest
 from pgxeval.prediction.identity import identify_run
 from pgxeval.prediction.ledger import InMemory, Keeper, Ledger
+from pgxeval.prediction.pairing import Method, fold_factors, make_pairing
 from pgxeval.prediction.progress import RunProgress
 from pgxeval.prediction.request import Folds, Request
 from pgxeval.prediction.rows import UsedSettings, predictions_table

@@ -15,7 +15,8 @@ import pytest
 
 from pgxeval import InputFileError, Interval, PersonalGenome, PgxevalError, PgxevalWarning
 from pgxeval.genome.formats.bgzf import read_blocks
-from pgxeval.genome.formats.index import open_index, read_index
+from pgxeval.genome.formats.index import read_index
+from pgxeval.genome.formats.index_checks import open_index
 
 LENGTH = 3_000_000
 

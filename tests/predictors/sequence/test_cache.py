@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 from pgxeval.errors import InputFileError, PgxevalWarning, SettingError
-from pgxeval.predictors.sequence.cache import ScoreCache, name_of
+from pgxeval.predictors.sequence.cache import ScoreCache
+from pgxeval.predictors.sequence.score_records import name_of
 
 
 def names(n: int) -> list[bytes]:
@@ -346,7 +347,7 @@ def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: p
     def refuse(*_: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr("pgxeval.predictors.sequence.cache.os.link", refuse)
+    monkeypatch.setattr("pgxeval.predictors.sequence.score_records.os.link", refuse)
     first = ScoreCache(tmp_path / "cache")
     first.keep([b"n" * 16], [1.5])
     assert ScoreCache(tmp_path / "cache").get(b"n" * 16) == 1.5

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from pgxeval.errors import SettingError, TableError
-from pgxeval.predictors.sequence.model import TRACK_COLUMNS, ModelInfo, make_track_table
+from pgxeval.predictors.sequence.model import ModelInfo
+from pgxeval.predictors.sequence.track_table import TRACK_COLUMNS, make_track_table
 
 
 def info(**changed: Any) -> ModelInfo:

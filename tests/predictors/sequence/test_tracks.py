@@ -10,7 +10,7 @@ import pytest
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError, UnknownNameError
 from pgxeval.predictors.enformer.tracks import enformer_tracks, read_targets
-from pgxeval.predictors.sequence.model import make_track_table
+from pgxeval.predictors.sequence.track_table import make_track_table
 from pgxeval.predictors.sequence.tracks import find_tracks, read_shipped
 
 

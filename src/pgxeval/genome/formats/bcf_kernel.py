@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.compiled import compiled
-from pgxeval.genome.formats.vcf_kernel import dosages_of_genotype, dosages_of_numbers
+from pgxeval.genome.formats.vcf_value_kernel import dosages_of_genotype, dosages_of_numbers
 from pgxeval.genome.layout import (
     ABSENT,
     ALT_BEGIN,

@@ -19,7 +19,7 @@ from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.formats.calls import Calls, Field
 from pgxeval.genome.formats.decoding import decoding_error, unique_individuals
 from pgxeval.genome.formats.dosage_values import dosages_of_probabilities
-from pgxeval.genome.formats.vcf_zarr import make_records
+from pgxeval.genome.formats.zarr_records import make_records
 from pgxeval.genome.identity import FileStamp, Identity, text_digest
 from pgxeval.genome.layout import NO_PROBABILITIES
 

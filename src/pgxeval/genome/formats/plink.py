@@ -8,20 +8,19 @@ are read as parts of X.
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import InputFileError
-from pgxeval.genome.contigs import ContigNames, canonical_contig
+from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.formats.calls import Calls, Field, Records, make_records
+from pgxeval.genome.formats.plink_contigs import is_human, parts_of_x, sex_contig, sort_contigs
 from pgxeval.genome.formats.plink_tables import (
     declared_counts,
     have_dosages,
@@ -54,32 +53,6 @@ if TYPE_CHECKING:
 
 _BLOCK_VALUES = 1 << 22
 _MISSING_CODE = -9
-_PARTS_OF_X = frozenset(("X", "PAR1", "PAR2", "XY"))
-_DIPLOID_PARTS = frozenset(("PAR1", "PAR2", "XY", "25"))
-_HUMAN_AUTOSOMES = "22"
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class _Contig:
-    """The variants of one contig, in order of position.
-
-    Parameters
-    ----------
-    rows
-        Rows of the ``.pvar``.
-    starts, ends
-        0-based half-open span of REF.
-    highest_end
-        Highest end so far.
-    diploid
-        The variant lies in a pseudo-autosomal region that was split off.
-    """
-
-    rows: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]
-    highest_end: npt.NDArray[np.int64]
-    diploid: npt.NDArray[np.bool_]
 
 
 class PlinkSource:
@@ -120,17 +93,17 @@ class PlinkSource:
         if self._n_alleles.max(initial=0) > MAX_ALLELES:
             raise InputFileError(f"{pvar}: a record has more than the {MAX_ALLELES - 1} ALT alleles that are read")
         names = tuple(dict.fromkeys(self._variants["#CHROM"]))
-        human = all(_human(line) for line in declarations if line.startswith("##chrSet="))
+        human = all(is_human(line) for line in declarations if line.startswith("##chrSet="))
         lengths = declared_contigs([line.encode() for line in declarations])
         stated = {name: length for name, length in lengths.items() if length is not None and name in names}
         coded = ContigNames(names=names, lengths=stated, plink=human)
-        self._contigs = _sort_contigs(str(pvar), self._variants, _parts_of_x(coded))
+        self._contigs = sort_contigs(str(pvar), self._variants, parts_of_x(coded))
         self.contig_names = ContigNames(
             names=tuple(self._contigs),
             lengths={name: length for name, length in stated.items() if name in self._contigs},
             plink=human,
         )
-        self._haploid = {name: _sex_contig(coded, name) for name in self._contigs}
+        self._haploid = {name: sex_contig(coded, name) for name in self._contigs}
         # before pgenlib opens it: with allele counts that are too few for the file it reads past their end
         n_variants, n_individuals = declared_counts(self.path)
         if n_variants != len(self._variants):
@@ -297,74 +270,6 @@ class PlinkSource:
             )
             self._local.reader, self._local.pid = reader, os.getpid()
         return reader
-
-
-def _human(line: str) -> bool:
-    """Whether a ``##chrSet`` line is that of 22 pairs of autosomes; PLINK writes one for other species."""
-    return f"autosomePairCt={_HUMAN_AUTOSOMES}" in line or "autosomePairCt" not in line
-
-
-def _sex_contig(coded: ContigNames, name: str) -> str:
-    """Return who has one copy of a contig: ``"all"``, ``"males"``, or an empty text for none."""
-    letters = canonical_contig(name)
-    if coded.is_human:
-        letters = {"23": "X", "24": "Y", "26": "MT"}.get(letters, letters)
-    return {"Y": "all", "MT": "all", "X": "males"}.get(letters, "")
-
-
-def _parts_of_x(coded: ContigNames) -> frozenset[str]:
-    """Return the file's contigs that are parts of X."""
-    numbers = {"23", "25"} if coded.is_human else set()
-    return frozenset(name for name in coded.names if canonical_contig(name).upper() in _PARTS_OF_X | numbers)
-
-
-def _sort_contigs(path: str, variants: pd.DataFrame, parts_of_x: frozenset[str]) -> dict[str, _Contig]:
-    """Find the variants of each contig, check that they are together and in order, and join the parts of X."""
-    codes, names = pd.factorize(variants["#CHROM"])
-    starts = variants["POS"].to_numpy(dtype=np.int64) - 1
-    ends = starts + np.array(variants["REF"].str.len(), dtype=np.int64)
-    edges = np.flatnonzero(np.diff(codes, prepend=-1, append=-1)).tolist()
-    of_contig: dict[str, npt.NDArray[np.int64]] = {}
-    for first, last in itertools.pairwise(edges):
-        name = str(names[codes[first]])
-        stretch = np.arange(first, last, dtype=np.int64)
-        again = name in of_contig and name not in parts_of_x  # 25 is on both sides of 23
-        if again or (np.diff(starts[first:last]) < 0).any():
-            raise InputFileError(
-                f"{path}: not sorted: the variants of contig {name} are not together in order of position; "
-                "run `plink2 --sort-vars --make-pgen`"
-            )
-        of_contig[name] = np.concatenate([of_contig[name], stretch]) if name in of_contig else stretch
-    found: dict[str, _Contig] = {}
-    for name, rows in _joined_x(of_contig, parts_of_x, starts).items():
-        split_off = [str(names[code]) for code in codes[rows]] if name in parts_of_x else []
-        found[name] = _Contig(
-            rows=rows,
-            starts=starts[rows],
-            ends=ends[rows],
-            highest_end=np.maximum.accumulate(ends[rows]),
-            diploid=np.array([canonical_contig(part).upper() in _DIPLOID_PARTS for part in split_off], np.bool_)
-            if split_off
-            else np.zeros(rows.size, np.bool_),
-        )
-    return found
-
-
-def _joined_x(
-    of_contig: dict[str, npt.NDArray[np.int64]], parts_of_x: frozenset[str], starts: npt.NDArray[np.int64]
-) -> dict[str, npt.NDArray[np.int64]]:
-    """Join the parts of X under the name of X itself; where only others are there, under ``X``."""
-    parts = [name for name in of_contig if name in parts_of_x]
-    if not parts:
-        return of_contig
-    whole = next((name for name in parts if canonical_contig(name) in ("X", "23")), None)
-    joined = whole or ("chrX" if parts[0][:3] == "chr" else "X")
-    rows = np.concatenate([of_contig[name] for name in parts])
-    rows = rows[np.argsort(starts[rows], kind="stable")]
-    found: dict[str, npt.NDArray[np.int64]] = {}
-    for name, own_rows in of_contig.items():
-        found[joined if name in parts else name] = rows if name in parts else own_rows
-    return found
 
 
 def _make_records(

@@ -25,7 +25,7 @@ from pgxeval.genome.formats.decoding import (
     decoding_error,
     header_individuals,
 )
-from pgxeval.genome.formats.index import check_extent, open_index, with_index
+from pgxeval.genome.formats.index_checks import check_extent, open_index, with_index
 from pgxeval.genome.layout import NO_ROOM, NO_SETS, NOT_SORTED, OK, PAST_END
 
 _FIXED = 9

@@ -13,34 +13,23 @@ for all individuals looks the same. A record without GT reads as missing.
 
 from __future__ import annotations
 
-import math
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.errors import InputFileError, PgxevalWarning
+from pgxeval.errors import InputFileError
 from pgxeval.genome.formats.calls import Calls, Field, Records
 from pgxeval.genome.formats.decoding import decoding_error, unique_individuals
-from pgxeval.genome.formats.dosage_values import dosages_of_pairs, dosages_of_probabilities
 from pgxeval.genome.formats.vcf import declared_contigs, known_contigs
+from pgxeval.genome.formats.zarr_calls import ZarrCalls
+from pgxeval.genome.formats.zarr_records import Ints, make_records
 from pgxeval.genome.identity import FileStamp, Identity, text_digest
 from pgxeval.genome.layout import (
-    ABSENT,
-    BAD_GENOTYPE,
-    MANY_ALLELES,
-    MANY_COPIES,
-    MAX_ALLELES,
     MISSING,
-    NO_ALLELE,
-    NO_PROBABILITIES,
-    NO_SET,
     NOT_SORTED,
-    UNKNOWN_ALLELE,
-    WRONG_COUNT,
 )
 
 if TYPE_CHECKING:
@@ -55,10 +44,6 @@ _ARRAYS = (
 _NEEDED = ("sample_id", "variant_contig", "variant_position", "variant_allele")
 _METADATA = (".zgroup", "zarr.json")
 _FIRST_RECORDS = 100
-_FILL_BITS = 0x7F800002
-
-Ints = npt.NDArray[np.int64]
-Value = TypeVar("Value", bound=np.generic)
 
 
 def is_vcf_zarr(path: str) -> bool:
@@ -86,11 +71,10 @@ class VcfZarrSource:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._warned = False
         self._open()
         self._stamps: tuple[FileStamp, ...] = self._folder.stamps()
 
-    def _open(self) -> None:
+    def _open(self, *, warned: bool = False) -> None:
         self._folder = folder = _open_folder(self._path)
         missing = [name for name in _NEEDED if name not in folder]
         if not any(name in folder for name in ("call_genotype", "call_DS", "call_GP")):
@@ -104,6 +88,7 @@ class VcfZarrSource:
         self._n_records = folder.shape("variant_position")[0]
         for name in _ARRAYS:
             _check_shape(folder, name, self._n_records, len(self.individuals))
+        self._calls = ZarrCalls(folder, len(self.individuals), warned=warned)
         names = self._contig_ids()
         self._passes = self._pass_column()
         self._index = _index_records(folder, names)
@@ -137,9 +122,9 @@ class VcfZarrSource:
         path, stamps = state["path"], state["stamps"]
         assert isinstance(path, str)
         assert isinstance(stamps, tuple)
-        self._path, self._stamps, self._warned = path, stamps, True  # it warned where it was opened first
+        self._path, self._stamps = path, stamps
         self._check()
-        self._open()
+        self._open(warned=True)  # it warned where it was opened first
 
     def _check(self) -> None:
         for stamp in self._stamps:
@@ -166,9 +151,9 @@ class VcfZarrSource:
         rows, records = self._records(contig, start, end)
         n = len(self.individuals)
         if field == "GT":
-            alleles, phased = self._genotypes(rows, records)
-            return Calls(records=records, alleles=alleles, phased=phased, phase_sets=self._phase_sets(rows))
-        values, typed_only = self._dosages(rows, records, field)
+            alleles, phased = self._calls.genotypes(rows, records)
+            return Calls(records=records, alleles=alleles, phased=phased, phase_sets=self._calls.phase_sets(rows))
+        values, typed_only = self._calls.dosages(rows, records, field)
         return Calls(
             records=attrs.evolve(records, typed_only=typed_only),
             alleles=np.empty((0, n, 2), np.int8),
@@ -248,138 +233,13 @@ class VcfZarrSource:
         ids = ["."] * found.size
         passed: npt.NDArray[np.bool_] = np.ones(found.size, np.bool_)
         if "variant_id" in self._folder:
-            ids = _texts(self._rows("variant_id", found))
+            ids = _texts(self._calls.rows("variant_id", found))
         if "variant_filter" in self._folder:
-            filters = self._rows("variant_filter", found).astype(np.bool_)
+            filters = self._calls.rows("variant_filter", found).astype(np.bool_)
             passed = np.logical_not(filters.any(axis=1))
             if self._passes is not None:
                 passed |= filters[:, self._passes] & (filters.sum(axis=1) == 1)
         return found, make_records(self.path, contig, np.concatenate(starts).tolist(), ids, texts, passed)
-
-    def _rows(self, name: str, rows: Ints) -> npt.NDArray[np.generic]:
-        """Read the rows of an array that are given in rising order."""
-        if not rows.size:
-            return np.empty((0, *self._folder.shape(name)[1:]), self._folder.dtype(name))
-        parts = []
-        cuts = np.flatnonzero(np.diff(rows) > self._folder.chunk_length(name)) + 1
-        for part in np.split(rows, cuts):
-            begin, end = int(part[0]), int(part[-1]) + 1
-            read = self._folder.read(name, begin, end)
-            parts.append(read if part.size == end - begin else read[part - begin])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-    # --- what individuals carry
-
-    def _genotypes(self, rows: Ints, records: Records) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
-        read = self._rows("call_genotype", rows)
-        n, ploidy = len(self.individuals), read.shape[2]
-        if ploidy > 2:
-            self._refuse(MANY_COPIES, records, np.logical_not((_flat(read[:, :, 2:]) == ABSENT).all(axis=1)))
-        alleles: npt.NDArray[np.int8]
-        if ploidy == 2 and read.dtype == np.int8:
-            alleles = np.ascontiguousarray(read)
-        else:
-            alleles = np.full((rows.size, n, 2), ABSENT, np.int8)
-            alleles[:, :, : min(ploidy, 2)] = read[:, :, :2]  # more than 127 alleles are refused before
-        self._warn_of_absent_chunks()
-        phased = np.zeros((rows.size, n), np.bool_)
-        if "call_genotype_phased" in self._folder:
-            phased = np.ascontiguousarray(self._rows("call_genotype_phased", rows).astype(np.bool_, copy=False))
-        flat = _flat(alleles)
-        lowest = flat.min(axis=1, initial=0)
-        self._refuse(UNKNOWN_ALLELE, records, np.greater_equal(flat.max(axis=1, initial=0), records.n_alleles))
-        short = np.flatnonzero(lowest <= ABSENT)  # records with haploid calls
-        haploid = alleles[short, :, 1] == ABSENT
-        wrong = (lowest[short] < ABSENT) | (alleles[short, :, 0] == ABSENT).any(axis=1)
-        self._refuse(BAD_GENOTYPE, records, wrong, short)
-        phased[short] |= haploid
-        return alleles, phased
-
-    def _warn_of_absent_chunks(self) -> None:
-        chunk = self._folder.absent_chunk("call_genotype")
-        if chunk is not None and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"{self.path}: chunk {chunk} of call_genotype, and perhaps others, is not there and reads as genotypes "
-                "without ALT alleles. Programs that write Zarr leave out chunks without any other value; if the store "
-                "was copied, check that the copy is complete",
-                PgxevalWarning,
-                stacklevel=6,
-            )
-
-    def _phase_sets(self, rows: Ints) -> npt.NDArray[np.int32] | None:
-        if "call_PS" not in self._folder:
-            return None
-        read = self._rows("call_PS", rows)
-        sets = _flat(read, 2)[:, :, 0].astype(np.int64)
-        if not (sets >= 0).any():
-            return None
-        return np.where(sets < 0, NO_SET, sets).astype(np.int32)
-
-    def _dosages(
-        self, rows: Ints, records: Records, field: Field
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Return float32 ``(n_alt_alleles, n_individuals)``, and which records have no value of the field."""
-        n = len(self.individuals)
-        n_alternatives = records.n_alleles - 1
-        first = np.cumsum(n_alternatives) - n_alternatives
-        read = _flat(np.asarray(self._rows(f"call_{field}", rows), np.float32), 2)
-        values = np.full((int(n_alternatives.sum()), n), np.nan, np.float32)
-        known = ~np.isnan(read)
-        present = known | (read.view(np.uint32) == _FILL_BITS)  # `.` is written as one missing value and fill values
-        typed_only: npt.NDArray[np.bool_] = np.logical_not(_flat(present).any(axis=1))
-        for n_alt in np.unique(n_alternatives[~typed_only]).tolist():
-            mine = np.flatnonzero((n_alternatives == n_alt) & ~typed_only)
-            if field == "DS":
-                surplus = _flat(known[mine][:, :, n_alt:]).any(axis=1)
-                few = np.full(mine.size, n_alt > read.shape[2])
-                self._refuse(WRONG_COUNT, records, surplus | few, mine, field)
-                made = read[mine][:, :, :n_alt]
-            else:
-                made, wrong = dosages_of_probabilities(read[mine], n_alt)
-                self._refuse(NO_PROBABILITIES, records, wrong, mine, field)
-            for k in range(n_alt):
-                values[first[mine] + k] = made[:, :, k]
-        if "call_genotype" in self._folder:
-            self._count_typed(rows, records, values)
-        return values, typed_only
-
-    def _count_typed(self, rows: Ints, records: Records, values: npt.NDArray[np.float32]) -> None:
-        """Fill in dosages from GT where a call has no value of the field."""
-        n_alternatives = records.n_alleles - 1
-        first = np.cumsum(n_alternatives) - n_alternatives
-        some = np.flatnonzero(n_alternatives)
-        lacks = np.isnan(values[first[some]])
-        typed = np.flatnonzero(lacks.any(axis=1))
-        if not typed.size:
-            return
-        part = some[typed]
-        alleles, _ = self._genotypes(rows[part], _some(records, part))
-        for pairs, row, who in zip(alleles, part.tolist(), lacks[typed], strict=True):
-            for k in range(int(n_alternatives[row])):
-                values[first[row] + k, who] = dosages_of_pairs(pairs[who], k + 1)
-
-    def _refuse(
-        self,
-        ended: int,
-        records: Records,
-        wrong: npt.NDArray[np.bool_],
-        of: Ints | None = None,
-        field: Field = "GT",
-    ) -> None:
-        """Raise the error of the first wrong record."""
-        if not wrong.any():
-            return
-        at = int(np.flatnonzero(wrong)[0])
-        record = at if of is None else int(of[at])
-        raise decoding_error(
-            f"{self.path}: record {records.contig}:{int(records.starts[record]) + 1}",
-            ended,
-            field=field,
-            n_individuals=len(self.individuals),
-            n_alternatives=int(records.n_alleles[record]) - 1,
-            previous=0,
-        )
 
 
 def _open_folder(path: str) -> ZarrFolder:
@@ -411,64 +271,5 @@ def _check_shape(folder: ZarrFolder, name: str, n_records: int, n_individuals: i
         )
 
 
-def _flat(array: npt.NDArray[Value], keep: int = 1) -> npt.NDArray[Value]:
-    """Join all dimensions after the first `keep`."""
-    return array.reshape(*array.shape[:keep], math.prod(array.shape[keep:]))
-
-
 def _texts(array: npt.NDArray[np.generic]) -> list[str]:
     return [text.decode() if isinstance(text, bytes) else str(text) for text in array.tolist()]
-
-
-def make_records(  # noqa: PLR0917 (the columns of a table)
-    path: str, contig: str, starts: list[int], ids: list[str], alleles: list[list[str]], passed: npt.NDArray[np.bool_]
-) -> Records:
-    """Make records of 0-based starts, IDs and alleles (REF first; empty texts at the end are padding)."""
-    parts: list[str] = []
-    counts = []
-    for at, name, row in zip(starts, ids, alleles, strict=True):
-        n_alleles = len(row)
-        while n_alleles > 1 and not row[n_alleles - 1]:
-            n_alleles -= 1
-        known = row[:n_alleles]
-        if "" in known or n_alleles > MAX_ALLELES:
-            raise decoding_error(
-                f"{path}: record {contig}:{at + 1}", NO_ALLELE if "" in known else MANY_ALLELES, field="GT",
-                n_individuals=0, n_alternatives=n_alleles - 1, previous=0,
-            )  # fmt: skip
-        parts.append(name or ".")
-        parts += known
-        counts.append(n_alleles)
-    if not "".join(parts).isascii():
-        parts = [part.encode().decode("latin-1") for part in parts]  # one letter per byte, as `Records.strings` reads
-    text = "".join(parts).encode("latin-1")
-    lengths = np.fromiter(map(len, parts), np.int64, len(parts))
-    ends = np.cumsum(lengths)
-    bounds = np.stack([ends - lengths, ends], axis=1)
-    first_allele = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64)
-    id_rows = first_allele[:-1] + np.arange(len(counts))
-    is_allele = np.ones(len(parts), np.bool_)
-    is_allele[id_rows] = False
-    return Records(
-        contig=contig,
-        starts=np.array(starts, np.int64),
-        text=np.frombuffer(text, np.uint8),
-        id_bounds=bounds[id_rows],
-        allele_bounds=bounds[is_allele],
-        first_allele=first_allele,
-        passed=passed,
-    )
-
-
-def _some(records: Records, rows: Ints) -> Records:
-    """Return some records, for messages and numbers of alleles."""
-    bounds = [records.allele_bounds[records.first_allele[row] : records.first_allele[row + 1]] for row in rows.tolist()]
-    return Records(
-        contig=records.contig,
-        starts=records.starts[rows],
-        text=records.text,
-        id_bounds=records.id_bounds[rows],
-        allele_bounds=np.concatenate([np.empty((0, 2), np.int64), *bounds]),
-        first_allele=np.concatenate([[0], np.cumsum(records.n_alleles[rows])]),
-        passed=records.passed[rows],
-    )

@@ -12,7 +12,7 @@ import pandas as pd
 from pgxeval.errors import SettingError, TableError, UnknownNameError
 from pgxeval.names import near_names
 from pgxeval.predictors.hosted.calls import BadAnswerError
-from pgxeval.predictors.sequence.model import make_track_table
+from pgxeval.predictors.sequence.track_table import make_track_table
 from pgxeval.predictors.sequence.tracks import IfAmbiguous, TrackChoice, find_tracks
 
 # Output types that are tracks along the sequence, and their bins [bp]; source: alphagenome_research, metadata.py.

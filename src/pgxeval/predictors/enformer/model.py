@@ -29,7 +29,8 @@ from pgxeval.predictors.enformer.forward import (
 from pgxeval.predictors.enformer.tracks import BIN_WIDTH_BP, N_TRACKS, enformer_tracks
 from pgxeval.predictors.enformer.weights import OFFICIAL, fingerprint, load_enformer, unwrap, weights_digest
 from pgxeval.predictors.sequence.input import check_input
-from pgxeval.predictors.sequence.model import ModelInfo, make_track_table
+from pgxeval.predictors.sequence.model import ModelInfo
+from pgxeval.predictors.sequence.track_table import make_track_table
 from pgxeval.predictors.torch_state import PRECISIONS, Precision
 
 if TYPE_CHECKING:

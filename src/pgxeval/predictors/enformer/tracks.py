@@ -10,7 +10,7 @@ import pandas as pd
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError
 from pgxeval.names import known_names
-from pgxeval.predictors.sequence.model import make_track_table
+from pgxeval.predictors.sequence.track_table import make_track_table
 from pgxeval.predictors.sequence.tracks import read_shipped
 
 N_TRACKS = 5_313

@@ -9,13 +9,13 @@ from pgxeval.predictors.sequence.model import (
     ModelInfo,
     PredictsTargets,
     SequenceModel,
-    make_track_table,
 )
 from pgxeval.predictors.sequence.plan import Plan
 from pgxeval.predictors.sequence.predictor import SequencePredictor
 from pgxeval.predictors.sequence.readout import ExonMask, GeneBody, IntervalReadout, Output, Readout, TssBins
 from pgxeval.predictors.sequence.settings import SequenceSettings
 from pgxeval.predictors.sequence.target import Target
+from pgxeval.predictors.sequence.track_table import make_track_table
 from pgxeval.predictors.sequence.tracks import TrackChoice, find_tracks
 
 __all__ = [

@@ -10,15 +10,11 @@ kept under the same kind of name with their reason, one line of JSON each.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-import secrets
-import stat
 import threading
 import uuid
 import warnings
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,14 +24,16 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import InputFileError, PgxevalWarning, SettingError
-
-KEY_BYTES = 32
-NAME_BYTES = 16
-
-_RECORD = np.dtype([("high", "<u8"), ("low", "<u8"), ("value", "<f8"), ("check", "<u8")])
-_SPLIT = np.dtype([("body", "V24"), ("check", "<u8")])
-_CHUNK = 2**16  # records whose checksums are computed at a time
-_KEY_RECORD = int.from_bytes(b"\0pgxkey\0", "little")  # `high` of the record that identifies the key of a part
+from pgxeval.predictors.sequence.score_records import (
+    KEY_RECORD,
+    NAME_BYTES,
+    RECORD,
+    checksums,
+    former_checksums,
+    key_record,
+    make_records,
+    open_key,
+)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -96,14 +94,14 @@ class ScoreCache:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise SettingError(f"score cache: the folder {self.folder} cannot be created ({error.strerror})") from error
-        self.secret = _open_key(self.folder)
+        self.secret = open_key(self.folder)
         self._lock = threading.Lock()
         self._new: dict[bytes, float] = {}
         self._failures: dict[bytes, str] = {}
         self._part: _Part | None = None
         self._failures_part: _Part | None = None
         self._offsets: dict[Path, int] = {}
-        records = np.concatenate([np.empty(0, _RECORD), *self._read_parts()])
+        records = np.concatenate([np.empty(0, RECORD), *self._read_parts()])
         records = records[np.argsort(records["high"], kind="stable")]
         self._high, self._low, self._values = (records[name].copy() for name in ("high", "low", "value"))
         self._read_failures()
@@ -147,12 +145,12 @@ class ScoreCache:
         if values.shape != (len(names),) or not np.isfinite(values).all():
             raise SettingError("score cache: expected one finite score per name")
         packed = np.frombuffer(b"".join(names), dtype="<u8").reshape(-1, 2)
-        content = _records(packed[:, 0], packed[:, 1], values).tobytes()
+        content = make_records(packed[:, 0], packed[:, 1], values).tobytes()
         with self._lock:
             try:
                 if self._part is None or self._part.process != os.getpid():  # a forked child writes its own part
                     self._part = self._create_part(f"scores-{uuid.uuid4().hex}.part")
-                    self._write(self._part, _key_record(self.secret))
+                    self._write(self._part, key_record(self.secret))
                 self._write(self._part, content)
             except BaseException:
                 self._part = None  # what follows an incomplete record would be misread
@@ -236,21 +234,21 @@ class ScoreCache:
     def _read_parts(self) -> Iterator[npt.NDArray[np.void]]:
         """Yield the intact records that were added to each part since the last time, except those of this process."""
         damaged, foreign, parts = 0, 0, 0
-        key_record = np.frombuffer(_key_record(self.secret), _RECORD)[0]
+        own_key = np.frombuffer(key_record(self.secret), RECORD)[0]
         for path in sorted(self.folder.glob("scores-*.part")):
             if self._part is not None and path == self._part.path:
                 continue
             first = self._offsets.get(path, 0)
             content = _read(path, first)
-            records = np.frombuffer(content[: len(content) // _RECORD.itemsize * _RECORD.itemsize], dtype=_RECORD)
+            records = np.frombuffer(content[: len(content) // RECORD.itemsize * RECORD.itemsize], dtype=RECORD)
             self._offsets[path] = first + records.nbytes
             intact = np.isfinite(records["value"]) & (
-                (records["check"] == _checksums(records)) | (records["check"] == _former_checksums(records))
+                (records["check"] == checksums(records)) | (records["check"] == former_checksums(records))
             )
             damaged += int((~intact).sum())
             parts += first == 0 and len(records) > 0
-            of_key = records["high"] == _KEY_RECORD
-            foreign += bool((of_key & intact & (records["low"] != key_record["low"])).any())
+            of_key = records["high"] == KEY_RECORD
+            foreign += bool((of_key & intact & (records["low"] != own_key["low"])).any())
             yield records[intact & ~of_key]
         if foreign:
             raise InputFileError(
@@ -285,67 +283,6 @@ def default_folder() -> Path:
     return (Path(caches) if caches else Path.home() / ".cache") / "pgxeval" / "scores"
 
 
-def name_of(secret: bytes, *parts: bytes) -> bytes:
-    """Return sixteen bytes that identify `parts` and reveal nothing about them to anyone without the secret."""
-    digest = hashlib.blake2b(key=secret, digest_size=NAME_BYTES)
-    for part in parts:
-        digest.update(len(part).to_bytes(8, "little"))
-        digest.update(part)
-    return digest.digest()
-
-
-def new_secret() -> bytes:
-    """Return a random secret."""
-    return secrets.token_bytes(KEY_BYTES)
-
-
-def _open_key(folder: Path) -> bytes:
-    path = folder / "key"
-    if not path.exists():
-        if any(folder.glob("scores-*.part")) and not path.exists():  # another process may just have created both
-            raise InputFileError(
-                f"score cache: {path} is missing, and without it the scores in this folder cannot be found; bring it "
-                "back, or delete the folder and compute again"
-            )
-        _create_key(path)
-    try:
-        secret = path.read_bytes()
-        mode = stat.S_IMODE(path.stat().st_mode)
-    except OSError as error:
-        raise InputFileError(f"score cache: {path} cannot be read ({error.strerror})") from error
-    if len(secret) != KEY_BYTES:
-        raise InputFileError(
-            f"score cache: expected {KEY_BYTES} bytes in {path}, got {len(secret)}; bring the original file back, or "
-            "delete the folder and compute again"
-        )
-    if mode & 0o077:
-        warnings.warn(
-            f"score cache: {path} can be read by others (mode {mode:03o}), who could use it to match the names of "
-            "scores to genotypes; run chmod 600",
-            PgxevalWarning,
-            stacklevel=3,
-        )
-    return secret
-
-
-def _create_key(path: Path) -> None:
-    fresh = path.with_name(f".key-{uuid.uuid4().hex}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        os.write(handle, new_secret())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-    try:
-        os.link(fresh, path)
-    except FileExistsError:  # another process was first: its key counts
-        pass
-    except OSError:  # a file system without hard links
-        if not path.exists():
-            fresh.rename(path)
-    fresh.unlink(missing_ok=True)
-
-
 def _read(path: Path, first: int) -> bytes:
     try:
         if first and path.stat().st_size == first:
@@ -355,37 +292,3 @@ def _read(path: Path, first: int) -> bytes:
             return part.read()
     except OSError as error:
         raise InputFileError(f"score cache: {path} cannot be read ({error.strerror})") from error
-
-
-def _records(
-    high: npt.NDArray[np.uint64], low: npt.NDArray[np.uint64], values: npt.NDArray[np.float64]
-) -> npt.NDArray[np.void]:
-    records = np.empty(len(values), _RECORD)
-    records["high"], records["low"], records["value"] = high, low, values
-    records["check"] = _checksums(records)
-    return records
-
-
-def _key_record(secret: bytes) -> bytes:
-    low = np.frombuffer(name_of(secret, b"key of this part"), "<u8")[:1]
-    return _records(np.array([_KEY_RECORD], "<u8"), low, np.zeros(1)).tobytes()
-
-
-def _checksums(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
-    """Return the CRC-32 of the first 24 bytes of each record."""
-    sums = np.empty(len(records), np.uint64)
-    for first in range(0, len(records), _CHUNK):
-        bodies = records[first : first + _CHUNK].view(_SPLIT)["body"].tolist()
-        sums[first : first + _CHUNK] = np.fromiter(map(zlib.crc32, bodies), np.uint64, len(bodies))
-    return sums
-
-
-def _former_checksums(records: npt.NDArray[np.void]) -> npt.NDArray[np.uint64]:
-    """Return the checksums of records written before CRC-32 was used."""
-    salt, factor, shift = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(31)
-    with np.errstate(over="ignore"):
-        mixed = (records["high"] ^ salt) * factor
-        for field in (records["low"], records["value"].view("<u8")):
-            mixed = ((mixed ^ (mixed >> shift)) ^ field) * factor
-        result: npt.NDArray[np.uint64] = mixed ^ (mixed >> shift)
-        return result

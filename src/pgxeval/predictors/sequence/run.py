@@ -13,13 +13,14 @@ from pgxeval.errors import GenotypeError, PgxevalError, SettingError, UnknownNam
 from pgxeval.genome.intervals import Gene
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.predictors.protocol import Prediction
-from pgxeval.predictors.sequence.cache import ScoreCache, name_of, new_secret
+from pgxeval.predictors.sequence.cache import ScoreCache
 from pgxeval.predictors.sequence.combine import combine_haplotypes, combine_single_variants
 from pgxeval.predictors.sequence.leases import Leases
 from pgxeval.predictors.sequence.model import CountsCalls, PredictsTargets, SequenceModel
 from pgxeval.predictors.sequence.passes import Outcome, Passes
 from pgxeval.predictors.sequence.pool import Pool
 from pgxeval.predictors.sequence.progress import PassProgress
+from pgxeval.predictors.sequence.score_records import name_of, new_secret
 from pgxeval.predictors.sequence.scores import PlannedJob, model_key
 from pgxeval.predictors.sequence.settings import SequenceSettings
 from pgxeval.predictors.sequence.windows import GeneWindow

@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from pgxeval.genome.haplotypes import Haplotypes
 from pgxeval.genome.intervals import Gene
-from pgxeval.predictors.sequence.cache import ScoreCache, name_of
+from pgxeval.predictors.sequence.cache import ScoreCache
 from pgxeval.predictors.sequence.model import ModelInfo
 from pgxeval.predictors.sequence.passes import Job, Outcome, clean
 from pgxeval.predictors.sequence.readout import Output, Readout
+from pgxeval.predictors.sequence.score_records import name_of
 from pgxeval.predictors.sequence.settings import SequenceSettings
 from pgxeval.predictors.sequence.target import Target
 

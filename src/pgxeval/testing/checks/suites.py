@@ -10,8 +10,9 @@ from pgxeval.predictors.protocol import Predictor, TrainablePredictor
 from pgxeval.predictors.sequence.model import SequenceModel
 from pgxeval.testing.checks.checking import EXCUSED, SKIPPED, Check, check_excuses, run_check
 from pgxeval.testing.checks.golden import Golden
+from pgxeval.testing.checks.model_under_test import ModelUnderTest
 from pgxeval.testing.checks.predictor import PREDICTOR_CHECKS, PredictorUnderTest
-from pgxeval.testing.checks.sequence_model import SEQUENCE_MODEL_CHECKS, ModelUnderTest
+from pgxeval.testing.checks.sequence_model import SEQUENCE_MODEL_CHECKS
 from pgxeval.testing.tiny_world import TinyWorld
 
 _WORLD = pytest.StashKey[TinyWorld]()

@@ -33,7 +33,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory, oracles: ModuleType) -> tupl
 
 
 def held_by(genome: PersonalGenome) -> int:
-    return sum(made.nbytes for made in genome._cache.values())
+    return sum(made.nbytes for made in genome._windows._windows.values())
 
 
 def test_memory_over_thousands_of_windows(paths: tuple[Path, Path]) -> None:
@@ -44,13 +44,13 @@ def test_memory_over_thousands_of_windows(paths: tuple[Path, Path]) -> None:
             gc.collect()
             tracemalloc.start()
         window = (start % 19_000, start % 19_000 + 200)
-        genome._cached(("calls", "c", *window), lambda window=window: genome.source.read("c", *window))
-        assert genome._cached_bytes <= 1_000_000
+        genome._windows.get(("calls", "c", *window), lambda window=window: genome.source.read("c", *window))
+        assert genome._windows.nbytes <= 1_000_000
     gc.collect()
     now, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    n = len(genome._cache)
-    assert genome._cached_bytes == held_by(genome)
+    n = len(genome._windows._windows)
+    assert genome._windows.nbytes == held_by(genome)
     assert 100 < n < 2_000
     assert now < 2_500_000 + 2_500 * n  # what is counted, and the objects around the arrays
     assert peak < 40_000_000  # one room at a time
@@ -81,7 +81,7 @@ def test_mixed_kinds_of_windows_are_counted(paths: tuple[Path, Path]) -> None:
         window = Interval("c", start, start + 900)
         genome.dosages(window)
         genome.haplotypes(window, ["p1"])
-        assert genome._cached_bytes == held_by(genome) <= 300_000
+        assert genome._windows.nbytes == held_by(genome) <= 300_000
 
 
 def _read_in_child(genome: PersonalGenome, queue: multiprocessing.Queue[int]) -> None:

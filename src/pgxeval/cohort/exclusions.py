@@ -1,11 +1,10 @@
-"""The individuals and genes that all inputs of a cohort share, and why others are excluded."""
+"""Exclusions of a cohort: which individuals and genes are excluded, and why."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +16,6 @@ from pgxeval.genome.annotation import match_genes
 from pgxeval.genome.contigs import ContigNames, match_contig
 from pgxeval.genome.intervals import Gene
 from pgxeval.names import known_names
-
-if TYPE_CHECKING:
-    pass
 
 MIN_INDIVIDUALS = 10
 """Fewest individuals of a cohort, and fewest measured individuals of a gene."""
