@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pgxeval.errors import GenotypeError, SettingError
-from pgxeval.genome import window_request
 from pgxeval.genome import single_variants as room
+from pgxeval.genome import window_request
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.genome.single_variants import single_variants

@@ -288,6 +288,8 @@ def check_sequence_model(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from pgxeval.predictors import ModelInfo
     >>> class Half:
     ...     info = ModelInfo(
     ...         name="half",
