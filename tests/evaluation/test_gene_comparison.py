@@ -10,9 +10,9 @@ import pytest
 from scipy import stats
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.evaluation import EvaluationSettings, Evaluator
+from pgxeval.evaluation import EvaluationSettings, Evaluator, compare_genes, flips
 from pgxeval.evaluation.evaluation import Evaluation
-from pgxeval.evaluation.gene_comparison import compare_genes, correlation_of_correlations, flips
+from pgxeval.evaluation.gene_comparison import correlation_of_correlations
 
 GENES, N = 1500, 90
 PEOPLE = [f"S{i:03d}" for i in range(N)]
@@ -125,5 +125,5 @@ def test_undefined_genes_have_a_reason(bed, long) -> None:
 
 def test_needs_the_predictions(equal, tmp_path: Path) -> None:
     again = Evaluation.read(equal[0].write(tmp_path / "kept"))
-    with pytest.raises(SettingError, match="needs the predictions, which an evaluation read from a folder"):
+    with pytest.raises(SettingError, match="this evaluation was read from a folder, which holds no"):
         compare_genes(again, "a", "b")

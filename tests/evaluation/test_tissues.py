@@ -7,10 +7,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from pgxeval import plots
-from pgxeval.errors import SettingError, TableError
-from pgxeval.evaluation import Evaluator, by_tissue, evaluate_tissues, tissue_sharing
+from pgxeval.errors import SettingError, TableError, UnknownNameError
+from pgxeval.evaluation import (
+    Evaluation,
+    Evaluator,
+    by_tissue,
+    compare_genes,
+    compare_pairs,
+    direction_curve,
+    evaluate_tissues,
+    flips,
+    tissue_sharing,
+)
+from pgxeval.evaluation.direction_curve import predicted_effects
 from pgxeval.evaluation.per_gene import NOT_IN_TABLE
 from pgxeval.tables import Predictions
 
@@ -175,3 +187,82 @@ def test_the_report_shows_tissues_side_by_side(two, tmp_path: Path) -> None:
     assert "Predictors side by side in each tissue" in html
     assert "Mean correlation in each tissue" in html
     assert "G0 (blood)" in html
+
+
+class TestValuesOfIndividuals:
+    """What needs values of individuals reads them tissue by tissue, and equals the analysis of each tissue alone."""
+
+    @pytest.mark.parametrize("method", ["intervals", "bootstrap"])
+    def test_comparison_of_genes(self, two, method) -> None:
+        cohorts, predictions = two
+        evaluation = evaluate_tissues(cohorts, predictions)
+        table = compare_genes(evaluation, "good", "bad", method=method, samples=100)
+        assert table.columns[:3].tolist() == ["tissue", "gene_id", "gene_name"]
+        assert len(table) == 40 + 30
+        for tissue, cohort in cohorts.items():
+            alone = compare_genes(
+                Evaluator(cohort).evaluate(predictions[tissue]), "good", "bad", method=method, samples=100
+            )
+            part = table[table["tissue"] == tissue].drop(columns="tissue").reset_index(drop=True)
+            over_pairs = ["q_value", "better"]
+            pd.testing.assert_frame_equal(part.drop(columns=over_pairs), alone.drop(columns=over_pairs))
+        np.testing.assert_allclose(
+            table["q_value"], stats.false_discovery_control(table["p_value"].to_numpy()), rtol=1e-12
+        )
+
+    def test_flips_are_counted_over_tissues_and_named_with_theirs(self, two) -> None:
+        cohorts, predictions = two
+        together = flips(evaluate_tissues(cohorts, predictions), "good", "bad").set_index("right")
+        alone = [
+            flips(Evaluator(cohort).evaluate(predictions[tissue]), "good", "bad").set_index("right")
+            for tissue, cohort in cohorts.items()
+        ]
+        for name in ("genes", "both_clear", "one_clear", "neither_clear", "expected_by_chance"):
+            np.testing.assert_allclose(together[name], alone[0][name] + alone[1][name])
+        names = [f"{name} (blood)" for name in alone[0].loc["a", "names"].split(", ") if name]
+        assert together.loc["a", "names"].split(", ")[: len(names)] == names or not names
+
+    def test_curve_over_pairs(self, two) -> None:
+        cohorts, predictions = two
+        evaluation = evaluate_tissues(cohorts, predictions)
+        sizes = predicted_effects(evaluation)
+        one = predictions["brain"].query("predictor == 'good' and gene_id == 'G3'")["prediction"]
+        assert sizes["brain", "good", "G3"] == pytest.approx(one.std(ddof=1))
+        curve = direction_curve(evaluation, "predicted_effect", bins=4)
+        assert curve.groupby("predictor")["n_directed"].sum().tolist() == [70, 70]
+        given = sizes.xs("good", level="predictor")
+        by_value = direction_curve(evaluation, given.rename("size"), bins=4)
+        ours = ["bin", "lowest", "highest", "n_directed", "n_right", "share_right", "share_low", "share_high"]
+        good = [table[table["predictor"] == "good"][ours] for table in (curve, by_value)]
+        pd.testing.assert_frame_equal(*(table.reset_index(drop=True) for table in good))
+        with pytest.raises(TableError, match="index of 2 levels"):
+            direction_curve(Evaluator(cohorts["blood"]).evaluate(predictions["blood"]), given)
+
+    def test_observed_and_predicted(self, two) -> None:
+        cohorts, predictions = two
+        evaluation = evaluate_tissues(cohorts, predictions)
+        table = evaluation.observed_predicted("G3", "good", "brain")
+        alone = Evaluator(cohorts["brain"]).evaluate(predictions["brain"]).observed_predicted("G3", "good")
+        pd.testing.assert_frame_equal(table, alone)
+        with pytest.raises(SettingError, match="G3: name the tissue; this evaluation has blood, brain"):
+            evaluation.observed_predicted("G3", "good")
+        with pytest.raises(UnknownNameError, match="tissue liver is not in this evaluation; it has blood, brain"):
+            evaluation.observed_predicted("G3", "good", "liver")
+
+    def test_a_predictor_of_one_tissue_has_pairs_there_only(self, two) -> None:
+        cohorts, predictions = two
+        only = dict(predictions, brain=predictions["brain"].query("predictor == 'good'"))
+        table = compare_pairs(evaluate_tissues(cohorts, only))
+        assert table["tissue"].unique().tolist() == ["blood"]
+        apart = {"blood": only["blood"].query("predictor == 'bad'"), "brain": only["brain"]}
+        assert compare_pairs(evaluate_tissues(cohorts, apart)).empty
+
+    def test_a_folder_has_none(self, two, tmp_path: Path) -> None:
+        evaluation = Evaluation.read(evaluate_tissues(*two).write(tmp_path / "kept"))
+        for purpose in (
+            lambda: compare_genes(evaluation, "good", "bad"),
+            lambda: direction_curve(evaluation, "predicted_effect"),
+            lambda: evaluation.observed_predicted("G3", "good", "brain"),
+        ):
+            with pytest.raises(SettingError, match="this evaluation was read from a folder, which holds no values"):
+                purpose()

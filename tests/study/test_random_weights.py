@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.evaluation import Evaluation, EvaluationSettings, Evaluator
+from pgxeval.evaluation import Evaluation, EvaluationSettings, Evaluator, evaluate_tissues
 from pgxeval.simulation import simulate_cohort_in_memory
 from pgxeval.study import RandomWeightSettings, random_weights
 from pgxeval.study.random_weights import variant_weights
@@ -102,3 +102,28 @@ def test_a_gene_without_variants_has_a_reason(cohort) -> None:
     assert set(found.per_gene["reason"]) <= {"no variant varies around the gene", ""}
     assert found.per_gene.loc[found.per_gene["variants"] == 0, "p_value"].isna().all()
     assert found.summary["genes"].iloc[0] == (found.per_gene["variants"] > 0).sum()
+
+
+def test_two_tissues_are_those_of_each_alone_with_the_same_weights(cohort) -> None:
+    models = drawn(cohort, 2, seed=77)
+    brain = cohort.subset(individuals=cohort.individuals[20:80], genes=cohort.gene_ids[:8])
+    blood_table = evaluated(cohort, {"a": models[0], "b": models[1]})
+    of_brain = [one[:8, 20:80] for one in models]
+    brain_table = evaluated(brain, {"a": of_brain[0], "b": of_brain[1]})
+    cohorts = {"blood": cohort, "brain": brain}
+    predictions = {"blood": blood_table.predictions, "brain": brain_table.predictions}
+    together = random_weights(
+        cohorts,
+        evaluate_tissues(cohorts, predictions, settings=EvaluationSettings(permutations=0)),
+        settings=SETTINGS,
+    )
+    assert together.per_gene.columns[:3].tolist() == ["predictor", "tissue", "gene_id"]
+    for tissue, alone in (("blood", blood_table), ("brain", brain_table)):
+        expected = random_weights(cohorts[tissue], alone, settings=SETTINGS).per_gene
+        part = together.per_gene[together.per_gene["tissue"] == tissue].drop(columns="tissue")
+        pd.testing.assert_frame_equal(part.reset_index(drop=True), expected)
+    assert together.summary["genes"].tolist() == [20, 20]
+    with pytest.raises(SettingError, match="mapping from tissue to Cohort"):
+        random_weights(cohort, evaluate_tissues(cohorts, predictions), settings=SETTINGS)
+    with pytest.raises(SettingError, match="no cohort of brain; got blood"):
+        random_weights({"blood": cohort}, evaluate_tissues(cohorts, predictions), settings=SETTINGS)

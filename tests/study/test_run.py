@@ -21,7 +21,14 @@ import pytest
 from pgxeval.attribution import AttributionSettings, attribute
 from pgxeval.cohort import Cohort
 from pgxeval.errors import InputFileError, PgxevalError, SettingError, UnknownNameError
-from pgxeval.evaluation import EvaluationSettings, compare_effects, evaluate_tissues, heritability
+from pgxeval.evaluation import (
+    EvaluationSettings,
+    compare_effects,
+    compare_genes,
+    direction_curve,
+    evaluate_tissues,
+    heritability,
+)
 from pgxeval.prediction import predict_cohort
 from pgxeval.predictors import ModelInfo, SequencePredictor, TssBins
 from pgxeval.study import SplitSettings, Study, StudySettings, run_study, split_strata
@@ -117,6 +124,15 @@ class TestTables:
         flips = study.evaluation.flips
         row = flips[(flips["predictor_a"] == "alpha") & (flips["predictor_b"] == "beta") & (flips["right"] == "a")]
         assert row["genes"].iloc[0] == ((part["correlation_a"] > 0) & (part["correlation_b"] < 0)).sum()
+
+    def test_values_of_individuals_are_at_hand(self, study: Study) -> None:
+        pairs = study.evaluation.pairs
+        stored = pairs[(pairs["predictor_a"] == "alpha") & (pairs["predictor_b"] == "beta")]
+        again = compare_genes(study.evaluation, "alpha", "beta")
+        np.testing.assert_allclose(again["difference"], stored["difference"])
+        curve = direction_curve(study.evaluation, "predicted_effect", bins=2)
+        assert (curve.groupby("predictor")["unknown"].sum() == 0).all()
+        assert curve.groupby("predictor")["n_directed"].sum()["alpha"] == 14
 
     def test_q_values_are_over_all_tissues(self, study: Study) -> None:
         from scipy.stats import false_discovery_control

@@ -6,7 +6,8 @@ from pgxeval.evaluation.concordance import OddsRatio, PairedTable, Share
 from pgxeval.evaluation.direction_curve import direction_curve
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.evaluator import Evaluator
-from pgxeval.evaluation.gene_comparison import compare_genes, compare_pairs, flips
+from pgxeval.evaluation.flips import flips
+from pgxeval.evaluation.gene_comparison import compare_genes, compare_pairs
 from pgxeval.evaluation.gene_sets import GeneSets, gene_sets, genes_selected_by, top_nonlinear
 from pgxeval.evaluation.heritability import heritability, share_of_ceiling, spearman_ceiling
 from pgxeval.evaluation.measured import MeasuredExpression

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import attrs
 import numpy as np
@@ -20,6 +21,7 @@ from pgxeval.evaluation.strata import ALL, strata_of, strata_table
 from pgxeval.evaluation.structure import structure_table
 from pgxeval.evaluation.summary import Summariser
 from pgxeval.evaluation.tables import STRUCTURE
+from pgxeval.evaluation.tissue_values import TissueValues
 from pgxeval.evaluation.true_directions import true_directions_table
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
@@ -35,6 +37,7 @@ def conclude(
     strata: GeneSets | None = None,
     target: MeasuredExpression | None = None,
     predictions: Predictions | BatchedPredictions | None = None,
+    values: Mapping[str, TissueValues] | None = None,
 ) -> Evaluation:
     """Make the tables over genes, or gene-tissue pairs, from judged predictors.
 
@@ -47,8 +50,8 @@ def conclude(
     strata
         Gene sets from other individuals (`pgxeval.evaluation.gene_sets`); None defines strata by elastic net and
         random forest.
-    target, predictions
-        What was judged against what, for `Evaluation.observed_predicted`.
+    target, predictions, values
+        What was judged against what, in one tissue or by tissue.
     """
     strata = None if strata is None else match_sets(gene_sets(strata), result.gene_ids)
     names = {"elastic_net": settings.elastic_net, "random_forest": settings.random_forest}
@@ -98,6 +101,7 @@ def conclude(
         },
         target=target,
         predictions=predictions,
+        values=values or {},
     )
 
 

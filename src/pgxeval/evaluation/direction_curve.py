@@ -16,6 +16,8 @@ from pgxeval.evaluation.blocks import assign_blocks, block_sums
 from pgxeval.evaluation.concordance import clopper_pearson, ratio
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.jackknife import BlockEstimate
+from pgxeval.evaluation.tissue_values import each_tissue
+from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
 
 Floats = npt.NDArray[np.float64]
@@ -52,9 +54,10 @@ def direction_curve(
         An evaluation.
     by
         ``"predicted_effect"``: standard deviation over individuals of the prediction of a gene, in the unit of the
-        predictor (for a cross-fitted predictor within folds); the bins of each predictor differ. Or a value per
-        gene, such as the cis heritability or the negative logarithm of the p-value of an eQTL, which should come from
-        other individuals: a value that was estimated on the same ones shares their noise with the correlations.
+        predictor (for a cross-fitted predictor within folds); the bins of each predictor differ. Or a value per gene,
+        or per tissue and gene (a Series with these two levels), such as the cis heritability or the negative logarithm
+        of the p-value of an eQTL. It should come from other individuals: a value that was estimated on the same ones
+        shares their noise with the correlations.
     bins
         Number of bins with equal numbers of genes, at least 2. Equal values are in the same bin.
 
@@ -66,7 +69,7 @@ def direction_curve(
     Raises
     ------
     SettingError
-        If there are fewer than 2 bins, or ``"predicted_effect"`` is asked of an evaluation without predictions.
+        If there are fewer than 2 bins, or ``"predicted_effect"`` is asked of an evaluation that was read from a folder.
     TableError
         If no gene of the evaluation has a value.
     """
@@ -78,16 +81,16 @@ def direction_curve(
         if by != PREDICTED_EFFECT:
             raise SettingError(f'by must be "{PREDICTED_EFFECT}" or a value per gene, got {by!r}')
         sizes = predicted_effects(evaluation)
-        keys = pd.MultiIndex.from_arrays([genes["predictor"].astype(str), genes["gene_id"].astype(str)])
+        keys = pd.MultiIndex.from_frame(genes[list(sizes.index.names)].astype(str))
         values = sizes.reindex(keys).to_numpy(dtype=np.float64)
     else:
         given = pd.Series(dict(by), dtype=np.float64)
-        values = genes["gene_id"].astype(str).map(given).to_numpy(dtype=np.float64)
+        values = given.reindex(_places(genes, given)).to_numpy(dtype=np.float64)
     if not np.isfinite(values).any():
         raise TableError(
             f"{name}: no gene of the evaluation has a value; expected gene identifiers such as those of per_gene"
         )
-    blocks = _blocks(evaluation, genes["gene_id"].astype(str))
+    blocks = _blocks(evaluation)
     rows: list[dict[str, Any]] = []
     for predictor, part in genes.groupby("predictor", sort=False, observed=True):
         place = genes.index.get_indexer(part.index)
@@ -126,19 +129,25 @@ def predicted_effects(evaluation: Evaluation) -> pd.Series:
     """Return the standard deviation over individuals of each prediction, indexed by predictor and gene.
 
     The predictions of a cross-fitted predictor are less the mean training expression of their fold, and compared
-    within folds.
+    within folds. In an evaluation of several tissues the first level of the index is the tissue.
 
     Raises
     ------
     SettingError
-        If the evaluation was read from a folder, where values of individuals are not kept, or has several tissues.
+        If the evaluation was read from a folder, where values of individuals are not kept.
     """
-    predictions = evaluation.predictions
-    if predictions is None:
-        raise SettingError(
-            "the size of predicted effects needs the predictions, which an evaluation read from a folder or of several "
-            "tissues does not have; evaluate one tissue again, or give a value per gene"
-        )
+    parts: dict[str, pd.Series] = {}
+    for tissue, one in each_tissue(evaluation, "the size of predicted effects"):
+        assert one.predictions is not None
+        sizes = _sizes(one.predictions)
+        if tissue is None:
+            return sizes
+        parts[tissue] = sizes
+    joined: pd.Series = pd.concat(parts, names=["tissue"])
+    return joined
+
+
+def _sizes(predictions: Predictions | BatchedPredictions) -> pd.Series:
     parts = []
     for predictor in predictions.predictors:
         tables = (
@@ -159,20 +168,35 @@ def predicted_effects(evaluation: Evaluation) -> pd.Series:
             by_gene = values.assign(square=(values["value"] - mean) ** 2).groupby("gene_id", sort=False)
             free = by_gene.size() - by_gene["fold"].nunique()
             size = np.sqrt(by_gene["square"].sum() / free.where(free > 0))
-            size.index = pd.MultiIndex.from_product([[str(predictor)], size.index])
+            size.index = pd.MultiIndex.from_product([[str(predictor)], size.index], names=["predictor", "gene_id"])
             parts.append(size)
     sizes: pd.Series = pd.concat(parts)
     return sizes
 
 
-def _blocks(evaluation: Evaluation, gene_ids: pd.Series) -> npt.NDArray[np.int64] | None:
-    """Return the genomic block of each row, or None where positions of genes are not known."""
-    target = evaluation.target
-    if target is None:
+def _places(genes: pd.DataFrame, given: pd.Series) -> pd.Index:
+    """Return the rows of per_gene as keys of the given values: genes, or tissues and genes."""
+    if not isinstance(given.index, pd.MultiIndex):
+        return pd.Index(genes["gene_id"].astype(str))
+    if given.index.nlevels != 2 or "tissue" not in genes:
+        raise TableError(
+            f"expected values per gene, or per tissue and gene of an evaluation of several tissues, got an index of "
+            f"{given.index.nlevels} levels"
+        )
+    return pd.MultiIndex.from_frame(genes[["tissue", "gene_id"]].astype(str))
+
+
+def _blocks(evaluation: Evaluation) -> npt.NDArray[np.int64] | None:
+    """Return the genomic block of each row of per_gene, or None where positions of genes are not known."""
+    if evaluation.target is None and not evaluation.values:
         return None
-    row = pd.Index(target.gene_ids).get_indexer(pd.Index(gene_ids))
-    contigs = [target.contigs[k] for k in row]
-    return assign_blocks(contigs, target.starts[row], int(evaluation.settings["block_bp"]))
+    places: dict[str, tuple[str, int]] = {}
+    for _, one in each_tissue(evaluation, "the blocks of genes"):
+        assert one.target is not None
+        places.update(zip(one.target.gene_ids, zip(one.target.contigs, one.target.starts, strict=True), strict=True))
+    rows = [places[gene] for gene in evaluation.per_gene["gene_id"].astype(str)]
+    starts = np.array([start for _, start in rows], dtype=np.int64)
+    return assign_blocks([contig for contig, _ in rows], starts, int(evaluation.settings["block_bp"]))
 
 
 def _limits(

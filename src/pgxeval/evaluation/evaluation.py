@@ -17,6 +17,7 @@ from pgxeval.evaluation.concordance import OddsRatioKind
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.settings import MEASURE_NAMES, Measure, measure_of
 from pgxeval.evaluation.tables import STRUCTURE, TABLES, TRUE_DIRECTIONS, read_folder, write_folder
+from pgxeval.evaluation.tissue_values import TissueValues
 from pgxeval.evaluation.views import view_of
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
@@ -103,7 +104,10 @@ class Evaluation:
     settings
         JSON-able: arguments, sizes, and the settings of each predictor.
     target, predictions
-        What was judged against what; None in an evaluation that was read from a folder.
+        What was judged against what; None in an evaluation of several tissues, and in one that was read from a folder.
+    values
+        Tissue -> where target and predictions of the tissue come from, in an evaluation of several tissues; empty in
+        one that was read from a folder.
     """
 
     summary: pd.DataFrame
@@ -117,6 +121,7 @@ class Evaluation:
     true_directions: pd.DataFrame = attrs.field(default=None, converter=_true_directions)
     target: MeasuredExpression | None = None
     predictions: Predictions | BatchedPredictions | None = None
+    values: Mapping[str, TissueValues] = attrs.field(factory=dict)
 
     @property
     def measure(self) -> Measure:
@@ -128,13 +133,15 @@ class Evaluation:
         """What headings and sentences call the measure: "Spearman's rho" or "Pearson's r"."""
         return MEASURE_NAMES[self.measure]
 
-    def observed_predicted(self, gene_id: str, predictor: str) -> pd.DataFrame:
+    def observed_predicted(self, gene_id: str, predictor: str, tissue: str | None = None) -> pd.DataFrame:
         """Return measured and predicted expression of one gene, as they were judged.
 
         Parameters
         ----------
         gene_id, predictor
             Names in `per_gene`.
+        tissue
+            Name of the tissue, in an evaluation of several; None in an evaluation of one.
 
         Returns
         -------
@@ -146,34 +153,50 @@ class Evaluation:
         Raises
         ------
         UnknownNameError
-            If the gene or the predictor is not in the tables.
+            If the gene, the predictor or the tissue is not in the tables.
         SettingError
-            If the evaluation was read from a folder, where values of individuals are not kept.
+            If the evaluation was read from a folder, where values of individuals are not kept, or if it has several
+            tissues and none was named.
         """
-        if self.predictions is None or self.target is None:
-            raise SettingError(
-                f"gene {gene_id}: this evaluation was read from a folder, which holds no values of individuals; "
-                "evaluate the predictions again to see them"
-            )
-        table = self.predictions.rows_of(gene_id)
-        row = self.target.row(gene_id)
-        if predictor not in self.predictions.predictors:
-            known = ", ".join(self.predictions.predictors)
+        target, predictions = self._values_in(tissue, gene_id)
+        table = predictions.rows_of(gene_id)
+        row = target.row(gene_id)
+        if predictor not in predictions.predictors:
+            known = ", ".join(predictions.predictors)
             raise UnknownNameError(f"predictor {predictor} is not in the table; it has {known}")
         part = table[(table["predictor"] == predictor) & (table["replicate"] == 0)]
-        part = part[part["individual"].isin(self.target.individuals)]
-        column = pd.Index(self.target.individuals).get_indexer(pd.Index(part["individual"].astype(str)))
+        part = part[part["individual"].isin(target.individuals)]
+        column = pd.Index(target.individuals).get_indexer(pd.Index(part["individual"].astype(str)))
         folded = part["fold"].notna().to_numpy()
         centre = np.where(folded, part["training_mean"].to_numpy(), 0.0)
         return pd.DataFrame(
             {
                 "individual": part["individual"].astype(str).to_numpy(),
-                "observed": self.target.expression[row, column],
+                "observed": target.expression[row, column],
                 "predicted": part["prediction"].to_numpy() - centre,
                 "fold": part["fold"].array,
                 "prediction": part["prediction"].to_numpy(),
             }
         )
+
+    def _values_in(
+        self, tissue: str | None, gene_id: str
+    ) -> tuple[MeasuredExpression, Predictions | BatchedPredictions]:
+        """Return what one gene was judged with, in the tissue if there are several."""
+        if self.predictions is not None and self.target is not None and tissue is None:
+            return self.target, self.predictions
+        if not self.values and self.predictions is None:
+            raise SettingError(
+                f"gene {gene_id}: this evaluation was read from a folder, which holds no values of individuals; "
+                "evaluate the predictions again to see them"
+            )
+        known = ", ".join(self.values) or "one tissue without a name"
+        if tissue is None:
+            raise SettingError(f"gene {gene_id}: name the tissue; this evaluation has {known}")
+        if tissue not in self.values:
+            raise UnknownNameError(f"tissue {tissue} is not in this evaluation; it has {known}")
+        values = self.values[tissue]
+        return values.measured(), values.predicted()
 
     def write(self, folder: str | os.PathLike[str]) -> Path:
         """Write every table as Parquet and as TSV, and the settings as JSON.

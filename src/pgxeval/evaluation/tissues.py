@@ -25,6 +25,7 @@ from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.per_gene import NOT_IN_TABLE, Judged
 from pgxeval.evaluation.resampling import benjamini_hochberg
 from pgxeval.evaluation.settings import EvaluationSettings
+from pgxeval.evaluation.tissue_values import TissueValues
 from pgxeval.names import known_names
 from pgxeval.seeding import hash64
 from pgxeval.tables.batches import BatchedPredictions
@@ -62,7 +63,9 @@ def evaluate_tissues(
     -------
     Evaluation
         The tables `per_gene` and `strata` have a column ``tissue``; shares, odds ratios and comparisons are over
-        pairs, and all tissues of a gene are in one block of the jackknife.
+        pairs, and all tissues of a gene are in one block of the jackknife. Cohorts and predictions are not copied:
+        what needs values of individuals later (`compare_genes`, `direction_curve`, `pgxeval.study.random_weights`)
+        reads them again, tissue by tissue.
 
     Raises
     ------
@@ -76,10 +79,29 @@ def evaluate_tissues(
             "cohorts and predictions must have the same tissues, at least one, got "
             f"{known_names(sorted(cohorts), SHOWN_NAMES)} and {known_names(sorted(tissues), SHOWN_NAMES)}"
         )
-    results = {}
-    for tissue, cohort in cohorts.items():
-        results[tissue] = judge_genes(MeasuredExpression.of(cohort), part_of[tissue](), settings, threads=threads)
-    return conclude(stack_tissues(results), settings, strata=strata)
+    values = _values_of(cohorts, part_of)
+    results = {
+        tissue: judge_genes(one.measured(), one.predicted(), settings, threads=threads)
+        for tissue, one in values.items()
+    }
+    return conclude(stack_tissues(results), settings, strata=strata, values=values)
+
+
+def tissue_values(
+    cohorts: Mapping[str, Cohort | Expression | pd.DataFrame | str | os.PathLike[str]],
+    predictions: Mapping[str, PredictionsSource],
+) -> dict[str, TissueValues]:
+    """Return where the values of individuals of each tissue come from; arguments as for `evaluate_tissues`."""
+    return _values_of(cohorts, _mapped(predictions))
+
+
+def _values_of(
+    cohorts: Mapping[str, Cohort | Expression | pd.DataFrame | str | os.PathLike[str]], part_of: Mapping[str, _Part]
+) -> dict[str, TissueValues]:
+    return {
+        tissue: TissueValues(measured=functools.partial(MeasuredExpression.of, cohort), predicted=part_of[tissue])
+        for tissue, cohort in cohorts.items()
+    }
 
 
 def _mapped(predictions: Mapping[str, PredictionsSource]) -> dict[str, _Part]:

@@ -24,6 +24,7 @@ from pgxeval.evaluation import Evaluation
 from pgxeval.evaluation.correlation import RankedExpression
 from pgxeval.evaluation.gene_batches import first_folds
 from pgxeval.evaluation.inference import exceedance_p
+from pgxeval.evaluation.tissue_values import each_tissue
 from pgxeval.seeding import hash64
 
 Floats = npt.NDArray[np.float64]
@@ -71,9 +72,9 @@ class RandomWeights:
     summary
         One row per zero-shot predictor; columns: `pgxeval.study.random_weights.SUMMARY`.
     per_gene
-        One row per predictor and gene: predictor, gene_id, correlation, null_sd (root mean square of the null
-        correlations), p_value (two-sided: share of draws, plus one, with at least this absolute correlation),
-        variants, reason (why p is NaN).
+        One row per predictor and gene: predictor, tissue (if there are several), gene_id, correlation, null_sd (root
+        mean square of the null correlations), p_value (two-sided: share of draws, plus one, with at least this
+        absolute correlation), variants, reason (why p is NaN).
     settings
         How the weights were drawn.
     """
@@ -84,7 +85,7 @@ class RandomWeights:
 
 
 def random_weights(
-    cohort: Cohort,
+    cohort: Cohort | Mapping[str, Cohort],
     evaluation: Evaluation,
     predictors: Sequence[str] | None = None,
     *,
@@ -95,9 +96,10 @@ def random_weights(
     Parameters
     ----------
     cohort
-        The cohort whose predictions were judged.
+        The cohort whose predictions were judged, or tissue -> cohort for an evaluation of several tissues.
     evaluation
-        The evaluation of one tissue.
+        The evaluation. A variant has the same weight in all tissues, so the tissues of a gene stay dependent in the
+        null as they are in the data.
     predictors
         Names of zero-shot predictors; None takes all of the evaluation.
     settings
@@ -112,7 +114,8 @@ def random_weights(
     UnknownNameError
         If a predictor is not in the evaluation.
     SettingError
-        If a predictor is cross-fitted, or the evaluation was read from a folder.
+        If a predictor is cross-fitted, the tissues of cohorts and evaluation differ, or the evaluation was read from a
+        folder.
     """
     settings = RandomWeightSettings() if settings is None else settings
     kinds = {name: str(one["kind"]) for name, one in evaluation.settings["predictors"].items()}
@@ -121,11 +124,54 @@ def random_weights(
         raise UnknownNameError(f"predictor {unknown[0]} is not in the evaluation; it has {', '.join(kinds)}")
     if trained := [name for name in names if kinds[name] != "zero-shot"]:
         raise SettingError(f"random weights are a null of zero-shot predictors; {trained[0]} is cross-fitted")
+    correlations: dict[str, list[Floats]] = {name: [] for name in names}
+    labels, nulls, counts = [], [], []
+    for tissue, one in each_tissue(evaluation, "random weights"):
+        null, variants = _null_of(_cohort_of(cohort, tissue), one, kinds, settings)
+        gene_ids = one.per_gene["gene_id"].astype(str).drop_duplicates().to_numpy()
+        for name in names:
+            own = one.per_gene[one.per_gene["predictor"].astype(str) == name]
+            r = own.set_index(own["gene_id"].astype(str))["correlation"].reindex(gene_ids)
+            correlations[name].append(r.to_numpy(dtype=np.float64))
+        label = pd.DataFrame({"gene_id": gene_ids})
+        if tissue is not None:
+            label.insert(0, "tissue", tissue)
+        labels.append(label)
+        nulls.append(null)
+        counts.append(variants)
+    genes, null, variants = pd.concat(labels, ignore_index=True), np.hstack(nulls), np.concatenate(counts)
+    found = {name: np.concatenate(parts) for name, parts in correlations.items()}
+    tables = [_per_gene(name, genes, r, null, variants) for name, r in found.items()]
+    return RandomWeights(
+        summary=pd.DataFrame(
+            [{"predictor": name, **_summary(r, null)} for name, r in found.items()], columns=[*SUMMARY]
+        ),
+        per_gene=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
+        settings=settings,
+    )
+
+
+def _cohort_of(cohorts: Cohort | Mapping[str, Cohort], tissue: str | None) -> Cohort:
+    if isinstance(cohorts, Cohort):
+        if tissue is None:
+            return cohorts
+        raise SettingError("this evaluation has several tissues; give the cohorts as a mapping from tissue to Cohort")
+    if tissue is None and len(cohorts) == 1:
+        return next(iter(cohorts.values()))
+    if tissue is None or tissue not in cohorts:
+        raise SettingError(f"no cohort of {'one tissue' if tissue is None else tissue}; got {', '.join(cohorts)}")
+    return cohorts[tissue]
+
+
+def _null_of(
+    cohort: Cohort, evaluation: Evaluation, kinds: Mapping[str, str], settings: RandomWeightSettings
+) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Return the correlations of random weights, float64 (draws, n_genes), and the variants of each gene."""
     target, predictions = evaluation.target, evaluation.predictions
-    if target is None or predictions is None:
-        raise SettingError("random weights need the predictions, which an evaluation read from a folder does not have")
+    assert target is not None and predictions is not None  # noqa: PT018
+    run = frozenset(predictions.predictors)
+    folds = first_folds(predictions, target, {name: kind for name, kind in kinds.items() if name in run})
     expression = RankedExpression(target.expression, target.covariates, None, target.family_codes)
-    folds = first_folds(predictions, target, kinds)
     by_name = {gene.gene_id: gene for gene in cohort.genes}
     gene_ids = evaluation.per_gene["gene_id"].astype(str).drop_duplicates().tolist()
     null = np.full((settings.draws, len(gene_ids)), np.nan)
@@ -143,17 +189,7 @@ def random_weights(
         row = np.full(settings.draws, target.row(gene_id))
         found = expression.correlate((values @ weights).T, row, folds=folds, measure=evaluation.measure)
         null[:, k] = found.correlation(evaluation.measure)
-    rows, parts = [], []
-    for name in names:
-        own = evaluation.per_gene[evaluation.per_gene["predictor"].astype(str) == name]
-        r = own.set_index(own["gene_id"].astype(str))["correlation"].reindex(gene_ids).to_numpy(dtype=np.float64)
-        rows.append({"predictor": name, **_summary(r, null)})
-        parts.append(_per_gene(name, gene_ids, r, null, counts))
-    return RandomWeights(
-        summary=pd.DataFrame(rows, columns=list(SUMMARY)),
-        per_gene=pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(),
-        settings=settings,
-    )
+    return null, counts
 
 
 def variant_weights(variants: pd.DataFrame, draws: int, seed: int) -> Floats:
@@ -222,9 +258,7 @@ def _two_sided(observed: float, null: Floats) -> float:
     return float(exceedance_p(abs(observed), np.abs(null)))
 
 
-def _per_gene(
-    name: str, gene_ids: Sequence[str], r: Floats, null: Floats, counts: npt.NDArray[np.int64]
-) -> pd.DataFrame:
+def _per_gene(name: str, genes: pd.DataFrame, r: Floats, null: Floats, counts: npt.NDArray[np.int64]) -> pd.DataFrame:
     defined = np.isfinite(null).all(axis=0)
     with np.errstate(invalid="ignore"):
         p = (1 + (np.abs(null) >= np.abs(r) - 1e-12).sum(axis=0)) / (1 + len(null))
@@ -234,14 +268,12 @@ def _per_gene(
         ["correlation undefined", "no variant varies around the gene", "random weights undefined"],
         default="",
     )
-    return pd.DataFrame(
-        {
-            "predictor": name,
-            "gene_id": list(gene_ids),
-            "correlation": r,
-            "null_sd": np.sqrt((null**2).mean(axis=0)),
-            "p_value": np.where(known, p, np.nan),
-            "variants": counts,
-            "reason": reason,
-        }
+    table = genes.assign(
+        correlation=r,
+        null_sd=np.sqrt((null**2).mean(axis=0)),
+        p_value=np.where(known, p, np.nan),
+        variants=counts,
+        reason=reason,
     )
+    table.insert(0, "predictor", name)
+    return table

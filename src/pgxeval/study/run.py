@@ -24,6 +24,7 @@ from pgxeval.errors import (
 )
 from pgxeval.evaluation import Evaluation, MeasuredExpression, across_genes, evaluate_tissues, tissue_sharing
 from pgxeval.evaluation.blocks import assign_blocks
+from pgxeval.evaluation.tissues import tissue_values
 from pgxeval.genome import Gene
 from pgxeval.prediction import StoredPredictions, predict_cohort
 from pgxeval.prediction.digest import array_digest, digest
@@ -325,18 +326,13 @@ def _evaluate(
         notes = [str(one.message) for one in caught if issubclass(one.category, PgxevalWarning)]
         noted = {**evaluation.settings, "notes": list(dict.fromkeys(notes))}
         attrs.evolve(evaluation, settings=noted).write(folder)
-    evaluation = Evaluation.read(folder)
+    evaluation = attrs.evolve(Evaluation.read(folder), values=tissue_values(cohorts, stored))
     pairs, flips = kept_tables(
         parts / "pairs",
         digest([key, settings.comparison, settings.bootstrap_samples]),
         ("pairs", "flips"),
         lambda: compare_in_tissues(
-            evaluation,
-            cohorts,
-            stored,
-            method=settings.comparison,
-            samples=settings.bootstrap_samples,
-            seed=settings.seed,
+            evaluation, method=settings.comparison, samples=settings.bootstrap_samples, seed=settings.seed
         ),
     )
     return StudyEvaluation.of(evaluation, pairs, flips)
