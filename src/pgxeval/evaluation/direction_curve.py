@@ -14,9 +14,9 @@ from scipy import special
 from pgxeval.errors import SettingError, TableError
 from pgxeval.evaluation.blocks import assign_blocks, block_sums
 from pgxeval.evaluation.concordance import clopper_pearson, ratio
+from pgxeval.evaluation.each_tissue import each_tissue
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.jackknife import BlockEstimate
-from pgxeval.evaluation.tissue_values import each_tissue
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
 

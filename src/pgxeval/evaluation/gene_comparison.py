@@ -13,10 +13,10 @@ import pandas as pd
 from scipy import special
 
 from pgxeval.errors import SettingError, UnknownNameError
+from pgxeval.evaluation.each_tissue import each_tissue
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.pair_pass import PairPass, PairResult
 from pgxeval.evaluation.resampling import benjamini_hochberg
-from pgxeval.evaluation.tissue_values import each_tissue
 
 Floats = npt.NDArray[np.float64]
 Method = Literal["intervals", "bootstrap"]

@@ -22,9 +22,9 @@ from pgxeval.cohort import Cohort
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation import Evaluation
 from pgxeval.evaluation.correlation import RankedExpression
+from pgxeval.evaluation.each_tissue import each_tissue
 from pgxeval.evaluation.gene_batches import first_folds
 from pgxeval.evaluation.inference import exceedance_p
-from pgxeval.evaluation.tissue_values import each_tissue
 from pgxeval.seeding import hash64
 
 Floats = npt.NDArray[np.float64]
