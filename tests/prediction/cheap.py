@@ -99,6 +99,8 @@ class CheapZeroShot:
 
     name: str = "zero"
     weight: float = 1.0
+    travels: bool = False
+    die_at: Sequence[str] = ()
     calls: list[str] = attrs.field(factory=list)
 
     @property
@@ -109,4 +111,6 @@ class CheapZeroShot:
     def predict(self, gene: Gene, genome: Any, individuals: Sequence[str]) -> Prediction:
         """Predict a hash."""
         self.calls.append(gene.gene_id)
+        if gene.gene_id in self.die_at:
+            die("exit")
         return FittedCheap(weight=self.weight, mean=0.0, seed=1).predict(gene, genome, individuals)

@@ -92,6 +92,19 @@ def test_however_a_worker_dies_its_gene_is_named(cheap: ModuleType, how: str) ->
     assert "worker process died" in predictions.failures["reason"][0]
 
 
+def test_a_zero_shot_predictor_that_travels_may_crash_its_process(cheap: ModuleType) -> None:
+    cohort, here = cheap.cheap_cohort(6), cheap.CheapZeroShot()
+    expected = predict_cohort(cohort, [here], workers=2)
+    assert len(here.calls) == 6  # one that does not declare it stays in this process
+    away = cheap.CheapZeroShot(travels=True, die_at=["G00002"])
+    predictions = predict_cohort(cohort, [away], workers=2)
+    assert away.calls == []
+    assert predictions.failures["gene_id"].tolist() == ["G00002"]
+    assert "worker process died" in predictions.failures["reason"][0]
+    others = (expected.table["gene_id"] != "G00002").to_numpy()
+    assert predictions.table["prediction"][others].equals(expected.table["prediction"][others])
+
+
 def test_what_cannot_be_pickled_says_what_to_do(cheap: ModuleType) -> None:
     predictor = cheap.Cheap()
     predictor.calls = threading.Lock()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TypeVar, cast
-from weakref import WeakSet
 
+from pgxeval.forks import renew_after_fork
 from pgxeval.genome.dosages import Dosages
 from pgxeval.genome.formats.calls import Calls
 
@@ -32,13 +31,13 @@ class WindowCache:
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self._start()
+        renew_after_fork(self)
 
-    def _start(self) -> None:
+    def renew_locks(self) -> None:
+        """Make a new lock and drop all windows: in a forked child, a thread of the parent may hold the lock."""
         self._windows: OrderedDict[Key, Dosages | Calls] = OrderedDict()
         self.nbytes = 0
         self._lock = threading.Lock()
-        _open_caches.add(self)
 
     def __reduce__(self) -> tuple[type[WindowCache], tuple[int]]:
         return WindowCache, (self.limit_bytes,)
@@ -57,15 +56,3 @@ class WindowCache:
             while self.nbytes > self.limit_bytes and len(self._windows) > 1:
                 self.nbytes -= self._windows.popitem(last=False)[1].nbytes
         return window
-
-
-_open_caches: WeakSet[WindowCache] = WeakSet()
-
-
-def _renew_locks() -> None:
-    """Give each cache a new lock and no windows after a fork: another thread may have held the lock."""
-    for cache in list(_open_caches):
-        cache._start()
-
-
-os.register_at_fork(after_in_child=_renew_locks)

@@ -118,7 +118,10 @@ def predict_cohort(
         together give the bytes of a single run, see `Predictions.concat` and `store`.
     workers
         Worker processes on this machine; None or -1 for all cores that this process may use. 1 computes in this
-        process. With `executor`, the number of its workers, if known.
+        process. With `executor`, the number of its workers, if known. Trained predictors run in the workers. A
+        zero-shot predictor runs in this process, because it may hold a device or a connection, unless `executor` is
+        given or it has an attribute ``travels`` that is True (see `Travels`). A predictor that crashes its process ends
+        the run in this process; in a worker it costs the gene, and the run continues.
     executor
         Any `concurrent.futures.Executor`, such as Dask's ``client.get_executor()`` or ``MPIPoolExecutor()``. All
         predictors that can be pickled go there. Of those with `predict_genes`, such as sequence models, only those that
@@ -363,10 +366,15 @@ def _predict(
                 ledger.take(outcome)
                 bar.advance(results=len(outcome.results), failures=len(outcome.failures))
         return
-    here = attrs.evolve(where, number=1) if where.executor is None else where
+    # of an unknown predictor nobody knows whether it holds a device or a connection: it stays unless it declares more
+    here = where if where.executor is not None or _travels(predictor) else attrs.evolve(where, number=1)
     _compute(here, task, units, ledger, bar)
 
 
 def _sent(predictor: Predictor, where: Workers) -> bool:
     """Tell whether a predictor of many genes goes to the workers."""
-    return where.has_processes and isinstance(predictor, Travels) and predictor.travels
+    return where.has_processes and _travels(predictor)
+
+
+def _travels(predictor: Predictor) -> bool:
+    return isinstance(predictor, Travels) and predictor.travels

@@ -130,6 +130,14 @@ _TASKS: OrderedDict[str, Task] = OrderedDict()
 _TASKS_LOCK = threading.Lock()
 
 
+def _renew_tasks_lock() -> None:
+    global _TASKS_LOCK  # noqa: PLW0603  # a thread of the parent may hold it
+    _TASKS_LOCK = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_renew_tasks_lock)
+
+
 def run_unit(sent: _Sent, unit: Unit) -> Outcome:
     """Compute a unit in a worker."""
     watch_parent(sent.parent)

@@ -220,10 +220,11 @@ class PredictsGenes(Protocol):
 
 @runtime_checkable
 class Travels(Protocol):
-    """Optional ability of a `PredictsGenes` predictor, and of a sequence model: it can be sent to worker processes.
+    """Optional ability of a zero-shot predictor, and of a sequence model: it can be sent to worker processes.
 
-    With an `executor` of processes, `pgxeval.predict_cohort` runs such a predictor there, gene by gene, and every other
-    one with `predict_genes` in the first process.
+    `pgxeval.predict_cohort` runs such a predictor gene by gene in its worker processes: one with `predict_genes` if an
+    `executor` of processes is given, any other also in the workers of this machine. A zero-shot predictor that does not
+    declare it stays in the first process, but for one without `predict_genes` where an `executor` is given.
     """
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pgxeval.errors import PgxevalError, RemoteServiceError, SettingError
+from pgxeval.forks import renew_after_fork
 from pgxeval.predictors.alphagenome.upstream import require_package, upstream
 
 KEY_VARIABLE = "ALPHAGENOME_API_KEY"
@@ -72,6 +73,10 @@ class CallsUnderWay:
     """The calls of one client that are under way; they can be cancelled."""
 
     def __init__(self) -> None:
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Forget all calls: a forked child has none of them."""
         self._calls: set[Any] = set()
         self._lock = threading.Lock()
 
@@ -170,6 +175,10 @@ class HostedClient:
         self._key = key
         self.address = ADDRESS if address is None else address
         self.model_version = model_version
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Forget the connection, which a forked child cannot use."""
         self._lock = threading.Lock()
         self._client: Any = None
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import PgxevalError, SettingError
+from pgxeval.forks import renew_after_fork
 from pgxeval.genome.encoding import one_hot
 from pgxeval.predictors.alphagenome.model import (
     CITATION,
@@ -99,7 +100,7 @@ class AlphaGenomeTorchModel:
             )
         self.output = check_output(output)
         self._model = model
-        self._lock = threading.Lock()
+        renew_after_fork(self)
         self._width = BIN_WIDTHS_BP[output]
         self._metadata = metadata
         if metadata is None:
@@ -134,6 +135,10 @@ class AlphaGenomeTorchModel:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Make a new lock: in a forked child, a thread of the parent may hold it."""
         self._lock = threading.Lock()
 
     def predict_tracks(self, sequences: npt.NDArray[np.uint8], tracks: Sequence[int]) -> npt.NDArray[np.float32]:

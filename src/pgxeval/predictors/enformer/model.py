@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import InputFileError, PgxevalWarning, SettingError
+from pgxeval.forks import renew_after_fork
 from pgxeval.predictors.enformer.forward import (
     Geometry,
     arithmetic,
@@ -110,7 +111,7 @@ class EnformerModel:
             raise SettingError(f"EnformerModel: batch_size must be a whole number above 0, or None, got {batch_size!r}")
         self.head = head
         self.precision: Precision = precision
-        self._lock = threading.RLock()
+        renew_after_fork(self)
         self._files: dict[str, Any] | None = None
         self._digest = ""
         self._seen: object = None
@@ -160,6 +161,10 @@ class EnformerModel:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Make a new lock: in a forked child, a thread of the parent may hold it."""
         self._lock = threading.RLock()
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from pgxeval.errors import PgxevalError, RemoteServiceError
+from pgxeval.forks import renew_after_fork
 from pgxeval.predictors.hosted.pacing import InterruptedCallError, Pacer, jittered
 
 Answer = TypeVar("Answer")
@@ -86,13 +87,16 @@ class HostedCalls:
     ) -> None:
         self.service, self.pacer = service, pacer
         self._probe, self._key_refused = probe, key_refused
-        self._slots = threading.BoundedSemaphore(in_flight)
-        self._wait_scale = wait_scale
-        self._lock = threading.Lock()
-        self._stop = threading.Event()
+        self._in_flight, self._wait_scale = in_flight, wait_scale
         self._succeeded = 0
         self._last_failure, self._identical = "", 0
         self._counts = {"refused": 0, "repeated": 0, "failed": 0}
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Make new locks, with all slots free: a forked child has none of the calls that are under way."""
+        self._slots = threading.BoundedSemaphore(self._in_flight)
+        self._lock, self._stop = threading.Lock(), threading.Event()
 
     @property
     def counts(self) -> dict[str, int]:

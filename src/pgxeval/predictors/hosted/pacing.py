@@ -18,6 +18,7 @@ from collections.abc import Callable
 import attrs
 
 from pgxeval.errors import PgxevalError, SettingError
+from pgxeval.forks import renew_after_fork
 
 _MARGIN = 1.02  # on the period: calls that start a minute apart may arrive slightly less than a minute apart
 _QUIET_PERIODS = 5  # periods without a rejection after which slightly more is tried
@@ -102,6 +103,10 @@ class Pacer:
         self._limit_before = self._limit
         self._streak = 0  # rejections while no call succeeds
         self._refusing_since: float | None = None
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Make a new lock: in a forked child, a thread of the parent may hold it."""
         self._changed = threading.Condition()
 
     @property

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import InputFileError, PgxevalWarning, SettingError
+from pgxeval.forks import renew_after_fork
 from pgxeval.predictors.sequence.score_records import (
     KEY_RECORD,
     NAME_BYTES,
@@ -95,7 +96,7 @@ class ScoreCache:
         except OSError as error:
             raise SettingError(f"score cache: the folder {self.folder} cannot be created ({error.strerror})") from error
         self.secret = open_key(self.folder)
-        self._lock = threading.Lock()
+        renew_after_fork(self)
         self._new: dict[bytes, float] = {}
         self._failures: dict[bytes, str] = {}
         self._part: _Part | None = None
@@ -111,6 +112,10 @@ class ScoreCache:
 
     def __len__(self) -> int:
         return int(self._high.size) + len(self._new)
+
+    def renew_locks(self) -> None:
+        """Make a new lock: in a forked child, a thread of the parent may hold it."""
+        self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder}

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.errors import PgxevalError
+from pgxeval.forks import renew_after_fork
 from pgxeval.genome.haplotypes import Haplotypes
 from pgxeval.predictors.sequence.model import PredictsTargets, SequenceModel
 from pgxeval.predictors.sequence.target import Target
@@ -183,6 +184,10 @@ class Passes:
         self._answered = False
         self._failed = 0
         self._failure: Exception | None = None
+        renew_after_fork(self)
+
+    def renew_locks(self) -> None:
+        """Make a new lock: in a forked child, a thread of the parent may hold it."""
         self._lock = threading.Lock()
 
     def run(self, jobs: Sequence[Job], tracks: Sequence[int]) -> Iterator[Outcome]:
