@@ -303,8 +303,8 @@ NAMES = {
     ],
     "testing.checks": [
         "CheckFailedError",
+        "CheckOutcome",
         "Golden",
-        "Outcome",
         "PREDICTOR_CHECKS",
         "SEQUENCE_MODEL_CHECKS",
         "check_predictor",

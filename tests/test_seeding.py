@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from pgxeval.errors import SettingError
-from pgxeval.seeding import assign_folds, hash64, model_seed, permute_individuals, resample_individuals
+from pgxeval.seeding import assign_folds, hash64, model_seed, permute_individuals
 
 NAMES = [f"GTEX-{i:04d}" for i in range(2_000)]
 
@@ -202,20 +202,3 @@ def test_labels_that_do_not_fit_the_individuals_are_refused(what: str) -> None:
         permute_individuals(["a", "b", "c"], 1, 0, **{what: "abc"})
     with pytest.raises(SettingError, match="groups must have one label per individual"):
         assign_folds(["a", "b", "c"], 2, 0, groups=["x"])
-
-
-def test_bootstrap_draws_whole_groups_and_has_the_variance_of_the_mean() -> None:
-    counts = resample_individuals(RELATED_NAMES, 500, 3, groups=RELATED_GROUPS)
-    assert counts.shape == (500, len(RELATED))
-    for group in set(RELATED_GROUPS):
-        members = [i for i, other in enumerate(RELATED_GROUPS) if other == group]
-        assert (counts[:, members] == counts[:, members[:1]]).all()
-    order = np.random.default_rng(0).permutation(len(RELATED))
-    again = resample_individuals([RELATED_NAMES[i] for i in order], 500, 3, [RELATED_GROUPS[i] for i in order])
-    np.testing.assert_array_equal(again, counts[:, order])
-    values = np.random.default_rng(1).normal(size=50)
-    alone = resample_individuals(NAMES[:50], 4_000, 0)
-    assert (alone.sum(axis=1) == 50).all()
-    assert np.std(alone @ values / 50) == pytest.approx(values.std() / np.sqrt(50), rel=0.05)
-    pairs = resample_individuals(NAMES[:50], 4_000, 0, [f"d{i // 2}" for i in range(50)])
-    assert np.std(pairs @ np.repeat(values[:25], 2) / 50) == pytest.approx(values[:25].std() / 5, rel=0.05)

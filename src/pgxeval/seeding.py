@@ -195,42 +195,6 @@ def permute_individuals(
     return partner
 
 
-def resample_individuals(
-    individuals: Sequence[str], draws: int, seed: int, groups: Sequence[str] | None = None
-) -> npt.NDArray[np.int64]:
-    """Draw bootstrap samples of individuals, or of whole groups, independent of the order of `individuals`.
-
-    Parameters
-    ----------
-    individuals
-        Identifiers, each once.
-    draws
-        Number of bootstrap samples.
-    seed
-        Seed of the run.
-    groups
-        Label of the group (family, donor) of each individual: as many groups as there are are drawn with
-        replacement, and all members of a group are drawn together. None draws individuals.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64 (draws, n_individuals): how often each individual is in each sample. Rows add up to the number of
-        individuals, approximately so where groups differ in size.
-
-    Raises
-    ------
-    SettingError
-        If `groups` does not have one label per individual.
-    """
-    labels = list(individuals) if groups is None else _one_per_individual(groups, individuals, "groups")
-    names = sorted(set(labels))
-    place = {name: i for i, name in enumerate(names)}
-    random = np.random.default_rng(hash64("resample", seed))
-    counts = random.multinomial(len(names), np.full(len(names), 1 / len(names)), size=draws)
-    return np.asarray(counts[:, [place[label] for label in labels]], dtype=np.int64)
-
-
 def _one_per_individual(labels: Sequence[str], individuals: Sequence[str], what: str) -> list[str]:
     if isinstance(labels, str) or len(labels) != len(individuals):
         size = "one string" if isinstance(labels, str) else f"{len(labels)} labels"

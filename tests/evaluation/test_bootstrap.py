@@ -131,6 +131,14 @@ def test_families_are_drawn_as_a_whole() -> None:
     assert weights.mean() == pytest.approx(1, abs=0.1)
 
 
+def test_means_over_samples_vary_as_the_mean_of_individuals_or_of_families_does() -> None:
+    values = np.random.default_rng(1).normal(size=50)
+    alone = bootstrap_weights(50, 4_000, 0)
+    assert np.std(alone @ values / 50) == pytest.approx(values.std() / np.sqrt(50), rel=0.05)
+    pairs = bootstrap_weights(50, 4_000, 0, np.repeat(np.arange(25), 2))
+    assert np.std(pairs @ np.repeat(values[:25], 2) / 50) == pytest.approx(values[:25].std() / 5, rel=0.05)
+
+
 def test_limits_are_those_of_numpy() -> None:
     values = np.random.default_rng(2).normal(size=(123, 7)).astype(np.float32)
     values[4, 6] = np.nan

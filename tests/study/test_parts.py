@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
+from pgxeval.errors import PgxevalError
 from pgxeval.study.parts import compute_parts
 
 
@@ -33,3 +36,16 @@ def test_a_damaged_file_is_replaced(tmp_path: Path) -> None:
     parts = compute_parts(tmp_path, {"two": 2}, _square, label="squares")
     assert parts["two"]["value"].iloc[0] == 4
     assert pd.read_parquet(tmp_path / "two.parquet")["value"].iloc[0] == 4
+
+
+def _die_of_three(unit: int) -> pd.DataFrame:
+    if unit == 3:
+        os._exit(7)
+    return pd.DataFrame({"value": [unit], "reason": [""]})
+
+
+def test_a_dead_worker_costs_its_own_part_only(tmp_path: Path) -> None:
+    units = {str(unit): unit for unit in range(8)}
+    with pytest.raises(PgxevalError, match=r"1 of 8 parts have no result.* gene G3: the worker process died"):
+        compute_parts(tmp_path, units, _die_of_three, label="dying", workers=2, name_of=lambda unit: f"gene G{unit}")
+    assert {path.stem for path in tmp_path.iterdir()} == {str(unit) for unit in range(8) if unit != 3}

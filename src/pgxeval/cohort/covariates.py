@@ -21,8 +21,20 @@ CONSTANT_COVARIATE = "constant covariate"
 EMPTY_COVARIATE = "covariate missing for all individuals"
 
 
-def constant(values: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.bool_]:
+def constant(
+    values: npt.NDArray[np.float64], axis: int, size: npt.NDArray[np.float64] | None = None
+) -> npt.NDArray[np.bool_]:
     """Return where finite values do not vary along `axis`, except for rounding; NaN is ignored.
+
+    Parameters
+    ----------
+    values
+        float64.
+    axis
+        Axis of one variable.
+    size
+        float64, without `axis`: magnitude of the numbers that the values were computed from, such as the expression
+        whose residuals they are. None takes the largest magnitude of the values.
 
     Returns
     -------
@@ -31,7 +43,8 @@ def constant(values: npt.NDArray[np.float64], axis: int) -> npt.NDArray[np.bool_
     """
     low = np.min(values, axis=axis, initial=np.inf, where=~np.isnan(values))
     high = np.max(values, axis=axis, initial=-np.inf, where=~np.isnan(values))
-    varies: npt.NDArray[np.bool_] = high - low > CONSTANT_SPREAD * np.maximum(np.abs(low), np.abs(high))
+    magnitude = np.maximum(np.abs(low), np.abs(high)) if size is None else size
+    varies: npt.NDArray[np.bool_] = high - low > CONSTANT_SPREAD * magnitude
     return ~varies
 
 
@@ -169,7 +182,7 @@ def covariate_basis(
     centred = values - values.mean(axis=0)
     scale = np.sqrt((centred**2).sum(axis=0))
     # A column whose spread is rounding noise would be blown up by its scaling.
-    varies = scale > CONSTANT_SPREAD * np.abs(values).max(axis=0) * np.sqrt(n_individuals)
+    varies = ~constant(values, axis=0)
     if not varies.any():
         return intercept
     left, singular, _ = np.linalg.svd(centred[:, varies] / scale[varies], full_matrices=False)

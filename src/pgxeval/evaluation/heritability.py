@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 import scipy
 
+from pgxeval.cohort.covariates import constant
 from pgxeval.cohort.reml import Relationship
 from pgxeval.errors import TableError
 
@@ -84,8 +85,8 @@ def heritability(
     elif not matrix.shape[1]:
         reason[:] = "no variant with a dosage that varies"
     numbers = {name: np.full(traits.shape[0], np.nan) for name in ("h2", "h2_se", "h2_unbounded", "h2_p")}
-    constant = (traits - (traits @ q) @ q.T).std(axis=1) <= 1e-12 * np.maximum(np.abs(traits).max(axis=1), 1e-300)
-    reason[constant & (reason == "")] = "constant expression, given the covariates"
+    flat = constant(traits - (traits @ q) @ q.T, axis=1, size=np.abs(traits).max(axis=1))
+    reason[flat & (reason == "")] = "constant expression, given the covariates"
     defined = np.flatnonzero(reason == "")
     if defined.size:
         relationship = Relationship.of(matrix, q)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import struct
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -16,12 +15,13 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.errors import InputFileError, InputFileNotFoundError, PgxevalWarning
+from pgxeval.errors import InputFileError, InputFileNotFoundError
 from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.fasta_index import _damaged_gzi, read_indexes
 from pgxeval.genome.formats.bgzf import check_complete, read_blocks
 from pgxeval.genome.identity import FileStamp, Identity, text_digest
 from pgxeval.genome.intervals import Interval, as_interval
+from pgxeval.genome.pickled_by_path import PickledByPath
 
 _N = ord("N")
 
@@ -63,7 +63,7 @@ class ReferenceBases(Protocol):
         ...
 
 
-class ReferenceGenome:
+class ReferenceGenome(PickledByPath):
     r"""A reference genome in an indexed FASTA file.
 
     Parameters
@@ -100,10 +100,11 @@ class ReferenceGenome:
         full = Path(path).expanduser().absolute()
         if not full.is_file():
             raise InputFileNotFoundError(f"reference FASTA not found: {full}")
-        self._stamp = FileStamp.of(full)
-        self._open_index()
+        stamp = FileStamp.of(full)
+        self._path, self._stamps = stamp.path, (stamp,)
+        self._open()
 
-    def _open_index(self) -> None:
+    def _open(self) -> None:
         with self.path.open("rb") as handle:
             compressed = handle.read(2) == b"\x1f\x8b"
         if compressed:
@@ -120,22 +121,12 @@ class ReferenceGenome:
     @property
     def path(self) -> Path:
         """Absolute path."""
-        return Path(self._stamp.path)
+        return Path(self._path)
 
     def identity(self) -> Identity:
         """Return what tells this version of the file from others: size, digests of index and content."""
         index = [f"{name} {' '.join(map(str, entry))}" for name, entry in self._index.items()]
-        return {"format": "FASTA", "file": self._stamp.identity(), "index": text_digest(index)}
-
-    def __getstate__(self) -> dict[str, FileStamp]:
-        return {"stamp": self._stamp}
-
-    def __setstate__(self, state: dict[str, FileStamp]) -> None:
-        self._stamp = state["stamp"]
-        self._stamp.check()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PgxevalWarning)  # given where it was opened first
-            self._open_index()
+        return {"format": "FASTA", "file": self._stamps[0].identity(), "index": text_digest(index)}
 
     def __repr__(self) -> str:
         return f"ReferenceGenome({str(self.path)!r}, {len(self.contigs)} contigs)"
@@ -189,7 +180,7 @@ class ReferenceGenome:
         return bases
 
     def _read(self, name: str, start: int, end: int) -> npt.NDArray[np.uint8]:
-        self._stamp.check()
+        self._check()
         _, offset, line_bases, line_width = self._index[name]
         begin = offset + start // line_bases * line_width + start % line_bases
         last = offset + (end - 1) // line_bases * line_width + (end - 1) % line_bases + 1

@@ -1,11 +1,9 @@
-"""Digests of descriptions, arrays and files, and how two descriptions differ."""
+"""Digests of descriptions and arrays, and how two descriptions differ."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,9 +11,6 @@ import numpy.typing as npt
 from pgxeval.genome.identity import Json
 
 DIGEST_BYTES = 16
-
-_WHOLE_FILE_BYTES = 16 * 2**20
-_SAMPLE_BYTES = 2**16
 
 
 def digest(description: Json) -> str:
@@ -40,33 +35,6 @@ def bytes_digest(*parts: bytes | memoryview) -> str:
 def array_digest(values: npt.NDArray[np.generic]) -> str:
     """Return the digest of an array's content, whatever its memory layout."""
     return bytes_digest(np.ascontiguousarray(values).reshape(-1).view(np.uint8).data)
-
-
-def file_identity(path: str | os.PathLike[str]) -> dict[str, Json]:
-    """Return what distinguishes a file from another one, and from what it was before it changed.
-
-    Parameters
-    ----------
-    path
-        An existing file.
-
-    Returns
-    -------
-    dict
-        Size in bytes and a digest: of the whole content up to 16 MiB; of larger files, of 64 KiB at the start,
-        in the middle and at the end, together with the time of the last change in nanoseconds.
-    """
-    path = Path(path)
-    state = path.stat()
-    identity: dict[str, Json] = {"bytes": state.st_size}
-    with path.open("rb") as file:
-        if state.st_size <= _WHOLE_FILE_BYTES:
-            return {**identity, "content": bytes_digest(file.read())}
-        parts = []
-        for start in (0, state.st_size // 2, state.st_size - _SAMPLE_BYTES):
-            file.seek(start)
-            parts.append(file.read(_SAMPLE_BYTES))
-    return {**identity, "changed_ns": state.st_mtime_ns, "samples": bytes_digest(*parts)}
 
 
 def differences(ours: Json, theirs: Json, where: str = "") -> list[str]:

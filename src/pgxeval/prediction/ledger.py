@@ -11,7 +11,7 @@ import numpy as np
 
 from pgxeval.errors import GenotypeError, PgxevalError
 from pgxeval.prediction.results import GeneResult
-from pgxeval.prediction.tasks import Failure, OnError, Outcome, Unit
+from pgxeval.prediction.tasks import Failure, OnError, Unit, UnitOutcome
 
 if TYPE_CHECKING:
     from pgxeval.cohort.cohort import Cohort
@@ -116,7 +116,7 @@ class Ledger:
                 row = self.order[gene.gene_id]
                 yield Unit(gene=gene, expression=cohort.expression[row] if trained else None, predictors=lacking)
 
-    def take(self, outcome: Outcome) -> None:
+    def take(self, outcome: UnitOutcome) -> None:
         """Keep results and failures of a unit.
 
         Raises

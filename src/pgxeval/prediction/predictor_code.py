@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pgxeval.genome.identity import Json
-from pgxeval.prediction.digest import bytes_digest, file_identity
+from pgxeval.genome.identity import FileStamp, Json
+from pgxeval.prediction.digest import bytes_digest
 
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, np.generic, np.ndarray)
 
@@ -69,7 +69,7 @@ def module_identity(module: types.ModuleType) -> Json:
     if is_installed(module.__name__):
         return {"module": module.__name__, "version": version_of(module.__name__)}
     file = getattr(module, "__file__", None)
-    content: Json = file_identity(file) if file and Path(file).is_file() else None
+    content: Json = FileStamp.of(file).identity() if file and Path(file).is_file() else None
     return {"module": module.__name__, "source": content}
 
 

@@ -23,8 +23,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pgxeval.errors import SettingError
-from pgxeval.genome.identity import Json
-from pgxeval.prediction.digest import array_digest, bytes_digest, canonical, digest, file_identity
+from pgxeval.genome.identity import FileStamp, Json
+from pgxeval.prediction.digest import array_digest, bytes_digest, canonical, digest
 from pgxeval.prediction.predictor_code import (
     class_name,
     code_identity,
@@ -52,10 +52,10 @@ def identify(value: object, name: str) -> Json:
     """Describe a value completely, as JSON.
 
     Described are numbers, texts, NumPy and pandas values and PyTorch tensors (by content), paths of existing
-    files (by content, see `file_identity`), collections (sets and mappings in sorted order), functions
-    (by bytecode), scikit-learn estimators, attrs classes, dataclasses and other objects by their fields and by
-    the code of their class: its bytecode with the functions and constants that it refers to, or, for an
-    installed package, its version.
+    files (by content, see `pgxeval.genome.identity.FileStamp`), collections (sets and mappings in sorted order),
+    functions (by bytecode), scikit-learn estimators, attrs classes, dataclasses and other objects by their fields and
+    by the code of their class: its bytecode with the functions and constants that it refers to, or, for an installed
+    package, its version.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class _Walk:
             return {"bytes": bytes_digest(bytes(value))}
         if isinstance(value, os.PathLike):
             path = Path(os.fspath(value))
-            return {"path": file_identity(path) if path.is_file() else str(path)}
+            return {"path": FileStamp.of(path).identity() if path.is_file() else str(path)}
         return self._once(value, where)
 
     def _once(self, value: object, where: str) -> Json:
@@ -170,7 +170,7 @@ class _Walk:
     def _text(self, value: str) -> Json:
         # a path is often given as text: what the file holds counts, as for a Path
         if value.startswith(("/", "~")) and len(value) < 4096 and "\0" not in value and Path(value).is_file():
-            return {"path": file_identity(value)}
+            return {"path": FileStamp.of(value).identity()}
         return value
 
     def _function(self, value: object, where: str) -> Json:

@@ -97,7 +97,7 @@ def concerns_all_genes(error: BaseException) -> bool:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Outcome:
+class UnitOutcome:
     """What came of one unit: for each of its predictors a result or a failure."""
 
     results: tuple[GeneResult, ...] = ()
@@ -107,7 +107,7 @@ class Outcome:
 class Task(Protocol):
     """Computes units; it is sent to a worker once and used for many units."""
 
-    def run(self, unit: Unit) -> Outcome:
+    def run(self, unit: Unit) -> UnitOutcome:
         """Compute one unit; errors of predictors become failures, or are raised, depending on `on_error`."""
         ...
 
@@ -133,10 +133,10 @@ class CrossFitTask:
     on_error: OnError
     steps: Steps | None = None
 
-    def run(self, unit: Unit) -> Outcome:
+    def run(self, unit: Unit) -> UnitOutcome:
         """Cross-fit one gene; predictors share the work unless one of them fails."""
         try:
-            return Outcome(results=tuple(self._fit(unit, unit.predictors)))
+            return UnitOutcome(results=tuple(self._fit(unit, unit.predictors)))
         except (Exception, SystemExit) as error:  # a predictor may fail with anything
             if concerns_all_genes(error):
                 raise
@@ -149,14 +149,14 @@ class CrossFitTask:
                 results += self._fit(unit, (name,))
             except (Exception, SystemExit) as error:
                 failures += self._failed(error, unit, name).failures
-        return Outcome(results=tuple(results), failures=tuple(failures))
+        return UnitOutcome(results=tuple(results), failures=tuple(failures))
 
-    def _failed(self, error: BaseException, unit: Unit, name: str) -> Outcome:
+    def _failed(self, error: BaseException, unit: Unit, name: str) -> UnitOutcome:
         cause = error.__cause__ if type(error) is PgxevalError and error.__cause__ is not None else error
         failure = Failure.of(cause, name, unit.gene.gene_id)
         if self.on_error == "raise":
             raise failure.to_error() from cause
-        return Outcome(failures=(failure,))
+        return UnitOutcome(failures=(failure,))
 
     def _fit(self, unit: Unit, names: Sequence[str]) -> Iterator[GeneResult]:
         assert unit.expression is not None
@@ -187,13 +187,13 @@ class PredictTask:
     individuals: tuple[str, ...]
     on_error: OnError
 
-    def run(self, unit: Unit) -> Outcome:
+    def run(self, unit: Unit) -> UnitOutcome:
         """Predict one gene."""
         if isinstance(self.predictor, PredictsGenes):
             return self.alone(self.predictor, unit.gene, progress=False)
         try:
             answer = self.predictor.predict(unit.gene, self.genome, list(self.individuals))
-            return Outcome(results=(self.result(unit.gene, answer),))
+            return UnitOutcome(results=(self.result(unit.gene, answer),))
         except (Exception, SystemExit) as error:  # a predictor may fail with anything
             if concerns_all_genes(error):
                 raise
@@ -204,14 +204,14 @@ class PredictTask:
         prediction = Prediction.of(answer, self.individuals)
         return GeneResult.from_prediction(self.predictor.name, gene.gene_id, prediction)
 
-    def failed(self, error: BaseException, gene: Gene) -> Outcome:
+    def failed(self, error: BaseException, gene: Gene) -> UnitOutcome:
         """Return or raise a failure."""
         failure = Failure.of(error, self.predictor.name, gene.gene_id)
         if self.on_error == "raise":
             raise failure.to_error() from error
-        return Outcome(failures=(failure,))
+        return UnitOutcome(failures=(failure,))
 
-    def answers(self, predictor: PredictsGenes, genes: Sequence[Gene], *, progress: bool) -> Iterator[Outcome]:
+    def answers(self, predictor: PredictsGenes, genes: Sequence[Gene], *, progress: bool) -> Iterator[UnitOutcome]:
         """Predict many genes in one call."""
         answers = predictor.predict_genes(
             genes, self.genome, list(self.individuals), progress=None if progress else False
@@ -219,14 +219,14 @@ class PredictTask:
         with contextlib.closing(answers):
             for gene, prediction in answers:
                 try:
-                    outcome = Outcome(results=(self.result(gene, prediction),))
+                    outcome = UnitOutcome(results=(self.result(gene, prediction),))
                 except TableError as error:
                     outcome = self.failed(error, gene)
                 yield outcome
 
-    def alone(self, predictor: PredictsGenes, gene: Gene, *, progress: bool) -> Outcome:
+    def alone(self, predictor: PredictsGenes, gene: Gene, *, progress: bool) -> UnitOutcome:
         """Predict one gene by the call for many; an error that follows the answer concerns the genes together."""
-        answered: Outcome | None = None
+        answered: UnitOutcome | None = None
         try:
             for outcome in self.answers(predictor, [gene], progress=progress):
                 answered = outcome

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pgxeval.errors import PgxevalError, SettingError
 from pgxeval.prediction.ledger import Ledger
-from pgxeval.prediction.tasks import Outcome, PredictTask, concerns_all_genes
+from pgxeval.prediction.tasks import PredictTask, UnitOutcome, concerns_all_genes
 from pgxeval.predictors.protocol import PredictsGenes
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 def predict_together(
     predictor: PredictsGenes, task: PredictTask, genes: Sequence[Gene], ledger: Ledger, *, progress: bool
-) -> Generator[Outcome, None, None]:
+) -> Generator[UnitOutcome, None, None]:
     """Predict many genes in one call; after an error, the gene that was due alone, and then the others."""
     rest = list(genes)
     while rest:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
 import os
 import pickle
-import re
 import signal
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import attrs
 import cloudpickle
@@ -21,17 +18,15 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 
 from pgxeval.errors import PgxevalError, SettingError
-from pgxeval.names import known_names
 from pgxeval.prediction.digest import bytes_digest
-from pgxeval.prediction.tasks import Failure, OnError, Outcome, Task, Unit
+from pgxeval.prediction.flight import Flight
+from pgxeval.prediction.tasks import Failure, OnError, Task, Unit, UnitOutcome
 
 _IDLE_SECONDS = 300
 _TASKS_PER_WORKER = 4
 _IN_FLIGHT = 256
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS")
 _WATCH_SECONDS = 0.5
-_CAUSE = "The above exception was the direct cause"
-_log = logging.getLogger(__name__)
 
 
 def available_cores() -> int:
@@ -78,7 +73,7 @@ class Workers:
         """Whether units go to the processes of an executor that was given, rather than of this library."""
         return self.executor is not None and not isinstance(self.executor, ThreadPoolExecutor)
 
-    def run(self, task: Task, units: Iterable[Unit], what: str) -> Generator[tuple[Unit, Outcome], None, None]:
+    def run(self, task: Task, units: Iterable[Unit], what: str) -> Generator[tuple[Unit, UnitOutcome], None, None]:
         """Compute units and yield each as it completes, in any order.
 
         Parameters
@@ -100,10 +95,27 @@ class Workers:
                 yield unit, task.run(unit)
             return
         if isinstance(self.executor, ThreadPoolExecutor):  # threads share the task, nothing travels
-            work: Callable[[Unit], Outcome] = task.run
+            work: Callable[[Unit], UnitOutcome] = task.run
         else:
             work = functools.partial(run_unit, _Sent.of(task, what))
-        yield from _Flight(work=work, workers=self).run(units)
+        own = self.executor is None
+        flight = Flight(
+            work=work,
+            executor=self._executor,
+            most=2 * self.number if self.number is not None else _IN_FLIGHT,
+            name_of=_gene_id,
+            lost=_failed,
+            rerun=own,
+            raise_lost=self.on_error == "raise",
+            kill=self._kill if own else None,
+        )
+        yield from flight.run(units)
+
+    def _executor(self) -> Executor:
+        return worker_processes(self.number or available_cores()) if self.executor is None else self.executor
+
+    def _kill(self) -> None:
+        get_reusable_executor(max_workers=self.number or 1, reuse=True).shutdown(wait=False, kill_workers=True)
 
 
 @attrs.frozen(kw_only=True)
@@ -138,7 +150,7 @@ def _renew_tasks_lock() -> None:
 os.register_at_fork(after_in_child=_renew_tasks_lock)
 
 
-def run_unit(sent: _Sent, unit: Unit) -> Outcome:
+def run_unit(sent: _Sent, unit: Unit) -> UnitOutcome:
     """Compute a unit in a worker."""
     watch_parent(sent.parent)
     with _TASKS_LOCK:
@@ -198,140 +210,13 @@ def worker_processes(number: int) -> Executor:
     return executor
 
 
-@attrs.define(kw_only=True, eq=False)
-class _Flight:
-    """Units under way on an executor."""
-
-    work: Callable[[Unit], Outcome]
-    workers: Workers
-    pending: dict[Future[Outcome], Unit] = attrs.field(factory=dict)
-
-    def run(self, units: Iterable[Unit]) -> Generator[tuple[Unit, Outcome], None, None]:
-        number = self.workers.number
-        most = 2 * number if number is not None else _IN_FLIGHT
-        rest = iter(units)
-        suspects: list[Unit] = []
-        finished = False
-        try:
-            while True:
-                while not suspects and len(self.pending) < most and (unit := next(rest, None)) is not None:
-                    suspects += self._submit(unit)
-                if suspects:
-                    for future, unit in self.pending.items():
-                        if future.done() and not future.cancelled() and future.exception() is None:
-                            yield unit, future.result()
-                        else:
-                            suspects.append(unit)
-                    self.pending.clear()
-                    yield from self._one_by_one(suspects)
-                    suspects = []
-                    continue
-                if not self.pending:
-                    break
-                done, _ = wait(self.pending, return_when=FIRST_COMPLETED)
-                for future in done:
-                    unit = self.pending.pop(future)
-                    outcome = self._outcome(future, unit)
-                    if outcome is None:
-                        suspects.append(unit)
-                    else:
-                        yield unit, outcome
-            finished = True
-        finally:
-            if not finished:
-                self._abandon()
-
-    def _executor(self) -> Executor:
-        if self.workers.executor is not None:
-            return self.workers.executor
-        return worker_processes(self.workers.number or available_cores())
-
-    def _submit(self, unit: Unit) -> list[Unit]:
-        """Submit a unit; return it if the workers have just died."""
-        try:
-            self.pending[self._executor().submit(self.work, unit)] = unit
-        except BrokenExecutor as error:
-            if self.workers.executor is not None:
-                raise self._broken(error, [unit]) from error
-            return [unit]
-        except RuntimeError as error:  # it was shut down
-            raise self._broken(error, [unit]) from error
-        return []
-
-    def _outcome(self, future: Future[Outcome], unit: Unit) -> Outcome | None:
-        """Return what came of a unit; None if its worker may have died of it."""
-        try:
-            return future.result()
-        except PgxevalError as error:
-            raise error.with_traceback(None) from _in_worker(error)
-        except BrokenExecutor as error:
-            if self.workers.executor is not None or self.workers.on_error == "raise":
-                raise self._broken(error, [unit]) from error
-            _log.warning("a worker process died%s; its genes are run again one by one", _how(error))
-            return None
-        except Exception as error:  # what an executor raises for a worker that was lost is its own affair
-            if self.workers.on_error == "raise":
-                raise self._broken(error, [unit]) from error
-            reason = f"no result came back from its worker ({type(error).__name__}); run it with workers=1 to see why"
-            return _failed(unit, reason)
-
-    def _one_by_one(self, suspects: Sequence[Unit]) -> Generator[tuple[Unit, Outcome], None, None]:
-        """Run units alone, so that a worker that dies again names the gene it died of."""
-        for unit in suspects:
-            error: BaseException | None = None
-            try:
-                outcome = self._executor().submit(self.work, unit).result()
-            except BrokenExecutor as broken:
-                error = broken
-                outcome = self._dead(unit, broken)
-            yield unit, outcome
-            if error is not None:
-                _log.warning("gene %s: its worker process died%s", unit.gene.gene_id, _how(error))
-
-    def _dead(self, unit: Unit, error: BaseException) -> Outcome:
-        return _failed(
-            unit,
-            f"the worker process died{_how(error)}, perhaps for want of memory; run this gene with workers=1, or with "
-            "fewer workers, or on a machine with more memory",
-        )
-
-    def _broken(self, error: BaseException, units: Sequence[Unit]) -> PgxevalError:
-        genes = known_names([unit.gene.gene_id for unit in [*units, *self.pending.values()]], 5)
-        return PgxevalError(
-            f"the workers died{_how(error)} while these genes were under way: {genes}. Completed genes are kept if "
-            "store= was given. Run with workers=1 to see the error, or with fewer workers or more memory"
-        )
-
-    def _abandon(self) -> None:
-        for future in self.pending:
-            future.cancel()
-        if self.workers.executor is None and self.pending:
-            with contextlib.suppress(Exception):  # the first error counts
-                get_reusable_executor(max_workers=self.workers.number or 1, reuse=True).shutdown(
-                    wait=False, kill_workers=True
-                )
+def _gene_id(unit: Unit) -> str:
+    return unit.gene.gene_id
 
 
-def _failed(unit: Unit, reason: str) -> Outcome:
+def _failed(unit: Unit, reason: str) -> UnitOutcome:
     gene_id = unit.gene.gene_id
     failures = (
         Failure(predictor=name, gene_id=gene_id, reason=reason, error="PgxevalError") for name in unit.predictors
     )
-    return Outcome(failures=tuple(failures))
-
-
-class _InWorkerError(Exception):
-    """Where an error was raised in a worker, as text: the predictor's own traceback without that of the executor."""
-
-
-def _in_worker(error: BaseException) -> BaseException | None:
-    """Return the first traceback of an error that came back from a worker, in which the predictor failed."""
-    text = str(error.__cause__ or "").strip().strip('"').strip()
-    if not text.startswith("Traceback"):
-        return error.__cause__
-    return _InWorkerError(f"in a worker:\n{text.partition(_CAUSE)[0].rstrip()}")
-
-
-def _how(error: BaseException) -> str:
-    codes = re.search(r"exit codes? of the workers (?:are|is) (\{[^}]*\})", str(error))
-    return f" (exit codes {codes[1]})" if codes else f" ({type(error).__name__})"
+    return UnitOutcome(failures=tuple(failures))

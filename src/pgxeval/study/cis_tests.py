@@ -16,6 +16,7 @@ from pgxeval.cohort import Cohort, covariate_basis
 from pgxeval.evaluation import NonadditivitySettings, heritability, nonadditivity
 from pgxeval.evaluation.resampling import benjamini_hochberg
 from pgxeval.genome import Gene, PersonalGenome
+from pgxeval.names import known_names
 from pgxeval.prediction.digest import array_digest, digest
 from pgxeval.prediction.identity import genome_identity
 from pgxeval.prediction.predictor_state import identify
@@ -44,6 +45,10 @@ class _Genes:
 
     genes: tuple[Gene, ...]
     expression: Floats
+
+
+def _gene_ids(unit: _Genes) -> str:
+    return known_names([gene.gene_id for gene in unit.genes], 3)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -173,7 +178,9 @@ class _Run:
             )
             label = f"{self.label} {tissue}"
             units = self._units(cohort, covariates)
-            parts = compute_parts(folder, units, cis, label=label, workers=workers, progress=progress)
+            parts = compute_parts(
+                folder, units, cis, label=label, workers=workers, progress=progress, name_of=_gene_ids
+            )
             tables += [part.assign(tissue=tissue) for part in parts.values()]
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 

@@ -45,6 +45,10 @@ class _Task:
     settings: AttributionSettings
 
 
+def _gene_id(task: _Task) -> str:
+    return task.cohort.gene_ids[0]
+
+
 def _attribute(task: _Task) -> pd.DataFrame:
     try:
         table = attribute(task.predictor, task.cohort.genes[0], task.cohort, settings=task.settings)
@@ -108,7 +112,9 @@ def effects_table(
             (trained if is_trainable else ready)[key] = _Task(predictor=predictor, cohort=cohort, settings=settings)
             names[key] = tissue, predictor.name, gene_id
     label = "effects of variants"
-    parts = compute_parts(folder, trained, _attribute, label=label, workers=workers, progress=progress)
+    parts = compute_parts(
+        folder, trained, _attribute, label=label, workers=workers, progress=progress, name_of=_gene_id
+    )
     parts |= compute_parts(folder, ready, _attribute, label=label, workers=1, progress=progress)
     tables, failures = [], []
     for key, (tissue, predictor_name, gene_id) in names.items():

@@ -52,6 +52,10 @@ class _Gene:
     effects: pd.DataFrame
 
 
+def _gene_id(unit: _Gene) -> str:
+    return unit.cohort.gene_ids[0]
+
+
 def mechanism_table(
     cohorts: Mapping[str, Cohort],
     effects: pd.DataFrame,
@@ -105,7 +109,9 @@ def mechanism_table(
         units[key] = _Gene(cohort=cohort.subset(genes=[str(gene_id)]), effects=part)
         names[key] = str(tissue), str(gene_id)
     compare = partial(_compare, settings=settings, seed=seed)
-    parts = compute_parts(folder, units, compare, label="mechanism", workers=workers, progress=progress)
+    parts = compute_parts(
+        folder, units, compare, label="mechanism", workers=workers, progress=progress, name_of=_gene_id
+    )
     tables = [part.assign(tissue=names[key][0], gene_id=names[key][1]) for key, part in parts.items()]
     table = pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
     table = table.reindex(columns=list(MECHANISM))

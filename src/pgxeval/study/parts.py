@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import io
-import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ import pandas as pd
 
 from pgxeval.bars import tqdm
 from pgxeval.errors import InputFileError, PgxevalError
+from pgxeval.prediction.flight import Flight
 from pgxeval.prediction.progress import is_interactive
 from pgxeval.prediction.workers import worker_processes
 from pgxeval.tables.predictions import FAILED
@@ -32,6 +32,7 @@ def compute_parts(
     label: str,
     workers: int = 1,
     progress: bool = True,
+    name_of: Callable[[Unit], str] = str,
 ) -> dict[str, pd.DataFrame]:
     """Compute one table per unit, except those that are in the folder already.
 
@@ -50,6 +51,8 @@ def compute_parts(
         Number of processes; 1 computes in this one.
     progress
         Whether to show a progress bar, if the session is interactive.
+    name_of
+        Genes of a unit, for messages.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def compute_parts(
     InputFileError
         If the folder cannot be written.
     PgxevalError
-        If a worker process dies; completed parts are kept.
+        If a worker process dies of a unit twice; all other parts are computed and kept.
     """
     done = {key: table for key in units if (table := _read(folder / f"{key}.parquet")) is not None}
     missing = {key: unit for key, unit in units.items() if key not in done}
@@ -69,7 +72,7 @@ def compute_parts(
         make_folder(folder, label)
     show = progress and is_interactive()
     with tqdm(total=len(units), initial=len(done), desc=label, disable=not show, mininterval=0.5) as bar:
-        for key, table in _computed(missing, compute, min(workers, len(missing))):
+        for key, table in _computed(missing, compute, min(workers, len(missing)), name_of):
             done[key] = table
             if not table["reason"].fillna("").astype(str).str.startswith(FAILED).any():
                 _write(folder / f"{key}.parquet", table)
@@ -78,33 +81,38 @@ def compute_parts(
 
 
 def _computed(
-    units: Mapping[str, Unit], compute: Callable[[Unit], pd.DataFrame], workers: int
+    units: Mapping[str, Unit], compute: Callable[[Unit], pd.DataFrame], workers: int, name_of: Callable[[Unit], str]
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     if workers <= 1:
         for key, unit in units.items():
             yield key, compute(unit)
         return
-    executor = worker_processes(workers)
-    waiting = iter(units.items())
-    pending: dict[Future[pd.DataFrame], str] = {}
-    try:
-        while True:
-            for key, unit in itertools.islice(waiting, _IN_FLIGHT * workers - len(pending)):
-                pending[executor.submit(compute, unit)] = key
-            if not pending:
-                return
-            done, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
-                key = pending.pop(future)
-                yield key, future.result()
-    except BrokenExecutor as error:
+    lost: list[str] = []
+
+    def note(unit: tuple[str, Unit], reason: str) -> None:
+        lost.append(f"{name_of(unit[1])}: {reason}")
+
+    flight: Flight[tuple[str, Unit], pd.DataFrame | None] = Flight(
+        work=partial(_compute, compute),
+        executor=partial(worker_processes, workers),
+        most=_IN_FLIGHT * workers,
+        name_of=lambda unit: name_of(unit[1]),
+        lost=note,
+        rerun=True,
+        raise_lost=False,
+    )
+    for (key, _), table in flight.run(units.items()):
+        if table is not None:
+            yield key, table
+    if lost:
         raise PgxevalError(
-            f"a worker process died ({error}); completed parts are kept. Run again with workers=1 to see the error, or "
-            "with fewer workers or more memory"
-        ) from error
-    finally:
-        for future in pending:
-            future.cancel()
+            f"{len(lost)} of {len(units)} parts have no result, because their worker processes were lost; the others "
+            f"are kept. {'; '.join(lost[:5])}"
+        )
+
+
+def _compute(compute: Callable[[Unit], pd.DataFrame], unit: tuple[str, Unit]) -> pd.DataFrame:
+    return compute(unit[1])
 
 
 def _read(path: Path) -> pd.DataFrame | None:

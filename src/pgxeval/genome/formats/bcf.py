@@ -48,7 +48,7 @@ class BcfSource(BgzfSource):
 
     format_name = "BCF"
 
-    def _open(self) -> None:
+    def _read_header(self) -> None:
         header = _read_header(self.path)
         lines = header.text.rstrip(b"\n\0").split(b"\n")
         self.individuals = header_individuals(self.path, lines[-1])

@@ -22,6 +22,7 @@ from pgxeval.genome.formats.dosage_values import dosages_of_probabilities
 from pgxeval.genome.formats.zarr_records import make_records
 from pgxeval.genome.identity import FileStamp, Identity, text_digest
 from pgxeval.genome.layout import NO_PROBABILITIES
+from pgxeval.genome.pickled_by_path import PickledByPath
 
 if TYPE_CHECKING:
     from bgen import BgenReader
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 _LONGEST_REF_BP = 10_000
 
 
-class BgenSource:
+class BgenSource(PickledByPath):
     """Imputed dosages in a BGEN file.
 
     Parameters
@@ -47,7 +48,8 @@ class BgenSource:
     default_field: Field = "DS"
 
     def __init__(self, path: str) -> None:
-        self._stamp = FileStamp.of(path)
+        stamp = FileStamp.of(path)
+        self._path, self._stamps = stamp.path, (stamp,)
         if not Path(f"{self.path}.bgi").is_file():
             raise InputFileError(f"{self.path}: its index is missing; run `bgenix -g {self.path} -index`")
         self._open()
@@ -68,7 +70,7 @@ class BgenSource:
     @property
     def path(self) -> str:
         """Absolute path."""
-        return self._stamp.path
+        return self._path
 
     @property
     def contigs(self) -> tuple[str, ...]:
@@ -77,15 +79,7 @@ class BgenSource:
 
     def identity(self) -> Identity:
         """Return what tells this version of the file from others; see `GenotypeSource`."""
-        return {"format": "BGEN", "file": self._stamp.identity(), "individuals": text_digest(self.individuals)}
-
-    def __getstate__(self) -> dict[str, FileStamp]:
-        return {"stamp": self._stamp}
-
-    def __setstate__(self, state: dict[str, FileStamp]) -> None:
-        self._stamp = state["stamp"]
-        self._stamp.check()
-        self._open()
+        return {"format": "BGEN", "file": self._stamps[0].identity(), "individuals": text_digest(self.individuals)}
 
     def __repr__(self) -> str:
         return f"BgenSource({self.path!r}, {len(self.individuals)} individuals)"
@@ -105,7 +99,7 @@ class BgenSource:
                 f'{self.path}: BGEN holds probabilities, not genotypes; use field="DS", or for haplotypes a phased '
                 "VCF, BCF, VCF Zarr or .pgen"
             )
-        self._stamp.check()
+        self._check()
         n = len(self.individuals)
         starts, ids, alleles, values = [], [], [], []
         try:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import ClassVar
 
-from pgxeval.errors import PgxevalWarning
 from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.formats.bgzf import BgzfFile
 from pgxeval.genome.formats.calls import Field
 from pgxeval.genome.formats.index import VariantIndex
 from pgxeval.genome.identity import Identity, text_digest
+from pgxeval.genome.pickled_by_path import PickledByPath
 
 
-class BgzfSource:
-    """Genotypes in a file of BGZF blocks with an index; pickles by path, and refuses a file that has changed.
+class BgzfSource(PickledByPath):
+    """Genotypes in a file of BGZF blocks with an index.
 
     Parameters
     ----------
@@ -30,17 +29,22 @@ class BgzfSource:
     _index: VariantIndex
 
     def __init__(self, path: str) -> None:
-        self._file = BgzfFile.open(path)
+        file = BgzfFile.open(path)
+        self._path, self._stamps = file.path, () if file.stamp is None else (file.stamp,)
         self._open()
 
     def _open(self) -> None:
+        self._file = BgzfFile(path=self._path, stamp=self._stamps[0] if self._stamps else None)
+        self._read_header()
+
+    def _read_header(self) -> None:
         """Read header and index, and set the attributes above."""
         raise NotImplementedError
 
     @property
     def path(self) -> str:
         """Absolute path, or the address."""
-        return self._file.path
+        return self._path
 
     @property
     def contigs(self) -> tuple[str, ...]:
@@ -55,16 +59,6 @@ class BgzfSource:
             "index": self._index.digest,
             "individuals": text_digest(self.individuals),
         }
-
-    def __getstate__(self) -> dict[str, BgzfFile]:
-        return {"file": self._file}
-
-    def __setstate__(self, state: dict[str, BgzfFile]) -> None:
-        self._file = state["file"]
-        self._file.check()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PgxevalWarning)  # given where it was opened first
-            self._open()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.path!r}, {len(self.individuals)} individuals)"

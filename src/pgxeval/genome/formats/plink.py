@@ -47,6 +47,7 @@ from pgxeval.genome.layout import (
     TABLE_WIDTH,
     TYPED_ONLY,
 )
+from pgxeval.genome.pickled_by_path import PickledByPath
 
 if TYPE_CHECKING:
     from pgenlib import PgenReader
@@ -55,7 +56,7 @@ _BLOCK_VALUES = 1 << 22
 _MISSING_CODE = -9
 
 
-class PlinkSource:
+class PlinkSource(PickledByPath):
     """Genotypes of PLINK 2.
 
     Parameters
@@ -75,6 +76,7 @@ class PlinkSource:
         stem = path.removesuffix(".pgen")
         parts = (path, str(pvar_path(stem)), str(psam_path(stem)))
         self._stamps = tuple(FileStamp.of(part) for part in parts)
+        self._path = self._stamps[0].path
         self._open()
 
     def _open(self) -> None:
@@ -126,7 +128,7 @@ class PlinkSource:
     @property
     def path(self) -> str:
         """Absolute path of the ``.pgen`` file."""
-        return self._stamps[0].path
+        return self._path
 
     @property
     def contigs(self) -> tuple[str, ...]:
@@ -152,18 +154,6 @@ class PlinkSource:
     def _variants_digest(self) -> str:
         hashes = pd.util.hash_pandas_object(self._variants, index=False)
         return text_digest([hashes.to_numpy().tobytes().hex()])
-
-    def __getstate__(self) -> dict[str, tuple[FileStamp, ...]]:
-        return {"stamps": self._stamps}
-
-    def __setstate__(self, state: dict[str, tuple[FileStamp, ...]]) -> None:
-        self._stamps = state["stamps"]
-        self._check()
-        self._open()
-
-    def _check(self) -> None:
-        for stamp in self._stamps:
-            stamp.check()
 
     def __repr__(self) -> str:
         return f"PlinkSource({self.path!r}, {len(self.individuals)} individuals)"

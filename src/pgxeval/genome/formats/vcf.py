@@ -52,7 +52,7 @@ class VcfSource(BgzfSource):
 
     format_name = "VCF"
 
-    def _open(self) -> None:
+    def _read_header(self) -> None:
         header = _read_header(self.path)
         self.individuals = header.individuals
         self.default_field = choose_field(header.keys, header.fields)

@@ -26,11 +26,12 @@ from pgxeval.genome.formats.decoding import decoding_error, unique_individuals
 from pgxeval.genome.formats.vcf import declared_contigs, known_contigs
 from pgxeval.genome.formats.zarr_calls import ZarrCalls
 from pgxeval.genome.formats.zarr_records import Ints, make_records
-from pgxeval.genome.identity import FileStamp, Identity, text_digest
+from pgxeval.genome.identity import Identity, text_digest
 from pgxeval.genome.layout import (
     MISSING,
     NOT_SORTED,
 )
+from pgxeval.genome.pickled_by_path import PickledByPath
 
 if TYPE_CHECKING:
     from pgxeval.genome.formats.zarr_index import RecordIndex
@@ -55,7 +56,7 @@ def is_vcf_zarr(path: str) -> bool:
     return "://" not in path and local.is_dir() and any((local / name).is_file() for name in _METADATA)
 
 
-class VcfZarrSource:
+class VcfZarrSource(PickledByPath):
     """Genotypes in a VCF Zarr store.
 
     Parameters
@@ -72,9 +73,9 @@ class VcfZarrSource:
     def __init__(self, path: str) -> None:
         self._path = path
         self._open()
-        self._stamps: tuple[FileStamp, ...] = self._folder.stamps()
+        self._path, self._stamps = self._folder.path, self._folder.stamps()
 
-    def _open(self, *, warned: bool = False) -> None:
+    def _open(self) -> None:
         self._folder = folder = _open_folder(self._path)
         missing = [name for name in _NEEDED if name not in folder]
         if not any(name in folder for name in ("call_genotype", "call_DS", "call_GP")):
@@ -88,7 +89,7 @@ class VcfZarrSource:
         self._n_records = folder.shape("variant_position")[0]
         for name in _ARRAYS:
             _check_shape(folder, name, self._n_records, len(self.individuals))
-        self._calls = ZarrCalls(folder, len(self.individuals), warned=warned)
+        self._calls = ZarrCalls(folder, len(self.individuals), warned=self._reopened)
         names = self._contig_ids()
         self._passes = self._pass_column()
         self._index = _index_records(folder, names)
@@ -114,21 +115,6 @@ class VcfZarrSource:
             "file": self._folder.identity(),
             "individuals": text_digest(self.individuals),
         }
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"path": self.path, "stamps": self._stamps}
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        path, stamps = state["path"], state["stamps"]
-        assert isinstance(path, str)
-        assert isinstance(stamps, tuple)
-        self._path, self._stamps = path, stamps
-        self._check()
-        self._open(warned=True)  # it warned where it was opened first
-
-    def _check(self) -> None:
-        for stamp in self._stamps:
-            stamp.check()
 
     def __repr__(self) -> str:
         return f"VcfZarrSource({self.path!r}, {len(self.individuals)} individuals)"

@@ -64,7 +64,7 @@ class Job:
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Outcome:
+class PassOutcome:
     """What came of one target of one job.
 
     Parameters
@@ -190,12 +190,12 @@ class Passes:
         """Make a new lock: in a forked child, a thread of the parent may hold it."""
         self._lock = threading.Lock()
 
-    def run(self, jobs: Sequence[Job], tracks: Sequence[int]) -> Iterator[Outcome]:
+    def run(self, jobs: Sequence[Job], tracks: Sequence[int]) -> Iterator[PassOutcome]:
         """Run jobs that share length and tracks; thread-safe.
 
         Yields
         ------
-        Outcome
+        PassOutcome
             One per target.
 
         Raises
@@ -222,7 +222,7 @@ class Passes:
 
     def _run(
         self, jobs: Sequence[Job], waiting: list[tuple[int, tuple[int, ...]]], tracks: Sequence[int], size: int
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[PassOutcome]:
         missing = {(job, target) for job, targets in waiting for target in targets}
         try:
             for outcome in self._ask(jobs, waiting, tracks, size):
@@ -261,11 +261,11 @@ class Passes:
             reason = f"model {self.name} failed with {type(failure).__name__}"
             for job, targets in rest:
                 for target in targets:
-                    yield Outcome(job=job, target=target, values=nothing, reason=reason)
+                    yield PassOutcome(job=job, target=target, values=nothing, reason=reason)
 
     def _ask(
         self, jobs: Sequence[Job], waiting: list[tuple[int, tuple[int, ...]]], tracks: Sequence[int], size: int
-    ) -> Iterator[Outcome]:
+    ) -> Iterator[PassOutcome]:
         places = [(row, job, target) for row, (job, targets) in enumerate(waiting) for target in targets]
         targets = [attrs.evolve(jobs[job].targets[target], row=row) for row, job, target in places]
         batches = self._batches([jobs[job] for job, _ in waiting], size)
@@ -288,11 +288,11 @@ class Passes:
                 reason = f"model {self.name} returned NaN or infinity"
             self._answered |= reason is None
             _, job, target = places[position]
-            yield Outcome(job=job, target=target, values=values, reason=reason, final=reason is not None)
+            yield PassOutcome(job=job, target=target, values=values, reason=reason, final=reason is not None)
         for position in np.flatnonzero(~seen).tolist():
             _, job, target = places[position]
             reason = f"model {self.name} returned nothing for a sequence"
-            yield Outcome(job=job, target=target, values=np.full(len(tracks), np.nan), reason=reason)
+            yield PassOutcome(job=job, target=target, values=np.full(len(tracks), np.nan), reason=reason)
 
     def _batches(self, jobs: Sequence[Job], size: int) -> Iterator[npt.NDArray[np.uint8]]:
         for first in range(0, len(jobs), size):

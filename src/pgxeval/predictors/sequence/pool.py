@@ -9,7 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 from pgxeval.predictors.sequence.model import Interruptible
-from pgxeval.predictors.sequence.passes import Job, Outcome, Passes
+from pgxeval.predictors.sequence.passes import Job, Passes, PassOutcome
 
 _AGAIN_S = 0.25
 _GRACE_S = 10.0  # for calls under way when a run ends early: they are paid for
@@ -37,14 +37,14 @@ class Pool(Generic[Tag]):
         self._passes = passes
         self._threads = threads
         self._executor: ThreadPoolExecutor | None = None
-        self._done: queue.SimpleQueue[Future[list[Outcome]]] = queue.SimpleQueue()
-        self._tags: dict[Future[list[Outcome]], Tag] = {}
+        self._done: queue.SimpleQueue[Future[list[PassOutcome]]] = queue.SimpleQueue()
+        self._tags: dict[Future[list[PassOutcome]], Tag] = {}
 
     def __len__(self) -> int:
         """Return the number of jobs that were submitted and whose outcomes have not been taken."""
         return len(self._tags)
 
-    def submit(self, tag: Tag, job: Job, tracks: tuple[int, ...], keep: Callable[[Outcome], None]) -> None:
+    def submit(self, tag: Tag, job: Job, tracks: tuple[int, ...], keep: Callable[[PassOutcome], None]) -> None:
         """Queue a job; its outcomes come back with the tag.
 
         `keep` gets each outcome in the thread that has it, before anything else happens: the calling thread may be
@@ -56,7 +56,7 @@ class Pool(Generic[Tag]):
         self._tags[future] = tag
         future.add_done_callback(self._done.put)
 
-    def take(self, at_most: int) -> Iterator[tuple[Tag, list[Outcome]]]:
+    def take(self, at_most: int) -> Iterator[tuple[Tag, list[PassOutcome]]]:
         """Yield finished jobs, waiting until no more than `at_most` are left.
 
         Raises
@@ -68,7 +68,7 @@ class Pool(Generic[Tag]):
             future = self._done.get()
             yield self._tags.pop(future), future.result()
 
-    def close(self) -> Iterator[tuple[Tag, list[Outcome]]]:
+    def close(self) -> Iterator[tuple[Tag, list[PassOutcome]]]:
         """Drop jobs that have not begun, and yield those under way as they finish, for at most ten seconds."""
         for future in list(self._tags):
             if future.cancel():
@@ -97,8 +97,8 @@ class Pool(Generic[Tag]):
         if self._tags and isinstance(self._passes.model, Interruptible):
             self._passes.model.interrupt(now)
 
-    def _work(self, job: Job, tracks: tuple[int, ...], keep: Callable[[Outcome], None]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
+    def _work(self, job: Job, tracks: tuple[int, ...], keep: Callable[[PassOutcome], None]) -> list[PassOutcome]:
+        outcomes: list[PassOutcome] = []
         try:
             for outcome in self._passes.run([job], tracks):
                 outcomes.append(outcome)

@@ -17,7 +17,7 @@ from pgxeval.predictors.sequence.cache import ScoreCache
 from pgxeval.predictors.sequence.combine import combine_haplotypes, combine_single_variants
 from pgxeval.predictors.sequence.leases import Leases
 from pgxeval.predictors.sequence.model import CountsCalls, PredictsTargets, SequenceModel
-from pgxeval.predictors.sequence.passes import Outcome, Passes
+from pgxeval.predictors.sequence.passes import Passes, PassOutcome
 from pgxeval.predictors.sequence.pool import Pool
 from pgxeval.predictors.sequence.progress import PassProgress
 from pgxeval.predictors.sequence.score_records import name_of, new_secret
@@ -38,7 +38,7 @@ class _Task:
     window: GeneWindow
     planned: PlannedJob
 
-    def keep(self, outcome: Outcome) -> None:
+    def keep(self, outcome: PassOutcome) -> None:
         self.window.scores.keep(self.planned, outcome)
 
 
@@ -251,7 +251,7 @@ class SequenceRun:
             self._finish(task.window)
         self._count(len(tasks))
 
-    def _take(self, task: _Task, outcomes: list[Outcome]) -> None:
+    def _take(self, task: _Task, outcomes: list[PassOutcome]) -> None:
         for outcome in outcomes:
             task.window.scores.take(task.planned, outcome)
         self._finish(task.window)

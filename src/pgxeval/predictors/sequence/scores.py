@@ -14,7 +14,7 @@ from pgxeval.genome.haplotypes import Haplotypes
 from pgxeval.genome.intervals import Gene
 from pgxeval.predictors.sequence.cache import ScoreCache
 from pgxeval.predictors.sequence.model import ModelInfo
-from pgxeval.predictors.sequence.passes import Job, Outcome, clean
+from pgxeval.predictors.sequence.passes import Job, PassOutcome, clean
 from pgxeval.predictors.sequence.readout import Output, Readout
 from pgxeval.predictors.sequence.score_records import name_of
 from pgxeval.predictors.sequence.settings import SequenceSettings
@@ -170,7 +170,7 @@ class WindowScores:
         self.jobs = self._plan()
         self.open = sum(len(planned.slots) for planned in self.jobs)
 
-    def keep(self, planned: PlannedJob, outcome: Outcome) -> None:
+    def keep(self, planned: PlannedJob, outcome: PassOutcome) -> None:
         """Keep the outcome for one target of a job in the cache; thread-safe.
 
         A failure is kept if it is final and trying again would cost something.
@@ -184,7 +184,7 @@ class WindowScores:
         else:
             self._cache.fail(names, outcome.reason)
 
-    def take(self, planned: PlannedJob, outcome: Outcome) -> None:
+    def take(self, planned: PlannedJob, outcome: PassOutcome) -> None:
         """Take the outcome for one target of a job."""
         self._fill(planned.slots[outcome.target], planned.tracks, outcome.values, outcome.reason)
         self.open -= 1

@@ -1,6 +1,6 @@
 """Named checks for sequence models and predictors."""
 
-from pgxeval.testing.checks.checking import CheckFailedError, Outcome
+from pgxeval.testing.checks.checking import CheckFailedError, CheckOutcome
 from pgxeval.testing.checks.golden import Golden
 from pgxeval.testing.checks.predictor import PREDICTOR_CHECKS, check_predictor
 from pgxeval.testing.checks.sequence_model import SEQUENCE_MODEL_CHECKS, check_sequence_model
@@ -9,8 +9,8 @@ __all__ = [
     "PREDICTOR_CHECKS",
     "SEQUENCE_MODEL_CHECKS",
     "CheckFailedError",
+    "CheckOutcome",
     "Golden",
-    "Outcome",
     "check_predictor",
     "check_sequence_model",
 ]

@@ -32,7 +32,7 @@ class NotApplicableError(Exception):
 
 
 @attrs.frozen(kw_only=True)
-class Outcome:
+class CheckOutcome:
     """Result of one check.
 
     Parameters
@@ -83,20 +83,22 @@ def check_excuses(checks: Mapping[str, Check], expected_failures: Mapping[str, s
     return excuses
 
 
-def run_check(name: str, check: Check, subject: Any, excuse: str | None) -> Outcome:
+def run_check(name: str, check: Check, subject: Any, excuse: str | None) -> CheckOutcome:
     """Run one check; any exception is a failure, unless the failure was expected."""
     try:
         check(subject)
     except NotApplicableError as nothing:
-        return Outcome(check=name, outcome=SKIPPED, detail=str(nothing))
+        return CheckOutcome(check=name, outcome=SKIPPED, detail=str(nothing))
     except Exception as error:  # third-party code may raise anything
         words = str(error) if isinstance(error, CheckFailedError) else f"{type(error).__name__}: {error}"
         if excuse is not None:
-            return Outcome(check=name, outcome=EXCUSED, detail=f"{excuse} ({words})")
-        return Outcome(check=name, outcome=FAILED, detail=words)
+            return CheckOutcome(check=name, outcome=EXCUSED, detail=f"{excuse} ({words})")
+        return CheckOutcome(check=name, outcome=FAILED, detail=words)
     if excuse is not None:
-        return Outcome(check=name, outcome=SURPRISE, detail=f"it passes; the expected failure can be removed: {excuse}")
-    return Outcome(check=name, outcome=PASSED)
+        return CheckOutcome(
+            check=name, outcome=SURPRISE, detail=f"it passes; the expected failure can be removed: {excuse}"
+        )
+    return CheckOutcome(check=name, outcome=PASSED)
 
 
 def run_checks(
