@@ -1,6 +1,6 @@
-"""Peak memory of a hosted run at 1,048,576 bp: one answer for each call under way, whatever the size of the cohort.
+"""Peak memory of a hosted run at 1,048,576 bp: one answer per call under way, for any size of cohort.
 
-Writes `alphagenome_memory.md` beside this file. The server runs in a process of its own, answers in bfloat16, and takes
+Writes `alphagenome_memory.md` next to this file. The server runs in a separate process, answers in bfloat16, and takes
 its time, so that as many calls as are allowed are under way together. Each row is a fresh process; what it held before
 the first call (imports, connection, the plan of the run, which makes every sequence once) is taken off. An answer is
 float32, ``(1,048,576, tracks of the ontology term)``: the client gets all tracks of a term.
@@ -29,7 +29,7 @@ from pgxeval.simulation.simulate import simulate_cohort
 LENGTH = 1_048_576
 # terms with one track and with four
 TISSUES = {"Whole_Blood": 1, "Liver": 4}
-MOST_ANSWERS = 5.0  # bytes a call under way, in answers: the chunks, the bytes, their float32, the copy that is read
+MOST_ANSWERS = 5.0  # bytes per call under way, in answers: the chunks, the bytes, their float32, the copy that is read
 
 
 def resident_bytes() -> int:
@@ -100,7 +100,7 @@ def main() -> int:
                     "before [MB]": round(found["before"] / 1e6),
                     "peak [MB]": round(found["peak"] / 1e6),
                     "more [MB]": round(more / 1e6, 1),
-                    "answers a call under way": round(more / answer / in_flight, 2),
+                    "answers per call under way": round(more / answer / in_flight, 2),
                 }
             )
             print(rows[-1], flush=True)

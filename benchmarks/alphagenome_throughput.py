@@ -1,12 +1,12 @@
 """How much of a service's speed and of its quota a hosted run uses.
 
-Writes `alphagenome_throughput.md` beside this file. The local AlphaGenome server runs in processes of its own, so that
+Writes `alphagenome_throughput.md` next to this file. The local AlphaGenome server runs in separate processes, so that
 its Python does not compete for our interpreter lock, and answers in bfloat16 as the real one does.
 
-* Without a quota, 50 ms a call, 8 in flight: the ideal is ``calls * 50 ms / 8``. Beside the whole of `predict_cohort`
-  (files, haplotypes, digests, calls, checks, readout, cache) stands a bare loop: eight threads that call the real
-  client with ready sequences and read nothing. Both take turns; medians count.
-* With a quota of 120 calls a minute, for some real minutes, for each kind of window at the same time: calls answered
+* Without a quota, 50 ms per call, 8 in flight: the ideal is ``calls * 50 ms / 8``. The whole of `predict_cohort`
+  (files, haplotypes, digests, calls, checks, readout, cache) is compared with a bare loop: eight threads that call the
+  real client with prepared sequences and ignore the answers. Both alternate; medians are reported.
+* With a quota of 120 calls per minute, for some real minutes, for each kind of window at the same time: calls answered
   against the quota, and the share of calls that were refused. The quota is not told; it is learned.
 """
 
@@ -60,7 +60,7 @@ def hosted(address: str, length: int) -> AlphaGenomePredictor:
 
 
 def bare_loop(address: str, length: int, calls: int) -> float:
-    """Return the seconds of so many calls of the real client, in eight threads."""
+    """Return the seconds that a number of calls of the real client take, in eight threads."""
     import grpc
     from alphagenome.models.v1.dna_client import DnaClient, OutputType
 
@@ -107,8 +107,8 @@ def without_quota(cohort: pgxeval.Cohort, length: int, repeats: int) -> dict[str
         "bare loop, of ideal": round(ideal / bare, 3),
         "of ideal": round(ideal / ours, 3),
         "of bare loop": round(bare / ours, 3),
-        "processor, ours [ms a call]": f"{1000 * float(np.median(processor)):.1f}",
-        "processor, server [ms a call]": f"{1000 * seconds / (2 * repeats * calls):.1f}",
+        "processor, ours [ms per call]": f"{1000 * float(np.median(processor)):.1f}",
+        "processor, server [ms per call]": f"{1000 * seconds / (2 * repeats * calls):.1f}",
     }
 
 
@@ -183,7 +183,7 @@ def main() -> int:
     lines = [
         "# Throughput of hosted AlphaGenome",
         "",
-        "## No quota, 50 ms a call, 8 in flight",
+        "## No quota, 50 ms per call, 8 in flight",
         "",
         shares.set_index("context [bp]").T.astype(str).to_markdown(disable_numparse=True),
         "",
@@ -191,12 +191,12 @@ def main() -> int:
         + ("." if long else ": client and server together want more processor time than this machine has in 6.25 ms a "
            "call, and the bare loop does not reach it either."),
         "",
-        f"## {asked.quota} calls a minute, not told",
+        f"## {asked.quota} calls per minute, unknown to the client",
         "",
         quotas.astype(str).to_markdown(index=False, disable_numparse=True),
         "",
         f"Wanted: at least {LEAST_OF_QUOTA:.0%} of the quota, less than {MOST_REFUSED:.0%} refused: {met[fills]}. "
-        "More than the whole quota is no error: windows that are full at the start, and a bucket that is, grant more.",
+        "More than the whole quota is not an error: windows and a bucket that are full at the start grant more.",
         "",
         f"{asked.repeats} repeats, medians; {machine('alphagenome', 'grpcio', 'numpy', 'pandas')}",
     ]  # fmt: skip

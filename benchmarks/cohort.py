@@ -26,7 +26,7 @@ MARGIN_BP = 20_000
 CONTIG = "chr1"
 
 _SEED = 3
-_MUTATION_RATE = 2.36e-8  # what the history was fitted with: 11 variants a kb among 953 individuals
+_MUTATION_RATE = 2.36e-8  # what the history was fitted with: 11 variants per kb among 953 individuals
 _CALLS = np.frombuffer(b"0|0\t0|1\t1|0\t1|1\t", np.uint8).reshape(4, 4)
 _DRAWN_TAILS = 4096
 _HEADER = """##fileformat=VCFv4.2

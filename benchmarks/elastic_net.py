@@ -1,4 +1,4 @@
-"""Time the elastic net beside glmnet, in one run on one core.
+"""Time the elastic net and glmnet, in one run on one core.
 
 Run ``python benchmarks/elastic_net.py --before CHECKOUT``; it writes ``elastic_net.md`` next to this file, and with
 ``--numbers`` the comparison of numbers and the memory, ``elastic_net_numbers.md``. R with glmnet must be installed.
@@ -298,9 +298,9 @@ def write_numbers(numbers: pd.DataFrame, memory: str) -> None:
 ## The same numbers as glmnet
 
 Written by ``python benchmarks/elastic_net.py --numbers``. Against ``cv.glmnet(thresh=1e-12, lambda.min.ratio=0.1)`` on
-simulated genes of no, 1, 3 or 10 causal variants, with the same inner folds. It is given the penalties of its own path:
-without them it interpolates between those of each fold. Coefficients are those of columns of unit variance, for an
-outcome of unit variance, at the chosen penalty.
+simulated genes of no, 1, 3 or 10 causal variants, with the same inner folds. glmnet is given the penalties of pgxeval's
+path: without them it interpolates between those of each fold. Coefficients are those of columns of unit variance, for
+an outcome of unit variance, at the chosen penalty.
 
 {machine("numpy", "numba", "scikit-learn")}
 

@@ -1,13 +1,13 @@
 """What SequencePredictor adds to the bare forward passes of the full-size Enformer, on the CPU.
 
-Writes `enformer_overhead.md` beside this file. Two individuals at one gene, random weights of full size (196,608 bp,
-251 million parameters). Each side runs in a process of its own, one after the other, so that the peak of
+Writes `enformer_overhead.md` next to this file. Two individuals at one gene, random weights of full size (196,608 bp,
+251 million parameters). Each side runs in a separate process, one after the other, so that the peak of
 memory (the kernel's count of resident bytes) is its own; rounds alternate, and the smallest time counts. The bare
 side runs what enformer-pytorch offers for one head, ``model(one_hot, head="human")``, once for each distinct haplotype,
 without gradients, on sequences that were made before. The predictor's side takes the module in hand (and a digest of
 its weights), and then works from files: window, haplotypes, passes, readout.
 
-The seconds of both sides include neither import nor the making of the weights. Processor seconds stand beside
+The seconds of both sides include neither import nor the making of the weights. Processor seconds are shown next to
 those of the wall, which other programs on the machine disturb.
 """
 

@@ -1,6 +1,6 @@
-"""Time the evaluator on 20,000 genes x 953 individuals x 4 predictors, beside a loop over SciPy.
+"""Time the evaluator on 20,000 genes x 953 individuals x 4 predictors, and a loop over SciPy.
 
-Run ``python benchmarks/evaluator.py``; it writes ``benchmarks/evaluator.md`` beside itself. The clock starts
+Run ``python benchmarks/evaluator.py``; it writes ``benchmarks/evaluator.md`` next to itself. The clock starts
 with a checked predictions table and stops with the evaluation; intervals are analytic. SciPy's loop is timed on
 some of the genes and scaled.
 """

@@ -1,7 +1,7 @@
 """Peak memory of evaluating a store, against the number of genes.
 
 Run ``python benchmarks/evaluator_memory.py``; it writes ``benchmarks/evaluator_memory.md`` next to itself. For each
-number of genes two processes of their own are measured: one evaluates predictions that come in batches of 256 genes,
+number of genes two separate processes are measured: one evaluates predictions that come in batches of 256 genes,
 as a `PredictionStore` yields them, the other the same predictions as one table in memory. The predictions are cheap:
 random numbers from a generator seeded by the batch. Both must give the same bytes in `per_gene`.
 """

@@ -1,4 +1,4 @@
-"""The other side of `haplotypes.py`: GenVarLoader, in an environment of its own.
+"""The other side of `haplotypes.py`: GenVarLoader, in a separate environment.
 
 Reads one JSON request a line (files, windows, batch sizes), answers one JSON line: seconds to write a dataset of all
 windows, to open it, and to read every window, as one array and in batches of individuals.

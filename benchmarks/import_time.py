@@ -1,6 +1,6 @@
 """Seconds that `import pgxeval` adds to `import pandas, sklearn`, each in a fresh process, in one run.
 
-Writes `import_time.md` beside this file. Bar: under 0.5 s.
+Writes `import_time.md` next to this file. Bar: under 0.5 s.
 """
 
 from __future__ import annotations

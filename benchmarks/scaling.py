@@ -171,9 +171,9 @@ def main() -> None:
     parts.append(
         f"## A study of the size of GTEx, on paper\n\n{STUDY['genes']:,} genes, {STUDY['individuals']} individuals, "
         f"windows of 1 Mb on either side with about {STUDY['variants']:,} variants of MAF >= 0.01, {STUDY['folds']} "
-        f"folds and {STUDY['replicates']} permuted replicate beside the observed run: {runs} fits of each predictor "
-        "per gene, counted as if a replicate shared nothing with the observed run. Tissues with fewer individuals cost "
-        f"less.\n\n{paper}\n"
+        f"folds and {STUDY['replicates']} permuted replicate in addition to the observed run: {runs} fits "
+        "of each predictor per gene, counted as if a replicate shared nothing with the observed run. "
+        f"Tissues with fewer individuals cost less.\n\n{paper}\n"
     )
     report = f"# Scaling\n\n{__doc__}\n{machine('numpy', 'numba', 'scikit-learn')}\n\n{MARK}\n\n" + "\n".join(parts)
     print(report)

@@ -1,4 +1,4 @@
-"""The local AlphaGenome server in a process of its own, so that its Python does not compete with ours."""
+"""The local AlphaGenome server in a separate process, so that its Python does not compete with ours."""
 
 from __future__ import annotations
 

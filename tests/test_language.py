@@ -70,7 +70,9 @@ def _files(place: str) -> list[Path]:
     )
 
 
-@pytest.mark.parametrize("place", ["src", "docs", "README.md", "CHANGELOG.md", "examples"])
+@pytest.mark.parametrize(
+    "place", ["src", "docs", "README.md", "CHANGELOG.md", "examples", "benchmarks", "validation", "CONTRIBUTING.md"]
+)
 def test_plain_english(place: str) -> None:
     words, turns = 0, []
     for path in _files(place):

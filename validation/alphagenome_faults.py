@@ -1,7 +1,7 @@
 """A hosted run over a service that fails at a tenth of the sequences, in every way the local server knows.
 
-Writes `alphagenome_faults.md` beside this file. 30 genes x 40 simulated individuals at 16,384 bp. Of the sequences that
-fail, three in ten always do and the others at their first one or two attempts; statuses, hangs, streams that end
+Writes `alphagenome_faults.md` next to this file. 30 genes x 40 simulated individuals at 16,384 bp. Of the sequences
+that fail, three in ten always do and the others at their first one or two attempts; statuses, hangs, streams that end
 early, damaged chunks, absent and empty outputs, NaN, wrong shapes and wrong tracks. Waits between attempts are two
 hundred times shorter than in real runs, the quota's period is 50 ms, and a call is given up after 1.5 s. What is right
 comes from an object on this machine that the client is not part of. Each seed is run three times: fresh, again, and

@@ -1,9 +1,10 @@
 """What a hosted run pays twice when it is killed again and again, and whether its results stay the same.
 
-Writes `alphagenome_kills.md` beside this file. 30 genes x 40 simulated individuals at 16,384 bp against the local
-AlphaGenome server, which takes 150 ms a call. `predict_cohort` runs in a process of its own, which is killed by
-SIGKILL at a random moment after its first call, and started again, until so many kills are done; then it may finish.
-Another run, with a cache of its own, is not disturbed.
+Writes `alphagenome_kills.md` next to this file. 30 genes x 40 simulated individuals at 16,384 bp against the local
+AlphaGenome server, which takes 150 ms per call. `predict_cohort` runs in a separate process, which is killed by
+SIGKILL at a random moment after its first call and started again, until that number of kills is reached; then it may
+finish.
+Another run, with a separate cache, is not disturbed.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """How many calls do deduplication, a MAF bound and additive mode save? Plans for 953 simulated individuals.
 
-Writes `alphagenome_plan.md` beside this file. Each gene has a cohort of its own: haplotypes from a coalescent with
+Writes `alphagenome_plan.md` next to this file. Each gene has a separate cohort: haplotypes from a coalescent with
 recombination and a European history (`pgxeval.simulation.linkage`: 1.5e-8 mutations and 1e-8 crossovers a base and
 generation; one variant in ten is an insertion or deletion), over 1.1 Mb around the TSS. `AlphaGenomePredictor.plan`
 counts, against the local server, which must not get a single sequence. The judge of the first gene is a slow
 implementation that reads the VCF with pysam, splices every haplotype as a string and counts different strings.
 Where real phased haplotypes are at hand (91 individuals of the 1000 Genomes Project, 5 Mb of chromosome 1), as many
-simulated individuals are planned beside them.
+simulated individuals are planned in addition.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def summarised(rows: pd.DataFrame, individuals: int) -> str:
         line = {"context": f"{context_bp:,} bp", "min_maf": f"{bound:g}" if bound else "all"}
         for mode in MODES:
             calls = part.loc[part["mode"] == mode, "calls"]
-            line[f"{mode}: calls a gene"] = f"{calls.mean():,.0f} ({calls.min():,} to {calls.max():,})"
+            line[f"{mode}: calls per gene"] = f"{calls.mean():,.0f} ({calls.min():,} to {calls.max():,})"
             line[f"{mode}: of {2 * individuals:,} haplotypes"] = f"{calls.mean() / (2 * individuals):.0%}"
         lines.append(line)
     return pd.DataFrame(lines).to_markdown(index=False)
@@ -155,7 +155,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"))
     asked = parser.parse_args()
-    # one gene is a block of its own, and nothing is judged here
+    # one gene is a separate block, and nothing is judged here
     warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
     data = Path(os.environ.get("PGXEVAL_SHARED_DATA", REPOSITORY.parent / "shared" / "data")) / "kgp_chr1"
     rows: list[dict[str, Any]] = []
@@ -196,7 +196,8 @@ def main() -> None:
         summarised(table, asked.individuals),
         f"\nSequences sent while planning: {sent}. Against the slow implementation, first gene, "
         f"{len(judged)} counts: {len(different)} different.",
-        f"\nA comparison of both modes at four bounds took {seconds.iloc[0]:.1f} s a gene at {CONTEXTS_BP[0]:,} bp and "
+        f"\nA comparison of both modes at four bounds took {seconds.iloc[0]:.1f} s per gene at {CONTEXTS_BP[0]:,} bp "
+        f"and "
         f"{seconds.iloc[1]:.1f} s at {CONTEXTS_BP[1]:,} bp (medians, one thread); the plan of a run in additive mode "
         f"over all variants at {CONTEXTS_BP[1]:,} bp, which makes and digests every sequence, {additive_s:.1f} s. Peak "
         f"memory of the study, the local server included: {memory:.1f} GB.",

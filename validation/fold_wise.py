@@ -246,7 +246,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies the numbers of genes")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only-windows", action="store_true", help="make the last table anew and keep the others")
+    parser.add_argument("--only-windows", action="store_true", help="make the last table again and keep the others")
     options = parser.parse_args()
     path, heading = Path(__file__).with_suffix(".md"), "Null genes in windows of different width, n = 90"
     if options.only_windows:

@@ -1,6 +1,6 @@
 """Do strata from one half of the individuals owe nothing to the other? Gains on null genes, two ways.
 
-Writes `halves.md` beside this file. A gain is Spearman's r of the random forest less that of the elastic net. On null
+Writes `halves.md` next to this file. A gain is Spearman's r of the random forest less that of the elastic net. On null
 genes the gains of two halves must not correlate, or a stratum defined in the one favours the forest in the other.
 Shared: cross-fitted once over everybody, judged in each half. Rerun: cross-fitted inside each half
 (`Cohort.halves`).

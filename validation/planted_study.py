@@ -4,7 +4,7 @@ Writes `planted_study.md` next to this file. Each cohort has 150 individuals and
 part of their noise. 60 % of the genes are additive in two variants, 20 % depend on being heterozygous at one (no
 linear effect at a frequency of one half), 20 % have no effect. Two zero-shot predictors follow the genetic component
 with the right sign at 80 % and 55 % of the genes ("alpha", "beta"); in the second scenario both do so at 65 %. Two
-cross-fitted predictors stand in for elastic net and random forest, so that hundreds of cohorts are possible: least
+cross-fitted predictors replace elastic net and random forest, so that hundreds of cohorts are possible: least
 squares on the dosages, and least squares on the dosages and the indicators of heterozygotes. Their permuted
 replicates are made as `predict_cohort` makes them.
 

@@ -87,7 +87,7 @@ def summarise(genes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             }
         )
     additive = genes[genes["kind"] == "additive"]
-    beside = [
+    compared = [
         {
             "causal variants": causal,
             "genes": len(block),
@@ -97,7 +97,7 @@ def summarise(genes: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         }
         for causal, block in [*additive.groupby("n_causal"), ("all", additive)]
     ]
-    return pd.DataFrame(rows), pd.DataFrame(beside)
+    return pd.DataFrame(rows), pd.DataFrame(compared)
 
 
 def main() -> None:
@@ -114,15 +114,15 @@ def main() -> None:
             study(300, seed).to_csv(path)
             print(path.name, round(time.monotonic() - start), flush=True)
     files = sorted(options.folder.glob("planted_*.csv"))
-    strata, beside = summarise(pd.concat([pd.read_csv(file) for file in files]))
+    strata, compared = summarise(pd.concat([pd.read_csv(file) for file in files]))
     report = (
         f"# Planted truth\n\n{__doc__}\n{len(files)} studies, 5 folds, level 0.05.\n\n"
         f"## Strata\n\n{strata.to_markdown(index=False, floatfmt='.3f')}\n\n"
-        f"## Elastic net and the oracle\n\n{beside.to_markdown(index=False, floatfmt='.3f')}\n"
+        f"## Elastic net and the oracle\n\n{compared.to_markdown(index=False, floatfmt='.3f')}\n"
     )
     Path(__file__).with_suffix(".md").write_text(report)
     print(report)
-    assert beside["ratio"].iloc[-1] >= 0.8
+    assert compared["ratio"].iloc[-1] >= 0.8
     called = strata.set_index("kind")["called nonlinear"]
     assert called["overdominant"] >= 0.6
     assert called["additive"] <= 0.05

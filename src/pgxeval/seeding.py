@@ -170,9 +170,9 @@ def permute_individuals(
     members: dict[str, list[int]] = {}
     for i in sorted(range(n), key=lambda i: (layers[i], individuals[i])):
         members.setdefault(labels[i], []).append(i)
-    alike: dict[tuple[str, ...], list[str]] = {}
+    exchangeable_groups: dict[tuple[str, ...], list[str]] = {}
     for label in sorted(members):
-        alike.setdefault(tuple(layers[i] for i in members[label]), []).append(label)
+        exchangeable_groups.setdefault(tuple(layers[i] for i in members[label]), []).append(label)
     partner = np.empty(n, dtype=np.int64)
 
     # the digest of hash64("permutation", seed, replicate, name), its common beginning hashed once
@@ -183,7 +183,7 @@ def permute_individuals(
         digest.update(_text(name))
         return int.from_bytes(digest.digest(), "little"), name
 
-    for composition, exchangeable in alike.items():
+    for composition, exchangeable in exchangeable_groups.items():
         if len(exchangeable) > 1:
             for own, other in zip(exchangeable, sorted(exchangeable, key=draw), strict=True):
                 partner[members[own]] = members[other]

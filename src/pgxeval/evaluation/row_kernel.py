@@ -1,6 +1,6 @@
 """Compiled loops over rows: ranks with ties, scores within folds, residuals, influences and permuted products.
 
-Each row is worked on alone, so that its numbers do not depend on the rows beside it. Individuals are columns. Where
+Each row is worked on alone, so that its numbers do not depend on the neighbouring rows. Individuals are columns. Where
 folds matter, ``columns`` lists the individuals fold by fold and ``bounds`` says where each fold begins: fold k has
 ``columns[bounds[k] : bounds[k + 1]]``.
 """

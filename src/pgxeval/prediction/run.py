@@ -366,7 +366,7 @@ def _predict(
                 ledger.take(outcome)
                 bar.advance(results=len(outcome.results), failures=len(outcome.failures))
         return
-    # of an unknown predictor nobody knows whether it holds a device or a connection: it stays unless it declares more
+    # an unknown predictor may hold a device or a connection: it stays unless it declares more
     here = where if where.executor is not None or _travels(predictor) else attrs.evolve(where, number=1)
     _compute(here, task, units, ledger, bar)
 

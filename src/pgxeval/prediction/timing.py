@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pgxeval.genome.intervals import Gene
 
 MOST_INDIVIDUALS = 500
-"""Fits are timed on at most so many individuals, and the time is scaled."""
+"""Fits are timed on at most this number of individuals, and the time is scaled."""
 _SAMPLED_GENES = 24
 T = TypeVar("T")
 

@@ -46,7 +46,7 @@ def _evaluation() -> EvaluationSettings:
 
 
 def _with_margin(settings: EvaluationSettings) -> EvaluationSettings:
-    # what is no EvaluationSettings is refused by the validator
+    # anything that is not EvaluationSettings is refused by the validator
     if getattr(settings, "margin", MARGIN) is None:
         return attrs.evolve(settings, margin=MARGIN)
     return settings

@@ -1,4 +1,4 @@
-"""BgzfSource: what VCF and BCF files share: blocks of BGZF beside an index, reopened where they land."""
+"""BgzfSource: what VCF and BCF files share: blocks of BGZF with an index next to them."""
 
 from __future__ import annotations
 

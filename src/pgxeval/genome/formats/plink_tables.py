@@ -63,7 +63,7 @@ def have_dosages(path: Path, n_variants: int) -> npt.NDArray[np.bool_]:
 
 
 def psam_path(stem: str) -> Path:
-    """Return the file of individuals beside a ``.pgen``."""
+    """Return the file of individuals next to a ``.pgen``."""
     path = Path(stem + ".psam")
     if not path.is_file():
         raise InputFileNotFoundError(f"{path} does not exist; it names the individuals of {stem}.pgen")
@@ -71,7 +71,7 @@ def psam_path(stem: str) -> Path:
 
 
 def pvar_path(stem: str) -> Path:
-    """Return the file of variants beside a ``.pgen``."""
+    """Return the file of variants next to a ``.pgen``."""
     path = next((Path(stem + end) for end in (".pvar", ".pvar.zst") if Path(stem + end).is_file()), None)
     if path is None:
         raise InputFileNotFoundError(f"{stem}.pvar does not exist; it names the variants of {stem}.pgen")

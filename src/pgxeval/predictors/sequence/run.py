@@ -203,7 +203,7 @@ class SequenceRun:
     def _leased_windows(self, positions: dict[tuple[str, int], list[int]]) -> Iterator[GeneWindow | None]:
         """Plan windows; those on which another run works come last, when its scores are in the cache.
 
-        None asks to finish what is under way: runs that wait for each other must not hold back work of their own.
+        None asks to finish what is under way: runs that wait for each other must not hold back their work.
         """
         waiting = dict(positions)
         while waiting:

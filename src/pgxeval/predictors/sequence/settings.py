@@ -86,7 +86,7 @@ def _readouts(value: Sequence[Readout]) -> tuple[Readout, ...]:
 
 
 def _tuple(value: Sequence[_Item]) -> tuple[_Item, ...]:
-    # anything else stays as it is for the validator, which says what was expected
+    # anything else stays as it is for the validator, which states what was expected
     return tuple(value) if isinstance(value, list | tuple | range) else cast("tuple[_Item, ...]", value)
 
 
