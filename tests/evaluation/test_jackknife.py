@@ -54,6 +54,16 @@ def test_transformed_statistics_follow_the_delta_method(sums: np.ndarray) -> Non
     assert difference.standard_error == pytest.approx(np.sqrt(0.002))
 
 
+def test_limits_end_at_the_possible_range_and_stay_undefined() -> None:
+    wide = BlockEstimate.ratio([1.0, 4.0, 4.0], [4.0, 4.0, 4.0]).with_extra_variance(ExtraVariance(variance=0.05))
+    low, high = wide.interval()
+    assert low < 0
+    assert high > 1
+    assert wide.interval(within=(0.0, 1.0)) == (0.0, 1.0)
+    assert wide.interval(within=(-9.0, 9.0)) == (low, high)
+    assert np.isnan(BlockEstimate.ratio([3.0], [4.0]).interval(within=(0.0, 1.0))).all()
+
+
 def test_undefined_statistics_have_no_interval() -> None:
     nothing = BlockEstimate.ratio([0.0, 0.0], [0.0, 0.0])
     one = BlockEstimate.ratio([3.0], [4.0])

@@ -7,7 +7,7 @@ import pytest
 from scipy import special, stats
 
 from pgxeval.evaluation.comparison import joint_replicates
-from pgxeval.evaluation.concordance import PairedTable, clopper_pearson
+from pgxeval.evaluation.concordance import ODDS_RATIO_KINDS, PairedTable, clopper_pearson
 from pgxeval.evaluation.per_gene import Judged
 from pgxeval.evaluation.strata import Stratum
 from pgxeval.evaluation.summary import Summariser
@@ -302,3 +302,43 @@ def test_one_replicate_gives_a_reference_but_no_interval_of_the_difference(world
     assert concordance["mcnemar_over_reference"].notna().all()
     assert concordance[["mcnemar_over_reference_low", "mcnemar_over_reference_p"]].isna().all(axis=None)
     assert summary[["share_low", "share_high"]].notna().all(axis=None)
+
+
+_RANGES = {
+    "mean": (-1, 1),
+    "share_right_significant": (0, 1),
+    "share": (0, 1),
+    "binomial": (0, 1),
+    "difference": (-1, 1),
+    "mean_difference": (-2, 2),
+    "over_reference": (-4, 4),
+    **{f"{kind}_{name}": (0, np.inf) for kind in ODDS_RATIO_KINDS for name in ("or", "over_reference", "exact")},
+}
+
+
+def test_every_interval_ends_at_the_possible_range() -> None:
+    random = np.random.default_rng(3)
+    seen = set()
+    for genes, blocks in ((6, 3), (8, 8), (12, 4)):
+        for k in range(40):
+            r = np.tanh(random.normal(0, 2, size=(2, genes)))
+            if k % 4 == 0:
+                r[0] = abs(r[0])  # all right
+            # permutations that move all genes together, so that replicates differ
+            null = np.tanh(random.normal(0, 2, size=(2, 3, genes)) + random.normal(0, 3, size=(2, 3, 1)))
+            judged = [_judged("a", r[0], null[0]), _judged("b", r[1], null[1])]
+            summariser = Summariser(judged=judged, blocks=np.arange(genes) % blocks, confidence=0.95, level=0.05)
+            for table in summariser.tables(
+                [Stratum(name="all", genes=np.ones(genes, dtype=bool), definers=frozenset(), given=False)]
+            ):
+                for low in (name for name in table if name.endswith("_low")):
+                    stem = low.removesuffix("_low")
+                    least, most = _RANGES[stem]
+                    ends = table[[low, f"{stem}_high"]].to_numpy(dtype=float)
+                    ends = ends[~np.isnan(ends).any(axis=1)]
+                    assert (ends >= least).all(), low
+                    assert (ends <= most).all(), low
+                    assert (ends[:, 0] <= ends[:, 1]).all(), low
+                    seen |= {(stem, bool(limit)) for limit in (ends == (least, most)).ravel()}
+    # limits at the end of the range do occur
+    assert {("difference", True), ("mean", True), ("mean_difference", True)} <= seen

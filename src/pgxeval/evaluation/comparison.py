@@ -19,6 +19,11 @@ Floats = npt.NDArray[np.float64]
 Equivalence = Literal["yes", "no", "undecided", ""]
 
 
+CORRELATION_DIFFERENCES = (-2.0, 2.0)
+"""Smallest and largest possible difference of two correlations."""
+_BETWEEN_DIFFERENCES = (-4.0, 4.0)
+
+
 @attrs.frozen(kw_only=True)
 class MeanDifference:
     """Difference of two predictors' mean correlation over the same genes.
@@ -145,9 +150,9 @@ def mean_difference(
         return MeanDifference(n_genes=0, margin=math.nan if margin is None else margin)
     sums = block_sums(np.column_stack([gains, np.ones(len(gains))]), blocks)
     estimate = BlockEstimate.ratio(sums[:, 0], sums[:, 1])
-    low, high = estimate.interval(confidence)
+    low, high = estimate.interval(confidence, within=CORRELATION_DIFFERENCES)
     over, reference = _over_reference(gains, blocks, null_a, null_b)
-    over_low, over_high = over.interval(confidence) if over else (math.nan, math.nan)
+    over_low, over_high = over.interval(confidence, within=_BETWEEN_DIFFERENCES) if over else (math.nan, math.nan)
     equivalence_p, equivalent = _equivalence(estimate, margin, confidence)
     return MeanDifference(
         n_genes=len(gains),

@@ -159,7 +159,10 @@ class BlockEstimate:
         return math.sqrt(square)
 
     def interval(
-        self, confidence: float = 0.95, inverse: Callable[[float], float] | None = None
+        self,
+        confidence: float = 0.95,
+        inverse: Callable[[float], float] | None = None,
+        within: tuple[float, float] = (-math.inf, math.inf),
     ) -> tuple[float, float]:
         """Return confidence limits from Student's t.
 
@@ -169,6 +172,9 @@ class BlockEstimate:
             Level of the interval.
         inverse
             Increasing function that is applied to both limits, such as `scipy.special.expit` for log odds.
+        within
+            Smallest and largest possible value of the statistic, such as -1 and 1 for a difference of two shares. A
+            limit beyond is set to it, which excludes no possible value and so leaves the coverage as it is.
 
         Returns
         -------
@@ -177,7 +183,10 @@ class BlockEstimate:
         """
         half = self.half_width(confidence)
         low, high = self.value - half, self.value + half
-        return (low, high) if inverse is None else (float(inverse(low)), float(inverse(high)))
+        if inverse is not None:
+            low, high = float(inverse(low)), float(inverse(high))
+        # in this order, NaN stays NaN
+        return max(low, within[0]), min(high, within[1])
 
     def p_value(self, null: float = 0.0) -> float:
         """Return the two-sided p-value for the hypothesis that the statistic is `null`; NaN as for `interval`."""

@@ -33,6 +33,8 @@ from pgxeval.evaluation.tables import COMPARISON, CONCORDANCE, SUMMARY
 Floats = npt.NDArray[np.float64]
 Blocks = npt.NDArray[np.int64]
 
+_SHARES = (0.0, 1.0)
+_SHARE_DIFFERENCES = _CORRELATIONS = (-1.0, 1.0)
 _WITHIN = 20  # replicates whose jackknife variance is averaged: enough for a mean, and the rest cost time
 
 
@@ -111,11 +113,11 @@ class Summariser:
         difference = share.minus(reference).with_extra_variance(
             replicate_variance(replicate_shares, _shares_within(null_right, null_directed, blocks))
         )
-        difference_low, difference_high = difference.interval(self.confidence)
+        difference_low, difference_high = difference.interval(self.confidence, within=_SHARE_DIFFERENCES)
         if unanimous and not math.isnan(reference.value):
-            reference_low, reference_high = reference.interval(self.confidence)
+            reference_low, reference_high = reference.interval(self.confidence, within=_SHARES)
             difference_low, difference_high = binomial[0] - reference_high, binomial[1] - reference_low
-        mean_low, mean_high = mean.interval(self.confidence)
+        mean_low, mean_high = mean.interval(self.confidence, within=_CORRELATIONS)
         with np.errstate(invalid="ignore"):
             significant = judged.q_value[stratum.genes] < self.level
         tested = not np.isnan(judged.p_value).all()

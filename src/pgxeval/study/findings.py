@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pgxeval.evaluation.blocks import block_sums
+from pgxeval.evaluation.comparison import CORRELATION_DIFFERENCES
 from pgxeval.evaluation.jackknife import BlockEstimate
 from pgxeval.evaluation.strata import ALL, NONLINEAR
 from pgxeval.study.ceiling import HERITABLE
@@ -282,7 +283,7 @@ def _mechanism(study: StudyResults) -> Finding:
     gap = (agreement["control"] - agreement["model"]).to_numpy()
     sums = block_sums(np.column_stack([gap, np.ones(len(gap))]), agreement["block"].to_numpy(dtype=np.int64))
     estimate = BlockEstimate.ratio(sums[:, 0], sums[:, 1])
-    low, high = estimate.interval(float(study.evaluation.settings["confidence"]))
+    low, high = estimate.interval(float(study.evaluation.settings["confidence"]), within=CORRELATION_DIFFERENCES)
     answer: Answer = "yes" if low > margin else "no" if high < margin else "undecided"
     reason = _why(answer, low, f"the interval contains {margin:g}")
     return attrs.evolve(
