@@ -57,7 +57,7 @@ def tests(session: nox.Session) -> None:
     version = session.run("python", "-c", "import sys; print(sys.version_info[1])", silent=True)
     with_torch = int(str(version).strip()) == 11
     session.install("-c", "constraints.txt", "-e", ".[test]" if with_torch else ".[test-without-torch]")
-    session.run("pytest", "-n", "2", *session.posargs)
+    session.run("pytest", "-n", "2", "--dist", "worksteal", *session.posargs)
 
 
 @nox.session

@@ -33,6 +33,7 @@ def test_the_front_door_and_a_model_of_ones_own(
     made.covariates.rename(tmp_path / "covariates.txt")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(replicates, "NULL_DRAWS", 12)
+    monkeypatch.setattr(replicates, "FEWEST_REPLICATES", 2)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 1)  # pytest.warns and worker threads do not go together
     names: dict[str, object] = {}
     with pytest.warns(pgxeval.PgxevalWarning, match="blocks"):
