@@ -162,37 +162,67 @@ def permute_individuals(
     >>> permute_individuals(["a1", "a2", "b1", "b2", "c"], 1, 0, groups=["a", "a", "b", "b", "c"]).tolist()
     [2, 3, 0, 1, 4]
     """
+    (partner,) = permute_replicates(individuals, [replicate], seed, groups, strata)
+    return np.asarray(partner)
+
+
+def permute_replicates(
+    individuals: Sequence[str],
+    replicates: Sequence[int],
+    seed: int,
+    groups: Sequence[str] | None = None,
+    strata: Sequence[str] | None = None,
+) -> npt.NDArray[np.int64]:
+    """Return the joint permutations of several replicates, each as `permute_individuals` returns it.
+
+    Parameters
+    ----------
+    individuals, seed, groups, strata
+        As for `permute_individuals`.
+    replicates
+        Numbers of the replicates.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64 (n_replicates, n_individuals).
+
+    Examples
+    --------
+    >>> both = permute_replicates(["ann", "bob", "cat"], [0, 4], 0)
+    >>> both[0].tolist(), bool((both[1] == permute_individuals(["ann", "bob", "cat"], 4, 0)).all())
+    ([0, 1, 2], True)
+    """
     n = len(individuals)
     labels = list(individuals) if groups is None else _one_per_individual(groups, individuals, "groups")
     layers = [""] * n if strata is None else _one_per_individual(strata, individuals, "strata")
-    if replicate == 0:
-        return np.arange(n)
     members: dict[str, list[int]] = {}
     for i in sorted(range(n), key=lambda i: (layers[i], individuals[i])):
         members.setdefault(labels[i], []).append(i)
     exchangeable_groups: dict[tuple[str, ...], list[str]] = {}
     for label in sorted(members):
         exchangeable_groups.setdefault(tuple(layers[i] for i in members[label]), []).append(label)
-    partner = np.empty(n, dtype=np.int64)
-
-    # the digest of hash64("permutation", seed, replicate, name), its common beginning hashed once
-    start = hashlib.blake2b(_text("permutation", seed, replicate) + b"\x1f", digest_size=8)
-
-    def draw(name: str) -> tuple[int, str]:
-        digest = start.copy()
-        digest.update(_text(name))
-        return int.from_bytes(digest.digest(), "little"), name
-
+    # what is exchanged, one row each and sorted by name, and the texts of the names
+    exchanged: list[tuple[npt.NDArray[np.int64], list[bytes]]] = []
     for composition, exchangeable in exchangeable_groups.items():
+        places = np.array([members[label] for label in exchangeable])
         if len(exchangeable) > 1:
-            for own, other in zip(exchangeable, sorted(exchangeable, key=draw), strict=True):
-                partner[members[own]] = members[other]
-        else:
-            lone = members[exchangeable[0]]
-            for layer in dict.fromkeys(composition):
-                within = [i for i in lone if layers[i] == layer]
-                partner[within] = sorted(within, key=lambda i: draw(individuals[i]))
-    return partner
+            exchanged.append((places, [_text(label) for label in exchangeable]))
+            continue
+        for layer in dict.fromkeys(composition):
+            within = [i for i in members[exchangeable[0]] if layers[i] == layer]
+            exchanged.append((np.array(within)[:, None], [_text(individuals[i]) for i in within]))
+    permutations = np.tile(np.arange(n), (len(replicates), 1))
+    for partner, replicate in zip(permutations, replicates, strict=True):
+        if replicate == 0:
+            continue
+        # what hash64("permutation", seed, replicate, name) hashes
+        start = _text("permutation", seed, replicate) + b"\x1f"
+        for places, names in exchanged:
+            digests = b"".join([hashlib.blake2b(start + name, digest_size=8).digest() for name in names])
+            order = np.argsort(np.frombuffer(digests, dtype="<u8"), kind="stable")
+            partner[places] = places[order]
+    return permutations
 
 
 def _one_per_individual(labels: Sequence[str], individuals: Sequence[str], what: str) -> list[str]:

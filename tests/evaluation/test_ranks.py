@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pgxeval.evaluation.ranks import rank_rows, rank_with_ties, score_within_folds
+from pgxeval.evaluation.ranks import order_rows, rank_rows, rank_with_ties, score_within_folds
 
 
 @pytest.mark.parametrize("decimals", [1, 8], ids=["ties", "no ties"])
@@ -64,3 +64,17 @@ def test_a_row_is_flat_if_no_fold_distinguishes_individuals() -> None:
     values[0] = 0.3 * folds + 1e-16
     values[1, folds < 2] = 0.5
     assert score_within_folds(values, folds, np.full(3, 1e-12)).flat.tolist() == [True, False, False]
+
+
+def test_rows_are_ordered_as_a_stable_sort_does() -> None:
+    random = np.random.default_rng(0)
+    for n in (1, 2, 37, 64, 65, 300):
+        values = random.normal(size=(12, n)) * 10.0 ** random.integers(-5, 5, (12, 1))
+        values[1] = np.round(values[1])
+        values[2] = 1 + 1e-14 * random.normal(size=n)
+        values[3] = np.where(random.random(n) < 0.5, 1 + 1e-15 * random.normal(size=n), random.normal(size=n))
+        values[4, ::3], values[5], values[6], values[7] = np.nan, np.nan, -0.0, 0.0
+        values[6, ::2] = 0.0
+        values[8], values[9] = values[8] * 5e-324, values[9] * 1e300
+        values[10, ::2], values[11, ::2] = np.inf, -np.inf
+        np.testing.assert_array_equal(order_rows(values), np.argsort(values, axis=1, kind="stable"))

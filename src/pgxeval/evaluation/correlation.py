@@ -449,7 +449,7 @@ def _permuted(aligned: Aligned, reason: npt.NDArray[np.int8], permutations: Indi
 
 def _permuted_in_folds(aligned: Aligned, reason: npt.NDArray[np.int8], permutations: Indices) -> Floats:
     """As `_permuted`, without covariates."""
-    from pgxeval.evaluation.row_kernel import permuted_cosines
+    from pgxeval.evaluation.correlation_kernel import permuted_cosines
 
     columns, bounds = fold_columns(aligned.basis.folds, aligned.scores.shape[1])
     null = np.empty((len(permutations), len(aligned.scores)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias, cast
 
@@ -75,6 +75,17 @@ class _Contents:
     """Whether a stretch (second axis) holds an observed prediction that is missing."""
     here: npt.NDArray[np.bool_]
     """Whether a stretch (second axis) holds any row."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class _Stretch:
+    """Keys (as codes) and predictions of neighbouring rows."""
+
+    predictor: npt.NDArray[np.int32]
+    gene: npt.NDArray[np.int32]
+    individual: npt.NDArray[np.int32]
+    replicate: npt.NDArray[np.int32]
+    prediction: npt.NDArray[np.float64]
 
 
 Unit: TypeAlias = Callable[[], Iterator[PredictorMatrices]]
@@ -159,22 +170,18 @@ class LongTable:
             int16 (n_individuals,), `NO_FOLD` for individuals without one. None if no predictor is cross-fitted, or
             the first one that is has different folds at different genes.
         """
+        from pgxeval.evaluation.table_kernel import read_folds
+
         folded = [name for name in self.predictors if self._contents.folded[self._names["predictor"].index(name)]]
         if not folded:
             return None
         code = self._names["predictor"].index(folded[0])
         folds = np.full(len(self.individuals), NO_FOLD, dtype=np.int16)
-        numbers = self.table["fold"].array
         for number in np.flatnonzero(self._contents.here[code]).tolist():
-            part = self._parts[number]
-            fold = numbers[part].to_numpy(dtype=np.int16, na_value=NO_FOLD)
-            chosen = (self._codes["predictor"][part] == code) & (self._replicate[part] == 0) & (fold != NO_FOLD)
-            individual = self._map["individual"][self._codes["individual"][part][chosen]]
-            fold = fold[chosen][individual >= 0]
-            individual = individual[individual >= 0]
-            known = folds[individual]
-            folds[individual] = fold
-            if ((known != NO_FOLD) & (known != fold)).any() or (folds[individual] != fold).any():
+            rows = self._read(number)
+            fold = self._fold(number)
+            place = self._map["individual"]
+            if not read_folds(code, rows.predictor, rows.individual, rows.replicate, fold, place, NO_FOLD, folds):
                 return None
         return folds
 
@@ -242,6 +249,8 @@ class LongTable:
         replicates, folded
             Replicates of the predictor, and whether it is cross-fitted, where this table is a part of a larger one.
         """
+        from pgxeval.evaluation.table_kernel import lay_out, lay_out_folds
+
         code = self._names["predictor"].index(predictor)
         contents = self._contents
         place = self._map["gene_id"]
@@ -252,18 +261,39 @@ class LongTable:
         here = np.flatnonzero(contents.here[code]).tolist()
         numbers = here if parts is None else [number for number in parts if contents.here[code, number]]
         shape = (len(replicates), len(genes), len(self.individuals))
-        values = np.full(shape, np.nan)
-        self._scatter(code, genes, replicates, numbers, column="prediction", into=values)
-        scale = np.fmax(np.fmax.reduce(values, axis=2, initial=0.0), -np.fmin.reduce(values, axis=2, initial=0.0))
+        values, scale = np.full(shape, np.nan), np.zeros(shape[:2])
+        places = self._places(genes, replicates)
+        for number in numbers:
+            rows = self._read(number)
+            lay_out(
+                code,
+                rows.predictor,
+                rows.gene,
+                rows.individual,
+                rows.replicate,
+                rows.prediction,
+                *places,
+                values,
+                scale,
+            )
         folds: npt.NDArray[np.int16] | None = None
         if contents.folded[code] if folded is None else folded:
-            means = np.full(shape, np.nan)
-            self._scatter(code, genes, replicates, numbers, column="training_mean", into=means)
-            values -= means
-            del means
-            _remove_rounding(values, scale)
             folds = np.full(shape, NO_FOLD, dtype=np.int16)
-            self._scatter(code, genes, replicates, numbers, column="fold", into=folds)
+            for number in numbers:
+                rows, means = self._read(number), np.array(self.table["training_mean"].array[self._parts[number]])
+                lay_out_folds(
+                    code,
+                    rows.predictor,
+                    rows.gene,
+                    rows.individual,
+                    rows.replicate,
+                    means,
+                    self._fold(number),
+                    *places,
+                    values,
+                    folds,
+                )
+            _remove_rounding(values, scale)
         reasons, missing = self._reasons(code, genes, numbers)
         return PredictorMatrices(
             predictor=predictor,
@@ -280,6 +310,8 @@ class LongTable:
         return self._contents.genes if key == "gene_id" else self._contents.individuals
 
     def _look(self) -> _Contents:
+        from pgxeval.evaluation import table_kernel
+
         n = {key: len(names) for key, names in self._names.items()}
         many = n["predictor"]
         contents = _Contents(
@@ -294,21 +326,23 @@ class LongTable:
         folds = self.table["fold"].array
 
         def look(number: int) -> None:
-            part = self._parts[number]
-            predictors = self._codes["predictor"][part]
-            silent = np.isnan(self._prediction[part])
-            no_fold = folds[part].isna()
-            self._held[number] = np.flatnonzero(np.bincount(self._codes["gene_id"][part], minlength=n["gene_id"]))
-            for code in np.flatnonzero(np.bincount(predictors, minlength=many)).tolist():
-                rows = _whole_or_mask(predictors == code)
-                contents.here[code, number] = True
-                contents.genes[code, self._codes["gene_id"][part][rows]] = True
-                contents.individuals[code, self._codes["individual"][part][rows]] = True
-                contents.replicates[code, self._replicate[part][rows]] = True
-                said = ~silent[rows]
-                if (said & ~no_fold[rows]).any():
-                    contents.folded[code] = True
-                contents.silent[code, number] = bool((~said & (self._replicate[part][rows] == 0)).any())
+            rows, silent, here = self._read(number), np.zeros(many, dtype=bool), np.zeros(many, dtype=bool)
+            self._held[number] = np.flatnonzero(np.bincount(rows.gene, minlength=n["gene_id"]))
+            table_kernel.look(
+                rows.predictor,
+                rows.gene,
+                rows.individual,
+                rows.replicate,
+                rows.prediction,
+                np.array(folds[self._parts[number]].isna()),
+                contents.genes,
+                contents.individuals,
+                contents.replicates,
+                contents.folded,
+                silent,
+                here,
+            )
+            contents.silent[:, number], contents.here[:, number] = silent, here
 
         self._each(look, range(len(self._parts)))
         for code in range(many):
@@ -318,10 +352,38 @@ class LongTable:
                 contents.first_row[code] = part.start + int(np.argmax(self._codes["predictor"][part] == code))
         return contents
 
-    def _each(self, work: Callable[[int], None], numbers: Iterable[int]) -> None:
+    def _each(self, work: Callable[[int], None], numbers: Sequence[int]) -> None:
+        if self.threads == 1 or len(numbers) < 2:
+            for number in numbers:
+                work(number)
+            return
         with ThreadPoolExecutor(self.threads) as pool:
             for _ in pool.map(work, numbers):
                 pass
+
+    def _read(self, number: int) -> _Stretch:
+        """Copy the keys and predictions of a stretch, so that their types do not depend on the table."""
+        part = self._parts[number]
+        return _Stretch(
+            predictor=self._codes["predictor"][part].astype(np.int32),
+            gene=self._codes["gene_id"][part].astype(np.int32),
+            individual=self._codes["individual"][part].astype(np.int32),
+            replicate=self._replicate[part].astype(np.int32),
+            prediction=self._prediction[part].astype(np.float64),
+        )
+
+    def _fold(self, number: int) -> npt.NDArray[np.int16]:
+        return np.array(self.table["fold"].array[self._parts[number]].to_numpy(dtype=np.int16, na_value=NO_FOLD))
+
+    def _places(
+        self, genes: npt.NDArray[np.int64], replicates: tuple[int, ...]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the places of genes, individuals and replicates by code; negative for those that are not laid out."""
+        place = np.full(len(self.gene_ids) + 1, -1)  # the last place is that of unknown genes
+        place[genes] = np.arange(len(genes))
+        of_replicate = np.full(max(replicates) + 1, -1)
+        of_replicate[list(replicates)] = np.arange(len(replicates))
+        return place[self._map["gene_id"]], self._map["individual"], of_replicate
 
     def _rows(self, code: int, wanted: npt.NDArray[np.bool_], part: slice) -> npt.NDArray[np.bool_] | slice:
         """Return which rows of a stretch belong to the predictor, to wanted genes (by code) and to the target."""
@@ -337,39 +399,6 @@ class LongTable:
         among = np.zeros(len(self.gene_ids) + 1, dtype=bool)  # the last place is that of unknown genes
         among[genes] = True
         return among[self._map["gene_id"]]
-
-    def _scatter(
-        self,
-        code: int,
-        genes: npt.NDArray[np.int64],
-        replicates: tuple[int, ...],
-        parts: Sequence[int],
-        *,
-        column: str,
-        into: npt.NDArray[np.float64] | npt.NDArray[np.int16],
-    ) -> None:
-        n = len(self.individuals)
-        start_of_gene = np.zeros(len(self.gene_ids), dtype=np.int64)
-        start_of_gene[genes] = np.arange(len(genes)) * n
-        start_of_gene = start_of_gene[self._map["gene_id"]]
-        start_of_replicate = np.zeros(max(replicates) + 1, dtype=np.int64)
-        start_of_replicate[list(replicates)] = np.arange(len(replicates)) * len(genes) * n
-        numbers = self.table[column].array
-        flat = into.reshape(-1)
-        wanted = self._wanted(genes)
-
-        def scatter(number: int) -> None:
-            part = self._parts[number]
-            rows = self._rows(code, wanted, part)
-            place = start_of_gene[self._codes["gene_id"][part][rows]]
-            place += self._map["individual"][self._codes["individual"][part][rows]]
-            if len(replicates) > 1:
-                place += start_of_replicate[self._replicate[part][rows]]
-            chunk = numbers[part][rows]
-            flat[place] = chunk.to_numpy(dtype=np.int16, na_value=NO_FOLD) if column == "fold" else np.asarray(chunk)
-
-        for number in parts:
-            scatter(number)
 
     def _reasons(
         self, code: int, genes: npt.NDArray[np.int64], parts: Sequence[int]

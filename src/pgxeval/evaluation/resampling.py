@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from pgxeval.seeding import permute_individuals
+from pgxeval.seeding import permute_replicates
 
 
 def benjamini_hochberg(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -41,5 +41,4 @@ def label_permutations(
     They are those of `pgxeval.seeding.permute_individuals`, and therefore the ones that cross-fitted predictors with
     this seed went through: what two predictors reach in the same replicate belongs together.
     """
-    rows = [permute_individuals(individuals, b, seed, groups, strata) for b in range(1, permutations + 1)]
-    return np.array(rows, dtype=np.int64).reshape(permutations, len(individuals))
+    return permute_replicates(individuals, range(1, permutations + 1), seed, groups, strata)

@@ -105,7 +105,7 @@ class CovariateBasis:
         return Residuals(units=residual, rank=rank, explained=explained)
 
     def _units_in_folds(self, values: Floats, mask: Bools) -> Residuals:
-        from pgxeval.evaluation.row_kernel import unit_rows
+        from pgxeval.evaluation.residual_kernel import unit_rows
 
         units = np.zeros(values.shape)
         rank, explained = np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=bool)

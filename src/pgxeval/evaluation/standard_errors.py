@@ -72,7 +72,7 @@ def influence_standard_errors(
     tuple
         Correlations, float64 (n_rows,), clipped to [-1, 1], and their `StandardErrors`.
     """
-    from pgxeval.evaluation.row_kernel import influences
+    from pgxeval.evaluation.correlation_kernel import influences
 
     cosine, total, squares = np.empty((3, len(x)))
     influences(np.ascontiguousarray(x), np.ascontiguousarray(y), cosine, total, squares)

@@ -1,0 +1,102 @@
+"""Compiled correlations of rows: cosines with their influences, and cosines of permuted rows."""
+
+# ruff: noqa: PLR0917 (compiled functions take no keywords)
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from pgxeval.compiled import compiled_sums
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+_SIDE_BY_SIDE = 65_536  # values of the rows that are worked on together: half a megabyte, twice
+
+
+@compiled_sums
+def influences(x: Floats, y: Floats, cosine: Floats, total: Floats, squares: Floats) -> None:
+    """Write the cosine of each pair of rows of unit length, and the sums of its squared influences and their squares.
+
+    Influences are divided as `pgxeval.evaluation.standard_errors` says.
+    """
+    n_rows, n = x.shape
+    for row in range(n_rows):
+        product = 0.0
+        for i in range(n):
+            product += x[row, i] * y[row, i]
+        # an exact zero has no direction, and rounding must not give it one
+        if abs(product) < 1e-13:
+            product = 0.0
+        half = product / 2
+        first, second = 0.0, 0.0
+        for i in range(n):
+            x2, y2 = x[row, i] * x[row, i], y[row, i] * y[row, i]
+            w = x[row, i] * y[row, i] - half * (x2 + y2)
+            u = w * w / ((1 - 0.75 * x2) * (1 - 0.75 * y2))
+            first += u
+            second += u * u
+        cosine[row], total[row], squares[row] = product, first, second
+
+
+@compiled_sums
+def permuted_cosines(
+    scores: Floats, expression: Floats, partners: Ints, columns: Ints, bounds: Ints, null: Floats
+) -> None:
+    """Write the cosine of permuted scores, residualised on the folds, with expression: (n_permutations, n_rows).
+
+    The scores of a row add up to 0. ``columns`` lists the individuals fold by fold, fold k has
+    ``columns[bounds[k] : bounds[k + 1]]``, and `partners` has the individuals in the order of `columns`.
+    """
+    n_rows, n_scores = scores.shape
+    n = len(columns)
+    n_folds = len(bounds) - 1
+    most = max(8, min(n_rows, _SIDE_BY_SIDE // max(n_scores, 1)))
+    # one row per individual, so that the same individual of many genes is multiplied at once
+    own = np.empty((n_scores, most))
+    other = np.empty((n, most))
+    squares, dot, total, between = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
+    for start in range(0, n_rows, most):
+        width = min(most, n_rows - start)
+        squares[:] = 0.0
+        for i in range(n_scores):
+            for g in range(width):
+                own[i, g] = scores[start + g, i]
+        for place in range(n):
+            for g in range(width):
+                other[place, g] = expression[start + g, columns[place]]
+                squares[g] += own[columns[place], g] * own[columns[place], g]
+        for k in range(len(partners)):
+            dot[:] = 0.0
+            between[:] = 0.0
+            for fold in range(n_folds):
+                begin, end = bounds[fold], bounds[fold + 1]
+                if end == begin:
+                    continue
+                total[:] = 0.0
+                whole = begin + (end - begin) // 4 * 4
+                for place in range(begin, whole, 4):
+                    s0, s1 = own[partners[k, place]], own[partners[k, place + 1]]
+                    s2, s3 = own[partners[k, place + 2]], own[partners[k, place + 3]]
+                    e0, e1, e2, e3 = other[place], other[place + 1], other[place + 2], other[place + 3]
+                    if n_folds == 1:
+                        for g in range(width):
+                            dot[g] += (s0[g] * e0[g] + s1[g] * e1[g]) + (s2[g] * e2[g] + s3[g] * e3[g])
+                    else:
+                        for g in range(width):
+                            dot[g] += (s0[g] * e0[g] + s1[g] * e1[g]) + (s2[g] * e2[g] + s3[g] * e3[g])
+                            total[g] += (s0[g] + s1[g]) + (s2[g] + s3[g])
+                for place in range(whole, end):
+                    s0, e0 = own[partners[k, place]], other[place]
+                    for g in range(width):
+                        dot[g] += s0[g] * e0[g]
+                        total[g] += s0[g]
+                if n_folds > 1:
+                    for g in range(width):
+                        between[g] += total[g] * total[g] / (end - begin)
+            for g in range(width):
+                length = squares[g] - between[g]
+                null[k, start + g] = dot[g] / math.sqrt(length) if length > 0 else math.nan
