@@ -33,10 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status: 0; 1 after an error that was explained; 2 for wrong arguments; 130 after Ctrl-C.
     """
-    given = list(sys.argv[1:] if argv is None else argv)
-    if given[:1] == ["demo"]:
-        return demo.main(given[1:])
-    arguments = _parser().parse_args(given)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["demo"]:
+        return demo.main(words[1:])
+    arguments = _parser().parse_args(words)
     folder: Path | None = getattr(arguments, "out", None)
     is_new = folder is not None and not folder.exists()
     try:

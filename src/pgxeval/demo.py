@@ -203,7 +203,8 @@ def _for_readers(recovered: pd.DataFrame) -> pd.DataFrame:
             "Planted": recovered["kind"],
             "Predictor": recovered["predictor"],
             "Detected": [
-                f"{found} of {genes}" for found, genes in zip(recovered["detected"], recovered["genes"], strict=True)
+                f"{detected} of {genes}"
+                for detected, genes in zip(recovered["detected"], recovered["genes"], strict=True)
             ],
             "Undefined": recovered["undefined"],
             "Mean rho": recovered["mean_spearman"].map(correlation),

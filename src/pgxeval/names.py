@@ -52,20 +52,20 @@ def without_version(gene_id: str) -> str:
     return match[1] + (match[2] or "") if match else gene_id
 
 
-def match_versions(gene_ids: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+def match_versions(gene_ids: Sequence[str], names: Sequence[str]) -> dict[str, str]:
     """Find genes that another file names with another Ensembl version.
 
     Parameters
     ----------
     gene_ids
         Identifiers to find.
-    known
+    names
         Identifiers of the other file.
 
     Returns
     -------
     dict
-        Identifier -> the one in `known`, for those that are not in `known` themselves, if without version exactly one
+        Identifier -> the one in `names`, for those that are not in `names` themselves, if without version exactly one
         identifier of either side is meant.
 
     Examples
@@ -73,13 +73,13 @@ def match_versions(gene_ids: Sequence[str], known: Sequence[str]) -> dict[str, s
     >>> match_versions(["ENSG00000000003.10", "G2"], ["ENSG00000000003.15", "G2"])
     {'ENSG00000000003.10': 'ENSG00000000003.15'}
     """
-    exact = frozenset(known)
+    exact = frozenset(names)
     open_ids = [gene_id for gene_id in gene_ids if gene_id not in exact]
     if not open_ids:
         return {}
     stems = Counter(map(without_version, gene_ids))
     by_stem: dict[str, list[str]] = {}
-    for gene_id in known:
+    for gene_id in names:
         by_stem.setdefault(without_version(gene_id), []).append(gene_id)
     return {
         gene_id: candidates[0]

@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
     """
     from importlib.metadata import PackageNotFoundError, version
 
-    found = {
+    installed = {
         "pgxeval": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -50,10 +50,10 @@ def versions() -> dict[str, str]:
     for distribution, module in _OPTIONAL.items():
         if module in sys.modules:
             try:
-                found[distribution] = version(distribution)
+                installed[distribution] = version(distribution)
             except PackageNotFoundError:
-                found[distribution] = "unknown"
-    return found
+                installed[distribution] = "unknown"
+    return installed
 
 
 def describe(value: object) -> Any:

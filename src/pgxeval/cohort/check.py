@@ -86,31 +86,32 @@ def findings_table(findings: list[Finding]) -> pd.DataFrame:
 def notes_of(findings: list[Finding]) -> list[str]:
     """Return the findings that a reader of results should know, as sentences."""
     return [
-        found.finding
-        for found in findings
-        if found.check not in _COUNTS and (found.status == "warning" or (found.status == "note" and found.noted))
+        finding.finding
+        for finding in findings
+        if finding.check not in _COUNTS
+        and (finding.status == "warning" or (finding.status == "note" and finding.noted))
     ]
 
 
 def warnings_of(findings: list[Finding]) -> list[str]:
     """Return the serious findings with what to do."""
     return [
-        f"{found.finding}. {found.advice}" if found.advice else found.finding
-        for found in findings
-        if found.status == "warning" and found.check not in _COUNTS
+        f"{finding.finding}. {finding.advice}" if finding.advice else finding.finding
+        for finding in findings
+        if finding.status == "warning" and finding.check not in _COUNTS
     ]
 
 
 def _exclusions(cohort: CohortData) -> Iterator[Finding]:
-    for kind, kept in (("individual", len(cohort.individuals)), ("gene", len(cohort.genes))):
+    for kind, remaining in (("individual", len(cohort.individuals)), ("gene", len(cohort.genes))):
         counts = [(reason, count) for of, reason, count in count_exclusions(cohort.exclusions) if of == kind]
         excluded = sum(count for _, count in counts)
         listed = ", ".join(f"{count} {reason}" for reason, count in counts)
-        serious = excluded > _MOST_EXCLUDED * (kept + excluded)
+        serious = excluded > _MOST_EXCLUDED * (remaining + excluded)
         yield Finding(
             check=f"{kind}s",
             status="ok" if not excluded else "warning" if serious else "note",
-            finding=f"{kept} {kind}s" + (f"; excluded: {listed}" if counts else ""),
+            finding=f"{remaining} {kind}s" + (f"; excluded: {listed}" if counts else ""),
             advice="see Cohort.exclusions; individuals and genes must have the same names in all files"
             if serious
             else "",
@@ -234,8 +235,8 @@ def _relatives(cohort: CohortData, screening: Screening) -> Iterator[Finding]:
         )
         return
     groups = None if cohort.groups is None else dict(zip(cohort.individuals, cohort.groups, strict=True))
-    found = screening.relatives
-    close = found[found["relationship"].isin(["same genome", "first degree"])]
+    relatives = screening.relatives
+    close = relatives[relatives["relationship"].isin(["same genome", "first degree"])]
     if text := describe_relatives(close, groups):
         yield Finding(
             check="relatives",

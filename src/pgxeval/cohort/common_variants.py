@@ -116,23 +116,25 @@ def sample_common_variants(
     unreadable: list[str] = []
     for window in windows:
         try:
-            found = genome.dosages(window, list(individuals))
+            window_dosages = genome.dosages(window, list(individuals))
         except PgxevalError as error:
             unreadable.append(str(error))
             continue
-        for name, count in found.counts.items():
+        for name, count in window_dosages.counts.items():
             totals[name] = totals.get(name, 0) + count
-        totals["genotypes"] = totals.get("genotypes", 0) + found.counts.get("records", 0) * len(genome.individuals)
-        values = found.values.astype(np.float32)
+        totals["genotypes"] = totals.get("genotypes", 0) + window_dosages.counts.get("records", 0) * len(
+            genome.individuals
+        )
+        values = window_dosages.values.astype(np.float32)
         values[values < 0] = np.nan
-        usable = np.flatnonzero(_single_nucleotide(found.variants) & _common(values))
-        kept = usable[prune(values[:, usable])]
-        dosages.append(values[:, kept])
-        empty += found.counts.get("records", 0) == 0
-        ref += found.variants["ref"].iloc[kept].tolist()
-        alt += found.variants["alt"].iloc[kept].tolist()
-        contigs += [window.contig] * len(kept)
-        positions.append(found.variants["position"].to_numpy(dtype=np.int64)[kept])
+        usable = np.flatnonzero(_single_nucleotide(window_dosages.variants) & _common(values))
+        independent = usable[prune(values[:, usable])]
+        dosages.append(values[:, independent])
+        empty += window_dosages.counts.get("records", 0) == 0
+        ref += window_dosages.variants["ref"].iloc[independent].tolist()
+        alt += window_dosages.variants["alt"].iloc[independent].tolist()
+        contigs += [window.contig] * len(independent)
+        positions.append(window_dosages.variants["position"].to_numpy(dtype=np.int64)[independent])
     return CommonVariants(
         dosages=np.concatenate(dosages, axis=1) if dosages else np.empty((len(individuals), 0), np.float32),
         contigs=tuple(contigs),
@@ -179,9 +181,9 @@ def _single_nucleotide(variants: pd.DataFrame) -> npt.NDArray[np.bool_]:
 
 
 def _common(values: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    known = ~np.isnan(values)
-    number = known.sum(axis=0)
-    frequency = np.where(known, values, 0).sum(axis=0) / np.maximum(2 * number, 1)
+    present = ~np.isnan(values)
+    number = present.sum(axis=0)
+    frequency = np.where(present, values, 0).sum(axis=0) / np.maximum(2 * number, 1)
     heterozygous = (np.abs(values - 1) < 0.5).sum(axis=0)
     usable: npt.NDArray[np.bool_] = (
         (np.minimum(frequency, 1 - frequency) >= MIN_MAF)
@@ -210,23 +212,23 @@ def prune(values: npt.NDArray[np.float32], max_r2: float = MAX_R2) -> npt.NDArra
         int64, ascending. Columns without variation are not kept.
     """
     standard = standardise(values)
-    kept: list[int] = []
+    independent: list[int] = []
     for column in range(values.shape[1]):
         own = standard[:, column]
         if not own.any():
             continue
-        earlier = standard[:, kept[-_PRUNING_DEPTH:]]
+        earlier = standard[:, independent[-_PRUNING_DEPTH:]]
         correlation = own @ earlier / len(own)
-        if not kept or float(np.max(correlation**2)) <= max_r2:
-            kept.append(column)
-    return np.array(kept, dtype=np.int64)
+        if not independent or float(np.max(correlation**2)) <= max_r2:
+            independent.append(column)
+    return np.array(independent, dtype=np.int64)
 
 
 def standardise(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Return columns with mean 0 and variance 1, NaN replaced by the mean; columns without variation are 0."""
-    known = ~np.isnan(values)
-    mean = np.where(known, values, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    centred = np.where(known, values - mean, 0)
+    present = ~np.isnan(values)
+    mean = np.where(present, values, 0).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+    centred = np.where(present, values - mean, 0)
     spread = centred.std(axis=0)
     scaled: npt.NDArray[np.float32] = (centred / np.where(spread > 1e-6, spread, np.inf)).astype(np.float32)
     return scaled

@@ -66,8 +66,8 @@ def read_covariates(
         if (twice := first_duplicate(group)) is not None:
             raise InputFileError(f"covariate file {path}: {twice} occurs more than once in the {what}")
     if individuals is not None:
-        known = frozenset(individuals)
-        header, names = _without_family(header, known), _without_family(names, known)
+        cohort_names = frozenset(individuals)
+        header, names = _without_family(header, cohort_names), _without_family(names, cohort_names)
     transposed = _is_transposed(path, header, names, individuals)
     if transposed:
         who, what_, columns = names, header, [list(column) for column in zip(*rows, strict=True)]
@@ -124,24 +124,24 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _without_family(names: list[str], known: frozenset[str]) -> list[str]:
+def _without_family(names: list[str], individuals: frozenset[str]) -> list[str]:
     """Return names as they are, or without PLINK's leading ``FID_`` where only that makes them known."""
-    if known.intersection(names):
+    if individuals.intersection(names):
         return names
     shorter = [name.split("_", 1)[1] if "_" in name else name for name in names]
-    return shorter if known.intersection(shorter) and len(set(shorter)) == len(shorter) else names
+    return shorter if individuals.intersection(shorter) and len(set(shorter)) == len(shorter) else names
 
 
 def _is_transposed(path: Path, header: list[str], names: list[str], individuals: Collection[str] | None) -> bool:
     if individuals is None:
         return False
-    known = frozenset(individuals)
-    in_header, in_rows = len(known.intersection(header)), len(known.intersection(names))
+    expected = frozenset(individuals)
+    in_header, in_rows = len(expected.intersection(header)), len(expected.intersection(names))
     if in_header == in_rows == 0:
         raise InputFileError(
             f"covariate file {path}: neither its first line ({known_names(header, 3)}) nor its first "
             f"column ({known_names(names, 3)}) names an individual of the cohort "
-            f"({known_names(sorted(known), 3)}); use the same names of individuals in all files"
+            f"({known_names(sorted(expected), 3)}); use the same names of individuals in all files"
         )
     if in_header == in_rows:
         raise InputFileError(

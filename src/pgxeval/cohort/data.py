@@ -72,8 +72,8 @@ class CohortData:
             raise SettingError(f"a cohort needs at least {MIN_INDIVIDUALS} individuals, got {len(self.individuals)}")
         if not self.genes:
             raise SettingError("a cohort needs at least one gene, got none")
-        known = frozenset(self.genome.individuals)
-        if unknown := [name for name in self.individuals if name not in known]:
+        genotyped = frozenset(self.genome.individuals)
+        if unknown := [name for name in self.individuals if name not in genotyped]:
             raise UnknownNameError(
                 f"{len(unknown)} individual(s) are not in the genotypes: {known_names(unknown)}"
                 f"{near_names(unknown[0], self.genome.individuals)}"

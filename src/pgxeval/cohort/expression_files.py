@@ -252,11 +252,11 @@ def _expression(  # noqa: PLR0917 (the last step of both readers)
     where: str,
     error: type[InputFileError | TableError],
 ) -> Expression:
-    kept = [column for column, (place, _) in enumerate(layout.samples) if place not in text_columns]
-    if not kept:
+    columns = [column for column, (place, _) in enumerate(layout.samples) if place not in text_columns]
+    if not columns:
         raise TableError(f"expression table: no column holds numbers; {EXPECTED_LAYOUT}")
-    if len(kept) < len(layout.samples):
-        values = values[:, kept]
+    if len(columns) < len(layout.samples):
+        values = values[:, columns]
     identifiers = [gene.gene_id for gene in genes]
     # identifiers of Entrez are whole numbers
     if not layout.gene_named and all(map(is_number, identifiers)) and not all(map(str.isdigit, identifiers)):
@@ -269,7 +269,7 @@ def _expression(  # noqa: PLR0917 (the last step of both readers)
     return Expression(
         values=values,
         genes=genes,
-        individuals=[layout.samples[column][1] for column in kept],
+        individuals=[layout.samples[column][1] for column in columns],
         notes=[
             *([f"columns of the expression table that were not used: {known_names(unused, 5)}"] if unused else []),
             *([] if layout.gene_named else [f"column {layout.gene_column!r} was taken for the gene identifiers"]),

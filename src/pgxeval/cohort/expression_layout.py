@@ -114,8 +114,8 @@ def find_layout(names: Sequence[str], where: str, error: type[InputFileError | T
         names.pop()
     plain = [_plain(name) for name in names[:_PLACE_COLUMNS]]
 
-    def first(known: Iterable[str], taken: Iterable[int] = ()) -> int | None:
-        return next((i for i, name in enumerate(plain) if name in known and i not in taken), None)
+    def first(spellings: Iterable[str], taken: Iterable[int] = ()) -> int | None:
+        return next((i for i, name in enumerate(plain) if name in spellings and i not in taken), None)
 
     contig, start, end = first(_CONTIG), first(_START), first(_END)
     if contig is None or len(names) < 4:

@@ -64,13 +64,13 @@ def expression_components(
     """
     rows = np.arange(expression.shape[1]) if rows is None else rows
     values = expression[:, rows].astype(np.float32)
-    known = np.isfinite(values)
-    count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-    values[~known] = 0.0
+    present = np.isfinite(values)
+    count = np.maximum(present.sum(axis=1, keepdims=True), 1)
+    values[~present] = 0.0
     values -= values.sum(axis=1, keepdims=True) / count
-    values[~known] = 0.0
+    values[~present] = 0.0
     spread = np.sqrt((values**2).sum(axis=1, keepdims=True) / count)
-    usable = spread[:, 0] > 1e-6 * np.abs(expression[:, rows]).max(axis=1, initial=1e-300, where=known)
+    usable = spread[:, 0] > 1e-6 * np.abs(expression[:, rows]).max(axis=1, initial=1e-300, where=present)
     if usable.sum() < MIN_GENES:
         raise SettingError(
             f"expression components need at least {MIN_GENES} genes that vary, got {int(usable.sum())}; compute them "

@@ -87,11 +87,11 @@ def genotype_components(variants: CommonVariants, k: int, unrelated: Sequence[st
     place = {name: row for row, name in enumerate(names)}
     rows = np.array([place[name] for name in unrelated], dtype=np.int64)
     values = variants.dosages.astype(np.float64)
-    known = np.isfinite(values)
+    present = np.isfinite(values)
     mean = np.nanmean(values[rows], axis=0)
     spread = np.sqrt(mean * (1 - mean / 2))
     usable = spread > 0
-    scaled = np.where(known, values - mean, 0.0)[:, usable] / spread[usable]
+    scaled = np.where(present, values - mean, 0.0)[:, usable] / spread[usable]
     fitted = scaled[rows] - scaled[rows].mean(axis=0)
     eigenvalues, vectors = np.linalg.eigh(fitted @ fitted.T / fitted.shape[1])
     order = np.argsort(eigenvalues)[::-1]
@@ -180,8 +180,8 @@ class StructureTest:
     @property
     def unadjusted(self) -> pd.DataFrame:
         """Significant components of which the covariates explain less than 80 %."""
-        found = self.significant
-        return found[~(found["explained_by_covariates"] >= EXPLAINED)]
+        significant = self.significant
+        return significant[~(significant["explained_by_covariates"] >= EXPLAINED)]
 
     def describe(self) -> str:
         """Describe the structure that no covariate accounts for."""

@@ -213,6 +213,6 @@ def fixed_groups(labels: Sequence[str], strata: Sequence[str] | None = None) -> 
     members: dict[str, list[str]] = {}
     for label, stratum in zip(labels, [""] * len(labels) if strata is None else strata, strict=True):
         members.setdefault(label, []).append(stratum)
-    compositions = {label: tuple(sorted(found)) for label, found in members.items()}
+    compositions = {label: tuple(sorted(composition)) for label, composition in members.items()}
     counts = Counter(compositions.values())
-    return [label for label, found in compositions.items() if len(found) > 1 and counts[found] == 1]
+    return [label for label, composition in compositions.items() if len(composition) > 1 and counts[composition] == 1]

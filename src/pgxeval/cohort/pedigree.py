@@ -63,8 +63,8 @@ class Pedigree:
         return list(dict.fromkeys([*self.individuals, *self.fathers.values(), *self.mothers.values()]))
 
     def _parents(self, name: str) -> tuple[str, ...]:
-        found = (self.fathers.get(name), self.mothers.get(name))
-        return tuple(parent for parent in found if parent is not None)
+        parents = (self.fathers.get(name), self.mothers.get(name))
+        return tuple(parent for parent in parents if parent is not None)
 
     def _generations(self) -> dict[str, int]:
         """Return the length of the longest line of ancestors of each individual; founders have 0."""
@@ -106,9 +106,9 @@ class Pedigree:
         for name in everyone:
             size[leader[name]] = size.get(leader[name], 0) + 1
             if name in self.families:
-                known = label.get(leader[name])
+                group = label.get(leader[name])
                 family = self.families[name]
-                label[leader[name]] = family if known is None else min(known, family)
+                label[leader[name]] = family if group is None else min(group, family)
         for top, own in label.items():
             # A family called 7 is not the family of an individual called 7 who belongs elsewhere.
             if own in leader and leader[own] != top:

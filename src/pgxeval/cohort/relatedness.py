@@ -129,10 +129,10 @@ def find_relatives(variants: CommonVariants, min_kinship: float = FIRST_DEGREE_K
     for (i, j), (kinship, error) in zip(pairs, _jackknife(variants, pairs), strict=True):
         if kinship - quantile * error > min_kinship / 2:
             table.append((names[i], names[j], kinship, error, degree(kinship)))
-    found = pd.DataFrame(table, columns=columns)
-    return found.sort_values(["kinship", "individual_a", "individual_b"], ascending=[False, True, True]).reset_index(
-        drop=True
-    )
+    pairs_table = pd.DataFrame(table, columns=columns)
+    return pairs_table.sort_values(
+        ["kinship", "individual_a", "individual_b"], ascending=[False, True, True]
+    ).reset_index(drop=True)
 
 
 def _jackknife(variants: CommonVariants, pairs: Sequence[tuple[int, int]]) -> list[tuple[float, float]]:
@@ -143,10 +143,10 @@ def _jackknife(variants: CommonVariants, pairs: Sequence[tuple[int, int]]) -> li
     called = np.round(variants.dosages)
     for i, j in pairs:
         a, b = called[i], called[j]
-        known = np.isfinite(a) & np.isfinite(b)
+        finite = np.isfinite(a) & np.isfinite(b)
 
         sums = [
-            np.bincount(blocks[known], weights=values[known], minlength=n_blocks)
+            np.bincount(blocks[finite], weights=values[finite], minlength=n_blocks)
             for values in ((a - b) ** 2, a == 1, b == 1)
         ]
         parts = np.array(sums, dtype=np.float64)
@@ -241,12 +241,12 @@ def pc_relate_kinship(
         inbreeding coefficient.
     """
     design = np.hstack([np.ones((len(dosages), 1)), components])
-    known = np.isfinite(dosages)
+    present = np.isfinite(dosages)
     mean = np.nanmean(dosages[rows_of_fit], axis=0)
-    filled = np.where(known, dosages, mean).astype(np.float64)
+    filled = np.where(present, dosages, mean).astype(np.float64)
     coefficients, *_ = np.linalg.lstsq(design[rows_of_fit], filled[rows_of_fit], rcond=None)
     frequency = design @ coefficients / 2
-    usable = known & (frequency > 0.01) & (frequency < 0.99)
+    usable = present & (frequency > 0.01) & (frequency < 0.99)
     residual = np.where(usable, filled - 2 * frequency, 0.0)
     spread = np.where(usable, np.sqrt(np.clip(frequency * (1 - frequency), 0, None)), 0.0)
     kinship: npt.NDArray[np.float64] = residual @ residual.T / (4 * spread @ spread.T)

@@ -80,8 +80,8 @@ def find_relations(
         grouping = Grouping(labels=related_groups(matrix), source="relationship=")
     screening = None
     if screen or estimate_groups or estimate_relationship:
-        known = None if grouping is None else [grouping.labels.get(name, name) for name in individuals]
-        screening = Screening.of(genome, genes, individuals, known)
+        labels_so_far = None if grouping is None else [grouping.labels.get(name, name) for name in individuals]
+        screening = Screening.of(genome, genes, individuals, labels_so_far)
         if estimate_relationship:
             matrix = screening.relationship()
         if estimate_groups:

@@ -67,8 +67,8 @@ class Relationship:
         Z -= Q @ (Q.T @ Z)
         product = Z.T @ Z if m < n else Z @ Z.T
         values, vectors = linalg.eigh(product, driver="evd", overwrite_a=True, check_finite=False)
-        kept = values > (_NULL if Z.dtype == np.float64 else _NULL_SINGLE) * values.max(initial=0.0)
-        values, vectors = values[kept].astype(np.float64), vectors[:, kept]
+        nonzero = values > (_NULL if Z.dtype == np.float64 else _NULL_SINGLE) * values.max(initial=0.0)
+        values, vectors = values[nonzero].astype(np.float64), vectors[:, nonzero]
         if m < n:
             vectors = Z @ (vectors / np.sqrt(values).astype(Z.dtype))
         scale = float(values.sum()) / (n - basis.shape[1])
@@ -110,10 +110,10 @@ class Relationship:
         h: Floats = _GRID[best]
         for _ in range(_REFINEMENTS):
             values = low[:, None] + (high - low)[:, None] * np.linspace(0, 1, 9)
-            found = np.argmin(self.deviance(values, squared, rest), axis=1)
-            rows = np.arange(found.size)
-            h = values[rows, found]
-            low, high = values[rows, np.maximum(found - 1, 0)], values[rows, np.minimum(found + 1, 8)]
+            place = np.argmin(self.deviance(values, squared, rest), axis=1)
+            rows = np.arange(place.size)
+            h = values[rows, place]
+            low, high = values[rows, np.maximum(place - 1, 0)], values[rows, np.minimum(place + 1, 8)]
         return h
 
     def likelihood_ratio(self, squared: Floats, rest: Floats) -> Floats:

@@ -44,8 +44,8 @@ def usable_part(
 ) -> _Cohort:
     """Build a cohort without the genes and covariates that do not vary in these individuals."""
     reasons = unusable_genes(genes, values, contig_names_of(genome))
-    kept = [row for row, gene in enumerate(genes) if gene.gene_id not in reasons]
-    if not kept:
+    rows = [row for row, gene in enumerate(genes) if gene.gene_id not in reasons]
+    if not rows:
         raise TableError(no_gene_message(genes, reasons, genome.contigs))
     more = [("gene", gene_id, reason) for gene_id, reason in reasons.items()]
     if covariates is not None:
@@ -53,11 +53,11 @@ def usable_part(
         flat = constant(covariates.to_numpy(), axis=0)
         more += [("covariate", str(name), CONSTANT_COVARIATE) for name in covariates.columns[flat]]
         covariates = covariates.loc[:, ~flat] if not flat.all() else None
-    values = values[kept]
+    values = values[rows]
     values.flags.writeable = False
     return kind(
         genome=genome,
-        genes=[genes[row] for row in kept],
+        genes=[genes[row] for row in rows],
         expression=values,
         individuals=individuals,
         covariates=covariates,

@@ -101,9 +101,9 @@ def check_references(
         at = starts[record] - origin
         worst = 0
         for i in range(end - begin):
-            wanted, here = text[begin + i], reference[at + i]
-            if wanted != here:
-                same = codes[wanted] != 0 and (codes[wanted] & codes[here]) == codes[wanted]
+            stated_base, here = text[begin + i], reference[at + i]
+            if stated_base != here:
+                same = codes[stated_base] != 0 and (codes[stated_base] & codes[here]) == codes[stated_base]
                 worst = max(worst, 1 if same else 2)
         outcome[record] = worst
 

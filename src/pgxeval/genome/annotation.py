@@ -232,7 +232,7 @@ def match_genes(gene_ids: Collection[str], models: Mapping[str, Gene]) -> GeneMa
     for model_id, gene in models.items():
         by_stem[without_version(model_id)].append(model_id)
         by_name[gene.name].append(model_id)
-    found: dict[str, Gene] = {}
+    matches: dict[str, Gene] = {}
     stripped: list[str] = []
     symbols: list[str] = []
     missing: list[str] = []
@@ -240,7 +240,7 @@ def match_genes(gene_ids: Collection[str], models: Mapping[str, Gene]) -> GeneMa
     taken = {gene_id: gene_id for gene_id in gene_ids if gene_id in models}
     for gene_id in gene_ids:
         if gene_id in models:
-            found[gene_id] = models[gene_id]
+            matches[gene_id] = models[gene_id]
             continue
         stem = without_version(gene_id)
         candidates = by_stem.get(stem, [])
@@ -274,9 +274,9 @@ def match_genes(gene_ids: Collection[str], models: Mapping[str, Gene]) -> GeneMa
                 missing.append(gene_id)
             continue
         taken[model_id] = gene_id
-        found[gene_id] = attrs.evolve(models[model_id], gene_id=gene_id)
+        matches[gene_id] = attrs.evolve(models[model_id], gene_id=gene_id)
     return GeneMatches(
-        genes=found,
+        genes=matches,
         version_stripped=tuple(stripped),
         missing=tuple(missing),
         by_symbol=tuple(symbols),

@@ -143,10 +143,10 @@ def assemble(window: WindowRequest, calls: Calls, read: Flanks, reference: Refer
     refused = refuse(window.policies, doubts, records, window.individuals, window.interval, window.path)
     counts["refused"] = len(refused)
 
-    kept = np.ones((n_individuals, 2), np.bool_)
-    kept[absent, 1] = False
-    kept[list(refused)] = False
-    index, distinct = _distinct(applied, placements, digests, kept.ravel())
+    present = np.ones((n_individuals, 2), np.bool_)
+    present[absent, 1] = False
+    present[list(refused)] = False
+    index, distinct = _distinct(applied, placements, digests, present.ravel())
     return Haplotypes(
         individuals=window.individuals,
         interval=window.interval,
@@ -241,7 +241,7 @@ def _distinct(
     applied: npt.NDArray[np.int32],
     placements: npt.NDArray[np.int64],
     digests: npt.NDArray[np.uint64],
-    kept: npt.NDArray[np.bool_],
+    present: npt.NDArray[np.bool_],
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Return the row of each kept copy, and the haplotype that represents each row, in order of appearance."""
     from pgxeval.genome.window_kernel import same_windows
@@ -251,13 +251,13 @@ def _distinct(
         keys = [
             (int(place[SKIP]), int(place[LEFT]), *applied[place[FIRST] : place[LAST]].tolist()) for place in placements
         ]
-        seen: dict[tuple[int, ...], int] = {}
-        inverse = np.array([seen.setdefault(key, len(seen)) for key in keys])
-        first = np.array([keys.index(key) for key in seen])
-    used, appearance = np.unique(inverse[kept], return_index=True)
+        number_of: dict[tuple[int, ...], int] = {}
+        inverse = np.array([number_of.setdefault(key, len(number_of)) for key in keys])
+        first = np.array([keys.index(key) for key in number_of])
+    used, appearance = np.unique(inverse[present], return_index=True)
     used = used[np.argsort(appearance, kind="stable")]
     rank = np.full(first.size, ABSENT_COPY, np.int32)
     rank[used] = np.arange(used.size, dtype=np.int32)
-    index = np.where(kept, rank[inverse], ABSENT_COPY).astype(np.int32).reshape(-1, 2)
+    index = np.where(present, rank[inverse], ABSENT_COPY).astype(np.int32).reshape(-1, 2)
     index.flags.writeable = False
     return index, first[used]

@@ -80,10 +80,10 @@ class ContigNames:
 
     @cached_property
     def _by_canonical(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
+        spellings: dict[str, list[str]] = {}
         for name in dict.fromkeys(self.names):
-            found.setdefault(canonical_contig(name), []).append(name)
-        return found
+            spellings.setdefault(canonical_contig(name), []).append(name)
+        return spellings
 
     @cached_property
     def is_human(self) -> bool:
@@ -96,16 +96,16 @@ class ContigNames:
         numbers = {name for name in self._by_canonical if name.isascii() and name.isdigit() and len(name) < 9}
         if any(int(number) > _HIGHEST_HUMAN_NUMBER for number in numbers):
             return False
-        known = [
+        usual = [
             (self.lengths[name], _HUMAN_LENGTHS[int(number) - 1])
             for number in numbers & _AUTOSOMES
             if str(int(number)) == number
             for name in self._by_canonical[number]
             if name in self.lengths
         ]
-        if any(length in human for length, human in known):
+        if any(length in human for length, human in usual):
             return True
-        if any(length > max(human) for length, human in known):
+        if any(length > max(human) for length, human in usual):
             return False
         return self.plink or (numbers >= _AUTOSOMES and _PLINK_XY not in numbers)
 
@@ -117,22 +117,22 @@ class ContigNames:
         UnknownNameError
             If several contigs of the file mean the same and none is called `name`.
         """
-        found = self.candidates(name)
-        if len(found) > 1:
+        names = self.candidates(name)
+        if len(names) > 1:
             raise UnknownNameError(
-                f"contig {name} may mean any of {', '.join(sorted(found)[:5])}; use one of these names"
+                f"contig {name} may mean any of {', '.join(sorted(names)[:5])}; use one of these names"
             )
-        return found[0] if found else None
+        return names[0] if names else None
 
     def candidates(self, name: str) -> tuple[str, ...]:
         """Return the file's contigs that a name may mean: only itself, where the file has it."""
         if name in self._all:
             return (name,)
-        wanted = canonical_contig(name)
-        found = self._by_canonical.get(wanted, [])
-        if not found and self.is_human:
-            found = self._by_canonical.get(_LETTERED.get(wanted, _NUMBERED.get(wanted, "")), [])
-        return tuple(found)
+        canonical = canonical_contig(name)
+        names = self._by_canonical.get(canonical, [])
+        if not names and self.is_human:
+            names = self._by_canonical.get(_LETTERED.get(canonical, _NUMBERED.get(canonical, "")), [])
+        return tuple(names)
 
     @cached_property
     def _all(self) -> frozenset[str]:
@@ -140,8 +140,8 @@ class ContigNames:
 
     def unknown(self, name: str, path: str) -> UnknownNameError:
         """Return the error for a contig that the file does not have."""
-        wanted = canonical_contig(name)
-        other = self._by_canonical.get(_LETTERED.get(wanted, _NUMBERED.get(wanted, "")), [])
+        canonical = canonical_contig(name)
+        other = self._by_canonical.get(_LETTERED.get(canonical, _NUMBERED.get(canonical, "")), [])
         hint = (
             f"; {other[0]} would be the same in a human file with PLINK's numbers, and neither the names nor the "
             "declared lengths of this file show that it is one: rename the contig (`bcftools annotate --rename-chrs`)"

@@ -64,10 +64,10 @@ def _lift(
     target: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
-    given = np.asarray(values, dtype=np.int64)
+    positions = np.asarray(values, dtype=np.int64)
     if source.size == 0:
-        return np.full(given.shape, NONE, np.int64)
-    block = np.maximum(np.searchsorted(source, given, side="right") - 1, 0)
-    offset = given - source[block]
+        return np.full(positions.shape, NONE, np.int64)
+    block = np.maximum(np.searchsorted(source, positions, side="right") - 1, 0)
+    offset = positions - source[block]
     inside = (offset >= 0) & (offset < lengths[block])
     return np.where(inside, target[block] + offset, NONE)

@@ -111,5 +111,7 @@ class Edits:
         before = np.clip(-reference, 0, None)
         reference, starts, lengths = reference + before, starts + before, lengths - before
         lengths = np.minimum(lengths, self.contig_length - reference)
-        kept = lengths > 0
-        return CoordinateMap(haplotype_starts=starts[kept], reference_starts=reference[kept], lengths=lengths[kept])
+        nonempty = lengths > 0
+        return CoordinateMap(
+            haplotype_starts=starts[nonempty], reference_starts=reference[nonempty], lengths=lengths[nonempty]
+        )

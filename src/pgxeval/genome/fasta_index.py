@@ -42,28 +42,28 @@ def read_indexes(path: Path, *, compressed: bool) -> tuple[dict[str, tuple[int, 
             keep = True
         except OSError:  # it cannot be written to: the index is kept in memory
             folder, keep = stack.enter_context(tempfile.TemporaryDirectory()), False
-        made = [Path(folder) / index.name for index in present]
-        _make_indexes(path, made)
-        entries = _entries(path, made[0], is_stale=False, compressed=compressed)
-        blocks = made[1].read_bytes() if compressed else b""
+        fresh = [Path(folder) / index.name for index in present]
+        _make_indexes(path, fresh)
+        entries = _entries(path, fresh[0], is_stale=False, compressed=compressed)
+        blocks = fresh[1].read_bytes() if compressed else b""
         if keep:
             with contextlib.suppress(OSError):  # someone else may have made them, or the disk is full
-                for new, index in zip(made, present, strict=True):
+                for new, index in zip(fresh, present, strict=True):
                     new.replace(index)
     return entries, blocks
 
 
-def _make_indexes(path: Path, made: list[Path]) -> None:
+def _make_indexes(path: Path, indexes: list[Path]) -> None:
     """Make the indexes of a FASTA file under other names: by pyfaidx, or by htslib where it is compressed."""
     try:
-        if len(made) == 1:
+        if len(indexes) == 1:
             import pyfaidx
 
-            pyfaidx.Faidx(str(path), indexname=str(made[0]), rebuild=True).close()
+            pyfaidx.Faidx(str(path), indexname=str(indexes[0]), rebuild=True).close()
         else:
             import pysam
 
-            pysam.faidx(str(path), "--fai-idx", str(made[0]), "--gzi-idx", str(made[1]))
+            pysam.faidx(str(path), "--fai-idx", str(indexes[0]), "--gzi-idx", str(indexes[1]))
     except Exception as error:
         raise InputFileError(
             f"{path}: it has no index, and none can be made ({str(error).strip()[:200]}); expected a FASTA file, plain "

@@ -88,7 +88,7 @@ def read_features(path: str | os.PathLike[str], gene_ids: Collection[str] | None
         Naming file and line: a line without nine columns, positions that are not whole numbers or out of order, an
         unknown strand, a line without a gene identifier; or a file without a gene or exon line.
     """
-    wanted = _Wanted(gene_ids)
+    genes = _Wanted(gene_ids)
     gff3 = False
     parents: dict[str, str] = {}
     names: dict[str, str] = {}
@@ -104,7 +104,7 @@ def read_features(path: str | os.PathLike[str], gene_ids: Collection[str] | None
                 continue
             # Most files begin the attributes with gene_id, and most genes of a file are not requested.
             begin = line.find('\tgene_id "') + 10
-            if begin > 9 and line[begin : line.find('"', begin)] in wanted.refused:
+            if begin > 9 and line[begin : line.find('"', begin)] in genes.refused:
                 continue
         fields = line.split("\t")
         if not gff3 and _GENE_ID.search(fields[8]) is None and re.search(r"(^|;)\s*(ID|Parent)=", fields[8]):
@@ -114,7 +114,7 @@ def read_features(path: str | os.PathLike[str], gene_ids: Collection[str] | None
             continue
         seen_any = True
         kind, gene_id, name, transcript = feature
-        if wanted.accepts(gene_id, name):
+        if genes.accepts(gene_id, name):
             start, end = _positions(path, number, fields[3], fields[4])
             if fields[6] not in _STRANDS:
                 raise malformed(path, number, f"strand {fields[6]!r}; allowed are +, - and .")

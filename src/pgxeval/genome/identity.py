@@ -89,8 +89,8 @@ class FileStamp:
             If the file has changed since the stamp was made.
         """
         self.check()
-        found: Identity = {"size": self.size, "content": sampled_digest(self.path)}
-        return found if self.size <= _WHOLE_BYTES else {**found, "modified_ns": self.modified_ns}
+        identity: Identity = {"size": self.size, "content": sampled_digest(self.path)}
+        return identity if self.size <= _WHOLE_BYTES else {**identity, "modified_ns": self.modified_ns}
 
 
 def sampled_digest(path: str | os.PathLike[str]) -> str:

@@ -78,16 +78,16 @@ class Interval:
         SettingError
             If the text is not such a region.
         """
-        found = _REGION.fullmatch(region.strip()) if len(region) < _LONGEST_REGION else None
-        if found is None:
+        match = _REGION.fullmatch(region.strip()) if len(region) < _LONGEST_REGION else None
+        if match is None:
             raise SettingError(
                 f"{region[:60]!r} is not a region; expected contig:first-last, 1-based and closed, such as "
                 '"chr1:1,001-2,000"'
             )
-        first, last = (int(number.replace(",", "")) for number in found.group("first", "last"))
+        first, last = (int(number.replace(",", "")) for number in match.group("first", "last"))
         if not 1 <= first <= last:
             raise SettingError(f"region {region}: positions are 1-based and closed, so 1 <= first <= last is expected")
-        return cls(found["contig"], first - 1, last)
+        return cls(match["contig"], first - 1, last)
 
     @property
     def region(self) -> str:

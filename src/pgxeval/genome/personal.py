@@ -194,10 +194,10 @@ class PersonalGenome:
             If the file neither has records of it nor declares it in its header.
         """
         if name not in self._known_contigs:
-            found = self.contig_names.match(name)
-            if found is None:
+            match = self.contig_names.match(name)
+            if match is None:
                 raise self.contig_names.unknown(name, self.source.path)
-            self._known_contigs[name] = found
+            self._known_contigs[name] = match
         return self._known_contigs[name]
 
     def has_contig(self, name: str) -> bool:
@@ -342,8 +342,8 @@ class PersonalGenome:
         HaplotypeBatch
             Its `haplotypes.index` holds the row of each copy of each individual.
         """
-        made = self.haplotypes(interval, individuals, anchor, variant_filter=variant_filter)
-        yield from made.batches(batch_size)
+        haplotypes = self.haplotypes(interval, individuals, anchor, variant_filter=variant_filter)
+        yield from haplotypes.batches(batch_size)
 
     def _window(  # noqa: PLR0917 (the arguments of haplotypes)
         self,

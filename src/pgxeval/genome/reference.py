@@ -140,10 +140,10 @@ class ReferenceGenome(PickledByPath):
             If the file has no contig of this name under any of its usual spellings.
         """
         if name not in self._known:
-            found = self._names.match(name)
-            if found is None:
+            match = self._names.match(name)
+            if match is None:
                 raise self._names.unknown(name, str(self.path))
-            self._known[name] = found
+            self._known[name] = match
         return self._known[name]
 
     def fetch(self, interval: Interval | str) -> npt.NDArray[np.uint8]:

@@ -102,7 +102,7 @@ def single_variants(
     def make(read: Flanks) -> SingleVariants | Flanks:
         calls = genome.source.read(file_contig, max(0, read.low), max(0, read.high))
         alone, dosages, ploidy, refused = _stand_alone(genome, calls, tuple(individuals), rows, allowed, span)
-        made: list[Haplotypes] = []
+        parts: list[Haplotypes] = []
         for interval in windows:
             window = WindowRequest(
                 interval=Interval(contig, interval.start, interval.end),
@@ -114,11 +114,11 @@ def single_variants(
                 max_bytes=_MAX_BYTES,
                 path=genome.source.path,
             )
-            found = assemble(window, alone, read, reference)
-            if isinstance(found, Flanks):
-                return found
-            made.append(found)
-        return SingleVariants(haplotypes=tuple(made), dosages=dosages, ploidy=ploidy, refused=refused)
+            assembled = assemble(window, alone, read, reference)
+            if isinstance(assembled, Flanks):
+                return assembled
+            parts.append(assembled)
+        return SingleVariants(haplotypes=tuple(parts), dosages=dosages, ploidy=ploidy, refused=refused)
 
     return read_enough(span, make)
 
@@ -138,25 +138,25 @@ def _stand_alone(  # noqa: PLR0917 (one step of single_variants, called once)
     usable = allowed.passing(calls) & (describe(records)[1] == PLAIN)
     record_of = records.record_of
     number = np.arange(record_of.size) - records.first_allele[record_of]
-    wanted = np.flatnonzero(usable & (number > 0) & inside[record_of])
+    selection = np.flatnonzero(usable & (number > 0) & inside[record_of])
     touched = np.zeros(records.n_records, dtype=bool)
-    touched[record_of[wanted]] = True
+    touched[record_of[selection]] = True
     ploidy, mixed = _ploidy(alleles[inside])
     doubts = _doubts(alleles, touched, mixed)
     refused = refuse(genome.policies, doubts, records, individuals, span, genome.source.path)
     alleles[:, list(refused)] = 0
-    counts = [(alleles[record_of[row]] == number[row]).sum(axis=1, dtype=np.int8) for row in wanted.tolist()]
+    counts = [(alleles[record_of[row]] == number[row]).sum(axis=1, dtype=np.int8) for row in selection.tolist()]
     carried = np.array([bool(count.any()) for count in counts], dtype=bool)
-    dosages = np.array(counts, dtype=np.int8).reshape(len(wanted), len(rows))[carried].T
-    wanted = wanted[carried]
-    needed = 3 * records.n_records * (wanted.size + 1)
+    dosages = np.array(counts, dtype=np.int8).reshape(len(selection), len(rows))[carried].T
+    selection = selection[carried]
+    needed = 3 * records.n_records * (selection.size + 1)
     if needed > _MAX_BYTES:
         raise SettingError(
-            f"{wanted.size} alleles in {span} (0-based half-open) are too many to be tried one by one in memory; allow "
-            "fewer, as with variant_filter=VariantFilter(min_maf=0.01)"
+            f"{selection.size} alleles in {span} (0-based half-open) are too many to be tried one by one in memory; "
+            "allow fewer, as with variant_filter=VariantFilter(min_maf=0.01)"
         )
-    lone = np.zeros((records.n_records, wanted.size + 1, 2), np.int8)
-    lone[record_of[wanted], np.arange(1, wanted.size + 1), 0] = number[wanted]
+    lone = np.zeros((records.n_records, selection.size + 1, 2), np.int8)
+    lone[record_of[selection], np.arange(1, selection.size + 1), 0] = number[selection]
     phased = np.ones(lone.shape[:2], np.bool_)
     alone = Calls(records=records, alleles=lone, phased=phased)
     return alone, np.ascontiguousarray(dosages), ploidy, by_name(refused, individuals)

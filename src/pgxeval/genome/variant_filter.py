@@ -130,12 +130,12 @@ class VariantFilter:
 
     def _listed(self, records: Records, record: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         contig = canonical_contig(records.contig)
-        wanted = {name[1:] for name in self.variants or () if name[0] == contig}
+        variants = {name[1:] for name in self.variants or () if name[0] == contig}
         strings = [allele.upper() for allele in records.strings(records.allele_bounds)]
         position = (records.starts[record] + 1).tolist()
         ref = records.first_allele[record].tolist()
         return np.array(
-            [(position[row], strings[ref[row]], allele) in wanted for row, allele in enumerate(strings)],
+            [(position[row], strings[ref[row]], allele) in variants for row, allele in enumerate(strings)],
             np.bool_,
         )
 

@@ -69,6 +69,6 @@ def read_enough(interval: Interval, make: Callable[[Flanks], Made | Flanks]) -> 
         Takes how far to read, and returns what it made, or how far it must be read instead.
     """
     read = Flanks(low=interval.start - _FLANK_BP, high=interval.end + _FLANK_BP)
-    while isinstance(made := make(read), Flanks):
-        read = Flanks(low=min(read.low, made.low), high=max(read.high, made.high))
-    return made
+    while isinstance(result := make(read), Flanks):
+        read = Flanks(low=min(read.low, result.low), high=max(read.high, result.high))
+    return result

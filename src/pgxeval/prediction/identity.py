@@ -151,9 +151,9 @@ def genome_identity(genome: PersonalGenome, *, sequences: bool = True) -> Json:
 
 def _versions() -> dict[str, Json]:
     # optional packages are excluded: the class of a predictor records the packages that it uses
-    found = versions()
-    found["python"] = ".".join(found["python"].split(".")[:2])
-    return {package: found[package] for package in ("pgxeval", "python", "numpy", "scikit-learn")}
+    installed = versions()
+    installed["python"] = ".".join(installed["python"].split(".")[:2])
+    return {package: installed[package] for package in ("pgxeval", "python", "numpy", "scikit-learn")}
 
 
 def _region(contig: str, start: int) -> str:

@@ -174,13 +174,13 @@ class Ledger:
                 )
             if silent and name in {*trained, *together}:
                 first = min(silent, key=lambda gene_id: self.order[gene_id])
-                made = (
+                settings = (
                     f"predictor {name!r} could not predict anyone at any of {len(silent) + len(failures)} genes; at "
                     f"gene {first}: {silent[first]}"
                 )
                 if name in together:
-                    raise GenotypeError(made)
+                    raise GenotypeError(settings)
                 raise GenotypeError(
-                    f"{made}. Check that genotypes and expression are of the same genome "
+                    f"{settings}. Check that genotypes and expression are of the same genome "
                     "build, or widen the window and lower the filters (cis_variants=CisVariants(...))"
                 )

@@ -169,8 +169,8 @@ def _table(part: Part, individuals: Sequence[str]) -> pa.Table:
     sizes = [len(result.prediction) for result in results]
     texts: dict[str, int] = {}
     reason = np.full((sum(sizes), n), -1, dtype=np.int32)
-    given = [reasons for result in results for reasons in result.reasons]
-    for row, reasons in enumerate(given):
+    all_reasons = [reasons for result in results for reasons in result.reasons]
+    for row, reasons in enumerate(all_reasons):
         for individual, text in sorted(reasons.items()):
             reason[row, individual] = texts.setdefault(text, len(texts))
     fold = np.concatenate([_or_fill(result.fold, 0, result, np.int16) for result in results])

@@ -82,8 +82,8 @@ class Request:
         UnknownNameError
             If a gene or a predictor does not exist.
         """
-        made = make_predictors(predictors)
-        trainable = tuple(predictor for predictor in made if isinstance(predictor, TrainablePredictor))
+        instances = make_predictors(predictors)
+        trainable = tuple(predictor for predictor in instances if isinstance(predictor, TrainablePredictor))
         fold_labels = _fold_labels(cohort, method) if folds == LEAVE_ONE_GROUP_OUT else None
         if isinstance(folds, str):
             if fold_labels is None:
@@ -96,9 +96,9 @@ class Request:
         if method not in ("crossfit", "prequential"):
             raise SettingError(f'method must be "crossfit" or "prequential", got {method!r}')
         return cls(
-            predictors=made,
+            predictors=instances,
             trainable=trainable,
-            ready=tuple(predictor for predictor in made if not isinstance(predictor, TrainablePredictor)),
+            ready=tuple(predictor for predictor in instances if not isinstance(predictor, TrainablePredictor)),
             genes=tuple(choose_genes(cohort, genes)),
             n_individuals=len(cohort.individuals),
             n_cohort_genes=len(cohort.genes),
@@ -168,22 +168,22 @@ def make_predictors(predictors: Sequence[AnyPredictor | str]) -> tuple[AnyPredic
         raise SettingError(f"predictors must be a list: [{predictors!r}]")
     if not isinstance(predictors, list | tuple) or not predictors:
         raise SettingError(f"predictors must be a list of at least one predictor, got {predictors!r}")
-    made: list[AnyPredictor] = []
+    instances: list[AnyPredictor] = []
     for predictor in predictors:
         if isinstance(predictor, type):
             raise SettingError(f"{predictor.__name__} is a class; give an instance: {predictor.__name__}()")
         if isinstance(predictor, str):
-            made.append(make_predictor(predictor))
+            instances.append(make_predictor(predictor))
         elif isinstance(predictor, TrainablePredictor | Predictor):
-            made.append(predictor)
+            instances.append(predictor)
         else:
             raise SettingError(
                 f"{type(predictor).__name__} is not a predictor: it needs a name and either predict (Predictor) or "
                 "fit (TrainablePredictor)"
             )
-    if (doubled := first_duplicate([predictor.name for predictor in made])) is not None:
+    if (doubled := first_duplicate([predictor.name for predictor in instances])) is not None:
         raise SettingError(f"predictors must have different names; {doubled} occurs more than once: give name=")
-    return tuple(made)
+    return tuple(instances)
 
 
 def choose_genes(cohort: Cohort, genes: slice | Sequence[str] | None) -> list[Gene]:
@@ -212,8 +212,8 @@ def choose_genes(cohort: Cohort, genes: slice | Sequence[str] | None) -> list[Ge
         raise SettingError("genes must name at least one gene")
     if (doubled := first_duplicate(named)) is not None:
         raise SettingError(f"genes: {doubled} occurs more than once")
-    wanted = set(named)
-    return [gene for gene in cohort.genes if gene.gene_id in wanted]
+    requested = set(named)
+    return [gene for gene in cohort.genes if gene.gene_id in requested]
 
 
 def _count_replicates(replicates: int | Literal["quick"] | None, n_genes: int, *, needed: bool) -> int:

@@ -51,11 +51,11 @@ def predictions_table(
         if result.fold is not None and result.training_mean is not None:
             fold[row], training_mean[row] = result.fold[replicate], result.training_mean[replicate]
             no_fold[row] = False
-        given = result.reasons[replicate]
-        if len(distinct := set(given.values())) == 1:
-            reason[row, list(given)] = texts.setdefault(distinct.pop(), len(texts))
+        reasons = result.reasons[replicate]
+        if len(distinct := set(reasons.values())) == 1:
+            reason[row, list(reasons)] = texts.setdefault(distinct.pop(), len(texts))
         else:
-            for individual, text in sorted(given.items()):
+            for individual, text in sorted(reasons.items()):
                 reason[row, individual] = texts.setdefault(text, len(texts))
     columns = {
         "predictor": _categorical(np.repeat([code for code, *_ in blocks], n), predictors),

@@ -110,19 +110,19 @@ class PredictionStore:
         SettingError
             If the predictor has several runs; the message lists how they differ.
         """
-        found = [stored for stored in self._all_runs() if name in (stored.run, stored.predictor)]
-        if not found:
-            known = known_names([*dict.fromkeys(stored.predictor for stored in self._all_runs())])
-            raise UnknownNameError(f"store {self.folder} has no run of predictor {name}; it has runs of {known}")
-        if len(found) > 1:
+        matches = [stored for stored in self._all_runs() if name in (stored.run, stored.predictor)]
+        if not matches:
+            predictors = known_names([*dict.fromkeys(stored.predictor for stored in self._all_runs())])
+            raise UnknownNameError(f"store {self.folder} has no run of predictor {name}; it has runs of {predictors}")
+        if len(matches) > 1:
             listed = "; ".join(
-                f"run {stored.run}: {', '.join(found[0].differences(stored)[:_SHOWN])}" for stored in found[1:]
+                f"run {stored.run}: {', '.join(matches[0].differences(stored)[:_SHOWN])}" for stored in matches[1:]
             )
             raise SettingError(
-                f"store {self.folder} has {len(found)} runs of predictor {name}; choose one by its identifier. "
-                f"Run {found[0].run} differs from {listed}"
+                f"store {self.folder} has {len(matches)} runs of predictor {name}; choose one by its identifier. "
+                f"Run {matches[0].run} differs from {listed}"
             )
-        return found[0]
+        return matches[0]
 
     def predictions(self, runs: Sequence[str] | None = None) -> StoredPredictions:
         """Return what is stored, to be read gene batch by gene batch.
@@ -146,8 +146,8 @@ class PredictionStore:
         for stored in chosen:
             stored.load()
         genes = dict.fromkeys(gene_id for stored in chosen for gene_id in stored.keys)
-        held = [gene_id for gene_id in genes if any(gene_id in one or gene_id in one.failures for one in chosen)]
-        return StoredPredictions(chosen, held)
+        complete = [gene_id for gene_id in genes if any(gene_id in one or gene_id in one.failures for one in chosen)]
+        return StoredPredictions(chosen, complete)
 
     def open_run(self, identity: RunIdentity, recorded: Mapping[str, Any]) -> StoredRun:
         """Return the run of `identity`, made and recorded where it is new.

@@ -128,8 +128,8 @@ class StoredPredictions:
 
     def of_genes(self, gene_ids: Sequence[str]) -> StoredPredictions:
         """Return the predictions of some genes, in the order of `gene_ids`."""
-        known = frozenset(self.gene_ids)
-        return StoredPredictions([*self._runs.values()], [gene_id for gene_id in gene_ids if gene_id in known])
+        genes = frozenset(self.gene_ids)
+        return StoredPredictions([*self._runs.values()], [gene_id for gene_id in gene_ids if gene_id in genes])
 
     @property
     def runs(self) -> dict[str, str]:

@@ -167,9 +167,9 @@ class StoredRun:
         """
         parts = sorted(self._contents(paths), key=lambda item: (-len(item[1].keys), item[0].name))
         for path, contents in parts:
-            known = self._known(contents)
-            fresh = [gene_id for gene_id in known if gene_id not in self._places]
-            if len(fresh) == len(known):
+            listed = self._known(contents)
+            fresh = [gene_id for gene_id in listed if gene_id not in self._places]
+            if len(fresh) == len(listed):
                 self._places |= dict.fromkeys(fresh, path)
                 continue
             with writing(self.folder), contextlib.suppress(FileNotFoundError):
@@ -324,10 +324,10 @@ class StoredRun:
         failed
             Whether to return, for a gene that failed, NaN with the reason.
         """
-        wanted = list(gene_ids)
-        for gene_id in sorted((g for g in wanted if g in self._places), key=lambda g: (str(self._places[g]), g)):
+        genes = list(gene_ids)
+        for gene_id in sorted((g for g in genes if g in self._places), key=lambda g: (str(self._places[g]), g)):
             yield self.result(gene_id)
-        for gene_id in wanted:
+        for gene_id in genes:
             if failed and gene_id not in self._places and gene_id in self._failures:
                 yield GeneResult.failed(
                     self.predictor,
@@ -339,13 +339,13 @@ class StoredRun:
 
     def used(self, gene_ids: Iterable[str]) -> Iterator[Mapping[str, Any]]:
         """Go through the settings as used for genes that are done, without reading their predictions."""
-        wanted = {gene_id: self._places[gene_id] for gene_id in gene_ids if gene_id in self._places}
+        places = {gene_id: self._places[gene_id] for gene_id in gene_ids if gene_id in self._places}
         used: dict[str, tuple[Mapping[str, Any], ...]] = {
             gene_id: result.used for gene_id, result in self._waiting.items()
         }
-        for _, contents in self._contents({path for gene_id, path in wanted.items() if gene_id not in used}):
+        for _, contents in self._contents({path for gene_id, path in places.items() if gene_id not in used}):
             used |= contents.used
-        for gene_id in wanted:
+        for gene_id in places:
             yield from used[gene_id]
 
 

@@ -72,11 +72,11 @@ class Failure:
     def to_error(self) -> PgxevalError:
         """Return an error of the same class, if it is one of this library, that names predictor and gene."""
         kind = getattr(errors, self.error, PgxevalError)
-        made = f"predictor {self.predictor!r} failed at gene {self.gene_id}"
+        subject = f"predictor {self.predictor!r} failed at gene {self.gene_id}"
         if not (isinstance(kind, type) and issubclass(kind, PgxevalError)) or kind is PgxevalError:
             kind = PgxevalError
         joined = " with " if self.reason.startswith(self.error) else ": "
-        return kind(f"{made}{joined}{self.reason}")
+        return kind(f"{subject}{joined}{self.reason}")
 
 
 def reason_of(error: BaseException) -> str:

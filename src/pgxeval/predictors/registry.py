@@ -78,11 +78,11 @@ def available_predictors() -> dict[str, str]:
     >>> list(available_predictors())[:2]
     ['elastic_net', 'random_forest']
     """
-    found = {name: "pgxeval" for name, built_in in _BUILT_IN.items() if built_in.installed}
+    sources = {name: "pgxeval" for name, built_in in _BUILT_IN.items() if built_in.installed}
     for name, entry_point in _plugins().items():
         if _load(entry_point) is not None:
-            found[name] = _origin(entry_point)
-    return found
+            sources[name] = _origin(entry_point)
+    return sources
 
 
 def make_predictor(name: str, /, **settings: Any) -> Predictor | TrainablePredictor:
@@ -146,9 +146,9 @@ def _factory(name: str) -> Factory:
         return built_in.load()
     plugins = _plugins()
     if name not in plugins:
-        known = [*_BUILT_IN, *plugins]
+        names = [*_BUILT_IN, *plugins]
         raise UnknownNameError(
-            f"unknown predictor {name!r}; the predictors are {', '.join(known)}{near_names(str(name), known)}"
+            f"unknown predictor {name!r}; the predictors are {', '.join(names)}{near_names(str(name), names)}"
         )
     try:
         loaded = plugins[name].load()
@@ -166,11 +166,11 @@ def _plugins() -> dict[str, EntryPoint]:
     """Return the entry points by name; of two with the same name, the first by package is used."""
     # one installation may be listed twice, by an editable install and its build folder
     distinct = {(point.name, point.value, _package(point)): point for point in entry_points(group=ENTRY_POINT_GROUP)}
-    found: dict[str, EntryPoint] = {}
+    plugins: dict[str, EntryPoint] = {}
     for point in sorted(distinct.values(), key=lambda point: (point.name, _package(point), point.value)):
         taken_by = "pgxeval itself" if point.name in _BUILT_IN else None
-        if point.name in found:
-            taken_by = _origin(found[point.name])
+        if point.name in plugins:
+            taken_by = _origin(plugins[point.name])
         if taken_by is not None:
             warnings.warn(
                 f"predictor {point.name} of {_origin(point)} is ignored: the name is used by {taken_by}",
@@ -178,8 +178,8 @@ def _plugins() -> dict[str, EntryPoint]:
                 stacklevel=3,
             )
             continue
-        found[point.name] = point
-    return found
+        plugins[point.name] = point
+    return plugins
 
 
 def _load(entry_point: EntryPoint) -> Factory | None:

@@ -201,15 +201,15 @@ def _check_folds(table: pd.DataFrame, source: str) -> None:
     trained = ~np.isnan(table["training_mean"].to_numpy())
     if not folded.any() and not trained.any():
         return
-    said = ~np.isnan(table["prediction"].to_numpy())
-    without = folded & said & ~trained
+    predicted = ~np.isnan(table["prediction"].to_numpy())
+    without = folded & predicted & ~trained
     if without.any():
         raise TableError(
             f"{source}: cross-fitted predictions have a fold but no training_mean in {_rows(without)} "
             f"({_gene_at(table, without)}); the mean training expression of the fold is needed to centre predictions, "
             "or a null gene looks anti-predicted"
         )
-    without = trained & said & ~folded
+    without = trained & predicted & ~folded
     if without.any():
         raise TableError(
             f"{source}: predictions have a training_mean but no fold in {_rows(without)} ({_gene_at(table, without)}); "
@@ -220,7 +220,7 @@ def _check_folds(table: pd.DataFrame, source: str) -> None:
     both = [
         name
         for code, name in enumerate(names)
-        if ((mine := codes == code) & said & folded).any() and (mine & said & ~folded).any()
+        if ((mine := codes == code) & predicted & folded).any() and (mine & predicted & ~folded).any()
     ]
     if both:
         raise TableError(

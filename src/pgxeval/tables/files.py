@@ -151,6 +151,6 @@ def _check_last_line(path: Path, separator: str) -> None:
         file.seek(max(len(header), path.stat().st_size - _TAIL_BYTES))
         lines = file.read().rstrip(b"\r\n").splitlines()
     last = lines[-1] if lines else b""
-    fields, wanted = (line.count(separator.encode()) + 1 for line in (last, header))
-    if last and b'"' not in header + last and fields < wanted:
-        raise ValueError(f"its last line has {fields} of {wanted} fields; the file seems to be cut short")
+    fields, columns = (line.count(separator.encode()) + 1 for line in (last, header))
+    if last and b'"' not in header + last and fields < columns:
+        raise ValueError(f"its last line has {fields} of {columns} fields; the file seems to be cut short")

@@ -49,16 +49,16 @@ def join_tables(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def _joined_codes(columns: Sequence[pd.Series]) -> tuple[npt.NDArray[np.int64], pd.Index]:
     """Return codes and categories of joined columns, categories in the order of their first row."""
-    known: dict[str, int] = {}
+    code_of: dict[str, int] = {}
     joined = []
     for column in columns:
         codes = column.cat.codes.to_numpy()
         present, first = np.unique(codes[codes >= 0], return_index=True)
         translation = np.full(len(column.cat.categories) + 1, -1, dtype=np.int64)  # the last one is for missing
         for code in present[np.argsort(first)]:
-            translation[code] = known.setdefault(str(column.cat.categories[code]), len(known))
+            translation[code] = code_of.setdefault(str(column.cat.categories[code]), len(code_of))
         joined.append(translation[codes])
-    return np.concatenate(joined), pd.Index([*known], dtype="str")
+    return np.concatenate(joined), pd.Index([*code_of], dtype="str")
 
 
 def check_joinable(parts: Sequence[Joinable]) -> None:
@@ -125,12 +125,12 @@ def join_settings(parts: Sequence[Joinable]) -> dict[str, dict[str, Any]]:
             if predictor not in joined:
                 joined[predictor] = _copied(settings)
             elif isinstance(by_tissue := settings.get("tissues"), Mapping):
-                known = joined[predictor].setdefault("tissues", {})
+                tissues = joined[predictor].setdefault("tissues", {})
                 for tissue, one in by_tissue.items():
-                    if tissue in known:
-                        _add_settings(known[tissue], one)
+                    if tissue in tissues:
+                        _add_settings(tissues[tissue], one)
                     else:
-                        known[tissue] = dict(one)
+                        tissues[tissue] = dict(one)
             else:
                 _add_settings(joined[predictor], settings)
     return joined
@@ -164,9 +164,9 @@ def _joined_used(one: Any, other: Any) -> Any:
         listed = one if isinstance(one, list) else [one]
         return [*listed, other]
     return {
-        "min": min(known["min"] for known in ranges if known is not None),
-        "medians": [median for known in ranges if known is not None for median in known["medians"]],
-        "max": max(known["max"] for known in ranges if known is not None),
+        "min": min(span["min"] for span in ranges if span is not None),
+        "medians": [median for span in ranges if span is not None for median in span["medians"]],
+        "max": max(span["max"] for span in ranges if span is not None),
     }
 
 

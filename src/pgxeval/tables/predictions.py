@@ -198,8 +198,8 @@ class Predictions:
             If the table does not hold the tissue.
         """
         if tissue not in self.tissues:
-            known = known_names(self.tissues, 5) if self.tissues else "no column tissue"
-            raise UnknownNameError(f"tissue {tissue} is not in the {self.source}; it has {known}")
+            tissues = known_names(self.tissues, 5) if self.tissues else "no column tissue"
+            raise UnknownNameError(f"tissue {tissue} is not in the {self.source}; it has {tissues}")
         rows = (self.table[TISSUE] == tissue).to_numpy()
         settings = {}
         for name, one in self.settings.items():

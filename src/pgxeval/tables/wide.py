@@ -129,10 +129,10 @@ def from_matrix(matrix: pd.DataFrame, predictor: str, source: str = "matrix of p
                 f"{source}: the rows have no names; expected gene identifiers as the index or in a first column "
                 "gene_id, or the columns FID and IID and then one column per gene"
             )
-    for kind, found in (("gene", gene_ids), ("individual", individuals)):
-        if not found:
+    for kind, identifiers in (("gene", gene_ids), ("individual", individuals)):
+        if not identifiers:
             raise TableError(f"{source}: it has no {kind}")
-        if (doubled := first_duplicate(found)) is not None:
+        if (doubled := first_duplicate(identifiers)) is not None:
             raise TableError(f"{source}: {kind} {doubled} occurs more than once")
     n = len(individuals)
     return pd.DataFrame({
@@ -167,10 +167,10 @@ def _numbers(cells: pd.DataFrame, source: str) -> npt.NDArray[np.float64]:
         bad = np.isnan(numbers) & plain.notna().to_numpy()
         if bad.any():
             row = int(bad.argmax())
-            known = known_names([str(label) for label in cells.columns], 5)
+            columns = known_names([str(label) for label in cells.columns], 5)
             raise TableError(
                 f"{source}: column {name}, row {row} (counted from 0): {column.iloc[row]!r} is not a number. Expected "
-                f"numbers in all columns but the names; the columns are {known}"
+                f"numbers in all columns but the names; the columns are {columns}"
             )
         values[:, number] = numbers
     return values

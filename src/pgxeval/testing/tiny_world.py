@@ -79,8 +79,8 @@ class TinyWorld:
         changed = haplotypes.copy()
         changed[: _INDIVIDUALS - _TRAINING] = 1 - changed[: _INDIVIDUALS - _TRAINING]
 
-        def personal(made: npt.NDArray[np.int8]) -> PersonalGenome:
-            blocks = {_CONTIG: [(starts, ref, alt, made)]}
+        def personal(alleles: npt.NDArray[np.int8]) -> PersonalGenome:
+            blocks = {_CONTIG: [(starts, ref, alt, alleles)]}
             return PersonalGenome(InMemoryGenotypes.from_haplotypes(names, blocks), reference)
 
         dosage = haplotypes[:, :, middle].sum(axis=1)

@@ -227,10 +227,10 @@ def _read_header(path: str) -> _Header:
 
 def _first_keys(records: bytes) -> tuple[tuple[int, ...], ...]:
     """Return the numbers of the FORMAT fields of the first records, as far as they can be read."""
-    found: list[tuple[int, ...]] = []
+    record_keys: list[tuple[int, ...]] = []
     at = 0
     try:
-        while len(found) < _FIRST_RECORDS and at < len(records):
+        while len(record_keys) < _FIRST_RECORDS and at < len(records):
             n_shared, n_calls = struct.unpack_from("<II", records, at)
             n_individuals, n_fields = struct.unpack_from("<I", records, at + 28)[0] & 0xFFFFFF, records[at + 31]
             cursor, end = at + 8 + n_shared, at + 8 + n_shared + n_calls
@@ -243,11 +243,11 @@ def _first_keys(records: bytes) -> tuple[tuple[int, ...], ...]:
                 cursor += n_individuals * count * _WIDTHS.get(kind, 0)
             if cursor != end or end > len(records):
                 break
-            found.append(tuple(keys))
+            record_keys.append(tuple(keys))
             at = end
     except (struct.error, IndexError, KeyError):
         pass  # a record that is cut here, or that decoding will refuse when it is read
-    return tuple(found)
+    return tuple(record_keys)
 
 
 def _typed(data: bytes, at: int) -> tuple[int, int, int]:
@@ -265,12 +265,12 @@ def _numbered(lines: list[bytes], kinds: tuple[str, ...], first: str | None = No
     free = len(numbers)
     declaration = re.compile(rb"##(?:" + "|".join(kinds).encode() + rb")=<(.*)>\s*$")
     for line in lines:
-        found = declaration.match(line)
-        identifier = found and re.search(rb"(?:^|,)ID=([^,>]+)", found[1])
-        if not (found and identifier):
+        match = declaration.match(line)
+        identifier = match and re.search(rb"(?:^|,)ID=([^,>]+)", match[1])
+        if not (match and identifier):
             continue
         name = identifier[1].decode("utf-8", "replace")
-        stated = re.search(rb",IDX=(\d{1,9})", found[1])
+        stated = re.search(rb",IDX=(\d{1,9})", match[1])
         if name in numbers:
             continue
         numbers[name] = int(stated[1]) if stated else free

@@ -35,13 +35,13 @@ def dosages_of_probabilities(
         return values, np.ones(read.shape[0], np.bool_)
     with np.errstate(invalid="ignore"):  # missing values are signalling NaN
         numbers = read.astype(np.float64)
-    known = ~np.isnan(numbers)
-    n_known = known.sum(axis=2)
+    present = ~np.isnan(numbers)
+    n_known = present.sum(axis=2)
     total = np.where(n_known > 0, np.nansum(numbers, axis=2), np.nan)
     with np.errstate(invalid="ignore"):
         wrong = ((total != 0) & (np.abs(total - 1) > _TOLERANCE)).any(axis=1) | (numbers < 0).any(axis=(1, 2))
     diploid = (n_known == n_genotypes) & (total > 0)
-    haploid = known[..., :n_alleles].all(axis=2) & (n_known == n_alleles) & (total > 0) & ~diploid
+    haploid = present[..., :n_alleles].all(axis=2) & (n_known == n_alleles) & (total > 0) & ~diploid
     for allele in range(1, n_alleles):
         values[..., allele - 1][haploid] = (numbers[..., allele][haploid] / total[haploid]).astype(np.float32)
         if read.shape[2] >= n_genotypes:

@@ -85,15 +85,15 @@ class VariantIndex:
             return []
         bins = self.bins[row]
         lowest = self._lowest_offset(row, start)
-        found: list[Chunk] = []
+        chunks: list[Chunk] = []
         for number in self._overlapping_bins(start, end, bins):
             offsets = bins[number][1]
-            found.extend(
+            chunks.extend(
                 (max(begin, lowest), stop)
                 for begin, stop in zip(offsets[::2], offsets[1::2], strict=True)
                 if stop > lowest
             )
-        return _join(found)
+        return _join(chunks)
 
     def _overlapping_bins(self, start: int, end: int, present: Bins) -> list[int]:
         numbers: list[int] = []
@@ -195,7 +195,7 @@ class _Reader:
     def bins(self, count: int, layout: str) -> Bins:
         """Read bins that begin with a number and end with how many chunks follow; a genome has 100,000s."""
         data, position, head = self.data, self.position, struct.Struct("<" + layout)
-        found: Bins = {}
+        bins: Bins = {}
         if count < 0:
             raise struct.error("a negative number of bins")
         for _ in range(count):
@@ -203,12 +203,12 @@ class _Reader:
             position += head.size
             if n_chunks < 0 or position + 16 * n_chunks > len(data):
                 raise struct.error("it ends too early")
-            if number in found:
+            if number in bins:
                 raise struct.error("a bin occurs twice")
-            found[number] = (lowest[0] if lowest else 0, struct.unpack_from(f"<{2 * n_chunks}Q", data, position))
+            bins[number] = (lowest[0] if lowest else 0, struct.unpack_from(f"<{2 * n_chunks}Q", data, position))
             position += 16 * n_chunks
         self.position = position
-        return found
+        return bins
 
 
 def _names(raw: bytes) -> tuple[str, ...]:
@@ -224,9 +224,9 @@ def _read_tabix(path: str, data: bytes) -> VariantIndex:
     bins, linear = [], []
     for _ in range(n_contigs):
         (n_bins,) = reader.take("i")
-        found = reader.bins(n_bins, "Ii")
-        found.pop(37450, None)  # statistics of the contig, not a bin
-        bins.append(found)
+        contig_bins = reader.bins(n_bins, "Ii")
+        contig_bins.pop(37450, None)  # statistics of the contig, not a bin
+        bins.append(contig_bins)
         (n_windows,) = reader.take("i")
         if n_windows < 0 or 8 * n_windows > len(data):
             raise struct.error("it ends too early")
@@ -248,7 +248,7 @@ def _read_csi(path: str, data: bytes) -> VariantIndex:
     pseudo = ((1 << 3 * (depth + 1)) - 1) // 7 + 1
     for _ in range(n_contigs):
         (n_bins,) = reader.take("i")
-        found = reader.bins(n_bins, "IQi")
-        found.pop(pseudo, None)
-        bins.append(found)
+        contig_bins = reader.bins(n_bins, "IQi")
+        contig_bins.pop(pseudo, None)
+        bins.append(contig_bins)
     return VariantIndex(path=path, contigs=contigs, min_shift=min_shift, depth=depth, bins=bins, linear=())

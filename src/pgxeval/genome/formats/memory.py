@@ -105,10 +105,10 @@ class InMemoryGenotypes:
     def identity(self) -> Identity:
         """Return what tells these genotypes from others: a digest of all of them."""
         digest = hashlib.blake2b(digest_size=16)
-        for contig, held in self.variants.items():
-            digest.update(text_digest([contig, *held.ref, *held.alt]).encode())
-            digest.update(held.starts.tobytes())
-            digest.update(held.packed.tobytes())
+        for contig, variants in self.variants.items():
+            digest.update(text_digest([contig, *variants.ref, *variants.alt]).encode())
+            digest.update(variants.starts.tobytes())
+            digest.update(variants.packed.tobytes())
         return {"format": "memory", "content": digest.hexdigest(), "individuals": text_digest(self.individuals)}
 
     def read(self, contig: str, start: int, end: int, field: Field = "GT") -> Calls:
@@ -121,17 +121,17 @@ class InMemoryGenotypes:
         """
         if field != "GT":
             raise InputFileError(f'{self.path}: holds genotypes only; use field="GT", not {field!r}')
-        held = self.variants[contig]
-        last = int(np.searchsorted(held.starts, end))
-        first = int(np.searchsorted(held.starts, start - held.longest_ref))
-        rows = [i for i in range(first, last) if held.starts[i] + len(held.ref[i]) > start]
+        variants = self.variants[contig]
+        last = int(np.searchsorted(variants.starts, end))
+        first = int(np.searchsorted(variants.starts, start - variants.longest_ref))
+        rows = [i for i in range(first, last) if variants.starts[i] + len(variants.ref[i]) > start]
         n = len(self.individuals)
-        alleles = np.unpackbits(held.packed[rows], axis=1, count=2 * n).astype(np.int8)
-        texts = [".", *(text for i in rows for text in (held.ref[i], held.alt[i]))]
+        alleles = np.unpackbits(variants.packed[rows], axis=1, count=2 * n).astype(np.int8)
+        texts = [".", *(text for i in rows for text in (variants.ref[i], variants.alt[i]))]
         ends = np.cumsum([len(text) for text in texts])
         records = Records(
             contig=contig,
-            starts=held.starts[rows],
+            starts=variants.starts[rows],
             text=np.frombuffer("".join(texts).encode(), dtype=np.uint8),
             id_bounds=np.tile(np.array([[0, 1]], dtype=np.int64), (len(rows), 1)),
             allele_bounds=np.column_stack([ends[:-1], ends[1:]]).astype(np.int64),

@@ -78,10 +78,10 @@ def sort_contigs(path: str, variants: pd.DataFrame, parts_of_x: frozenset[str]) 
                 "run `plink2 --sort-vars --make-pgen`"
             )
         of_contig[name] = np.concatenate([of_contig[name], stretch]) if name in of_contig else stretch
-    found: dict[str, PlinkContig] = {}
+    contigs: dict[str, PlinkContig] = {}
     for name, rows in _joined_x(of_contig, parts_of_x, starts).items():
         split_off = [str(names[code]) for code in codes[rows]] if name in parts_of_x else []
-        found[name] = PlinkContig(
+        contigs[name] = PlinkContig(
             rows=rows,
             starts=starts[rows],
             ends=ends[rows],
@@ -90,7 +90,7 @@ def sort_contigs(path: str, variants: pd.DataFrame, parts_of_x: frozenset[str]) 
             if split_off
             else np.zeros(rows.size, np.bool_),
         )
-    return found
+    return contigs
 
 
 def _joined_x(
@@ -104,7 +104,7 @@ def _joined_x(
     joined = whole or ("chrX" if parts[0][:3] == "chr" else "X")
     rows = np.concatenate([of_contig[name] for name in parts])
     rows = rows[np.argsort(starts[rows], kind="stable")]
-    found: dict[str, npt.NDArray[np.int64]] = {}
+    rows_of: dict[str, npt.NDArray[np.int64]] = {}
     for name, own_rows in of_contig.items():
-        found[joined if name in parts else name] = rows if name in parts else own_rows
-    return found
+        rows_of[joined if name in parts else name] = rows if name in parts else own_rows
+    return rows_of

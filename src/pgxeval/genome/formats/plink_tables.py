@@ -58,8 +58,8 @@ def have_dosages(path: Path, n_variants: int) -> npt.NDArray[np.bool_]:
                 raise InputFileError(f"{path}: cannot be read: it is cut off within its header")
             kinds.append(part)
             file.seek(n * (length_bytes + count_bytes) + (-(-n // 8) if flags >> 6 == 3 else 0), os.SEEK_CUR)
-    found: npt.NDArray[np.bool_] = (np.concatenate([np.empty(0, np.uint8), *kinds]) & _DOSAGE_BITS) != 0
-    return found
+    has_dosages: npt.NDArray[np.bool_] = (np.concatenate([np.empty(0, np.uint8), *kinds]) & _DOSAGE_BITS) != 0
+    return has_dosages
 
 
 def psam_path(stem: str) -> Path:

@@ -123,21 +123,21 @@ def _rows(have: tuple[str, ...], want: tuple[str, ...]) -> npt.NDArray[np.int64]
 
 def _source_of(sources: Sequence[GenotypeSource]) -> dict[str, int]:
     """Return which source has each contig: the one with its records, else the first that declares it."""
-    found: dict[str, int] = {}
+    source_of: dict[str, int] = {}
     for at, source in enumerate(sources):
         for name in source.contigs_with_records if isinstance(source, ListsRecords) else source.contigs:
-            if name in found:
+            if name in source_of:
                 raise InputFileError(
-                    f"contig {name} has records in {sources[found[name]].path} and in {source.path}: each contig must "
-                    "be in one file; join them with `bcftools concat -a` or give one of the two"
+                    f"contig {name} has records in {sources[source_of[name]].path} and in {source.path}: each contig "
+                    "must be in one file; join them with `bcftools concat -a` or give one of the two"
                 )
-            found[name] = at
-    held = ContigNames(names=tuple(found))
+            source_of[name] = at
+    contigs = ContigNames(names=tuple(source_of))
     for at, source in enumerate(sources):
         for name in source.contigs:
-            if not held.candidates(name):
-                found.setdefault(name, at)
-    return found
+            if not contigs.candidates(name):
+                source_of.setdefault(name, at)
+    return source_of
 
 
 def expand_paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[str]:
@@ -167,18 +167,18 @@ def expand_paths(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]
             re.escape(parts[0]) + "(?P<chrom>[A-Za-z0-9_]+)" + "(?P=chrom)".join(re.escape(part) for part in parts[1:])
         )
         there = glob.glob("*".join(map(glob.escape, parts)))  # noqa: PTH207 (a pattern of a whole path)
-        found = [path for path in there if pattern.fullmatch(path)]
+        matches = [path for path in there if pattern.fullmatch(path)]
         what = f"no file matches {text}"
     else:
-        found = [
+        matches = [
             str(path)
             for path in Path(text).iterdir()
             if is_vcf_zarr(str(path)) or (path.is_file() and path.name.endswith(_SUFFIXES))
         ]
         what = f"no file that ends in {', '.join((*_SUFFIXES, '.vcz'))} is in {text}"
-    if not found:
+    if not matches:
         raise InputFileNotFoundError(f"genotypes: {what}")
-    return sorted(found, key=_natural)
+    return sorted(matches, key=_natural)
 
 
 def _expanded(path: str | os.PathLike[str]) -> str:

@@ -139,12 +139,12 @@ def known_contigs(
     recorded = ContigNames(names=tuple(with_records), lengths=declared)
     others = [name for name in dict.fromkeys([*indexed, *lengths]) if name not in with_records]
     names = (*with_records, *(name for name in others if not recorded.candidates(name)))
-    known = {name: declared[name] for name in names if name in declared}
+    length_of = {name: declared[name] for name in names if name in declared}
     for name in others:
         if name in declared:
             for twin in recorded.candidates(name):
-                known.setdefault(twin, declared[name])
-    return ContigNames(names=names, lengths=known)
+                length_of.setdefault(twin, declared[name])
+    return ContigNames(names=names, lengths=length_of)
 
 
 def _whole_lines(blocks: Iterator[bytes]) -> Iterator[npt.NDArray[np.uint8]]:
@@ -231,18 +231,18 @@ def _read_header(path: str) -> _Header:
 
 def declared_contigs(lines: Sequence[bytes]) -> dict[str, int | None]:
     """Return the contigs of ``##contig`` lines, and their lengths [bp] or None."""
-    found: dict[str, int | None] = {}
+    lengths: dict[str, int | None] = {}
     for line in lines:
         if name := re.match(rb"##contig=<(?:.*?,)?ID=([^,>]+)", line):
             length = re.search(rb"[<,]length=(\d{1,18})[,>]", line)
-            found.setdefault(name[1].decode("utf-8", "replace"), int(length[1]) if length else None)
-    return found
+            lengths.setdefault(name[1].decode("utf-8", "replace"), int(length[1]) if length else None)
+    return lengths
 
 
 def declared_fields(lines: Sequence[bytes]) -> frozenset[str]:
     """Return the FORMAT fields of ``##FORMAT`` lines."""
-    found = (re.match(rb"##FORMAT=<(?:.*?,)?ID=([^,>]+)", line) for line in lines)
-    return frozenset(name[1].decode("utf-8", "replace") for name in found if name)
+    matches = (re.match(rb"##FORMAT=<(?:.*?,)?ID=([^,>]+)", line) for line in lines)
+    return frozenset(name[1].decode("utf-8", "replace") for name in matches if name)
 
 
 def _lines_before_damage(path: str) -> Iterator[tuple[int, bytes]]:

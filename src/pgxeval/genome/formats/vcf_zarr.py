@@ -128,12 +128,12 @@ class VcfZarrSource(PickledByPath):
             If a chunk is missing or damaged, the store has changed since it was opened, or it has no such field.
         """
         self._check()
-        wanted = {"GT": "call_genotype", "DS": "call_DS", "GP": "call_GP"}[field]
-        if wanted not in self._folder:
+        array = {"GT": "call_genotype", "DS": "call_DS", "GP": "call_GP"}[field]
+        if array not in self._folder:
             has = [
                 name for name in ("GT", "DS", "GP") if f"call_{'genotype' if name == 'GT' else name}" in self._folder
             ]
-            raise InputFileError(f"{self.path}: no array {wanted} for field={field!r}; it has {', '.join(has)}")
+            raise InputFileError(f"{self.path}: no array {array} for field={field!r}; it has {', '.join(has)}")
         rows, records = self._records(contig, start, end)
         n = len(self.individuals)
         if field == "GT":
@@ -215,17 +215,17 @@ class VcfZarrSource(PickledByPath):
             rows.append(begin + within)
             starts.append(positions[within])
             texts += [alleles[i] for i in within.tolist()]
-        found = np.concatenate(rows)
-        ids = ["."] * found.size
-        passed: npt.NDArray[np.bool_] = np.ones(found.size, np.bool_)
+        record_rows = np.concatenate(rows)
+        ids = ["."] * record_rows.size
+        passed: npt.NDArray[np.bool_] = np.ones(record_rows.size, np.bool_)
         if "variant_id" in self._folder:
-            ids = _texts(self._calls.rows("variant_id", found))
+            ids = _texts(self._calls.rows("variant_id", record_rows))
         if "variant_filter" in self._folder:
-            filters = self._calls.rows("variant_filter", found).astype(np.bool_)
+            filters = self._calls.rows("variant_filter", record_rows).astype(np.bool_)
             passed = np.logical_not(filters.any(axis=1))
             if self._passes is not None:
                 passed |= filters[:, self._passes] & (filters.sum(axis=1) == 1)
-        return found, make_records(self.path, contig, np.concatenate(starts).tolist(), ids, texts, passed)
+        return record_rows, make_records(self.path, contig, np.concatenate(starts).tolist(), ids, texts, passed)
 
 
 def _open_folder(path: str) -> ZarrFolder:

@@ -117,21 +117,21 @@ class ZarrCalls:
         first = np.cumsum(n_alternatives) - n_alternatives
         read = _flat(np.asarray(self.rows(f"call_{field}", rows), np.float32), 2)
         values = np.full((int(n_alternatives.sum()), n), np.nan, np.float32)
-        known = ~np.isnan(read)
-        present = known | (read.view(np.uint32) == _FILL_BITS)  # `.` is written as one missing value and fill values
+        finite = ~np.isnan(read)
+        present = finite | (read.view(np.uint32) == _FILL_BITS)  # `.` is written as one missing value and fill values
         typed_only: npt.NDArray[np.bool_] = np.logical_not(_flat(present).any(axis=1))
         for n_alt in np.unique(n_alternatives[~typed_only]).tolist():
             mine = np.flatnonzero((n_alternatives == n_alt) & ~typed_only)
             if field == "DS":
-                surplus = _flat(known[mine][:, :, n_alt:]).any(axis=1)
+                surplus = _flat(finite[mine][:, :, n_alt:]).any(axis=1)
                 few = np.full(mine.size, n_alt > read.shape[2])
                 self._refuse(WRONG_COUNT, records, surplus | few, mine, field)
-                made = read[mine][:, :, :n_alt]
+                dosages = read[mine][:, :, :n_alt]
             else:
-                made, wrong = dosages_of_probabilities(read[mine], n_alt)
+                dosages, wrong = dosages_of_probabilities(read[mine], n_alt)
                 self._refuse(NO_PROBABILITIES, records, wrong, mine, field)
             for k in range(n_alt):
-                values[first[mine] + k] = made[:, :, k]
+                values[first[mine] + k] = dosages[:, :, k]
         if "call_genotype" in self.folder:
             self._count_typed(rows, records, values)
         return values, typed_only

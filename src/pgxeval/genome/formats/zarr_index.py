@@ -70,7 +70,7 @@ def index_records(folder: ZarrFolder, contigs: Sequence[str]) -> dict[str, Recor
         raise InputFileError(
             f"{folder.path}: region_index belongs to another version of the store; convert the VCF again"
         )
-    found = {}
+    indexes = {}
     for number in np.unique(numbers).tolist():
         mine = numbers == number
         part = table[mine]
@@ -80,13 +80,13 @@ def index_records(folder: ZarrFolder, contigs: Sequence[str]) -> dict[str, Recor
                 f"{folder.path}: not sorted: the records of contig {contigs[number]} are not in order of position; run "
                 "`bcftools sort` and convert the result"
             )
-        found[contigs[number]] = RecordIndex(
+        indexes[contigs[number]] = RecordIndex(
             first=first[mine],
             stop=first[mine] + part[:, _COUNT],
             start=part[:, _FIRST_POSITION] - 1,
             highest_end=np.maximum.accumulate(part[:, _HIGHEST_END]),
         )
-    return found
+    return indexes
 
 
 def _stored(folder: ZarrFolder) -> Ints | None:

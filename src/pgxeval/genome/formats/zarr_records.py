@@ -22,14 +22,14 @@ def make_records(  # noqa: PLR0917 (the columns of a table)
         n_alleles = len(row)
         while n_alleles > 1 and not row[n_alleles - 1]:
             n_alleles -= 1
-        known = row[:n_alleles]
-        if "" in known or n_alleles > MAX_ALLELES:
+        texts = row[:n_alleles]
+        if "" in texts or n_alleles > MAX_ALLELES:
             raise decoding_error(
-                f"{path}: record {contig}:{at + 1}", NO_ALLELE if "" in known else MANY_ALLELES, field="GT",
+                f"{path}: record {contig}:{at + 1}", NO_ALLELE if "" in texts else MANY_ALLELES, field="GT",
                 n_individuals=0, n_alternatives=n_alleles - 1, previous=0,
             )  # fmt: skip
         parts.append(name or ".")
-        parts += known
+        parts += texts
         counts.append(n_alleles)
     if not "".join(parts).isascii():
         parts = [part.encode().decode("latin-1") for part in parts]  # one letter per byte, as `Records.strings` reads

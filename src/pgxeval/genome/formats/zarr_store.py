@@ -64,19 +64,19 @@ class _CheckedStore(WrapperStore["Store"]):
         for key, prototype, byte_range in requests:
             yield key, await self.get(key, prototype, byte_range)
 
-    def _checked(self, key: str, found: Buffer | None, *, whole: bool) -> Buffer | None:
+    def _checked(self, key: str, content: Buffer | None, *, whole: bool) -> Buffer | None:
         array, _, chunk = key.partition("/")
         if not chunk or chunk in _METADATA:
-            return found
-        if found is None:
+            return content
+        if content is None:
             if array in _NEVER_EMPTY:
                 raise _IncompleteError(f"chunk {chunk} of {array} is missing")
             self.absent.setdefault(array, chunk)
         elif whole and array in self.blosc:
-            stated = struct.unpack_from("<I", found.to_bytes()[:_BLOSC_HEADER].ljust(_BLOSC_HEADER, b"\0"), 12)[0]
-            if stated != len(found):  # Blosc itself would read beyond the end
-                raise _IncompleteError(f"chunk {chunk} of {array} has {len(found):,} bytes; expected {stated:,}")
-        return found
+            stated = struct.unpack_from("<I", content.to_bytes()[:_BLOSC_HEADER].ljust(_BLOSC_HEADER, b"\0"), 12)[0]
+            if stated != len(content):  # Blosc itself would read beyond the end
+                raise _IncompleteError(f"chunk {chunk} of {array} has {len(content):,} bytes; expected {stated:,}")
+        return content
 
 
 class ZarrFolder:
@@ -141,12 +141,12 @@ class ZarrFolder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # zarr warns of strings, which its format 3 does not define yet
             try:
-                found = self._group[name]
+                member = self._group[name]
             except KeyError:
                 return None
-        if not isinstance(found, zarr.Array):
+        if not isinstance(member, zarr.Array):
             raise InputFileError(f"{self.path}: {name} is a group; expected an array")
-        return found
+        return member
 
     def __contains__(self, name: str) -> bool:
         return name in self._arrays
@@ -235,8 +235,8 @@ class ZarrFolder:
             if row % step == 0 or path.name in _METADATA:
                 with path.open("rb") as handle:
                     digest.update(handle.read(-1 if whole or path.name in _METADATA else _SAMPLE_BYTES))
-        found: dict[str, Json] = {"files": len(files), "size": size, "content": digest.hexdigest()}
-        return found if whole else {**found, "modified_ns": max(one.st_mtime_ns for one in status)}
+        identity: dict[str, Json] = {"files": len(files), "size": size, "content": digest.hexdigest()}
+        return identity if whole else {**identity, "modified_ns": max(one.st_mtime_ns for one in status)}
 
 
 def _ends_with_blosc(array: AnyArray) -> bool:

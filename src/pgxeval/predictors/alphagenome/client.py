@@ -272,14 +272,14 @@ class _HiddenKey(str):
 def _call(key: Key) -> _HiddenKey:
     failure = ""
     try:
-        given = key()
+        value = key()
     except PgxevalError:
         raise
     except Exception as error:  # its message may contain the key
         failure = type(error).__name__
     if failure:
         raise SettingError(f"key= failed with {failure}")
-    text: object = given
+    text: object = value
     if not isinstance(text, str) or not text.strip():
         raise SettingError(f"key= must return a text that is not empty, it returned a {type(text).__name__}")
     return _HiddenKey(text.strip())

@@ -133,8 +133,8 @@ class AlphaGenomeModel:
         )
 
     def __repr__(self) -> str:
-        given = type(getattr(self, "_source", None)).__name__  # None during construction
-        return f"AlphaGenomeModel({given}, output={getattr(self, 'output', None)!r})"
+        source = type(getattr(self, "_source", None)).__name__  # None during construction
+        return f"AlphaGenomeModel({source}, output={getattr(self, 'output', None)!r})"
 
     def __getstate__(self) -> dict[str, Any]:
         if self.remote and not isinstance(self._source, HostedClient):
@@ -302,10 +302,10 @@ class AlphaGenomeModel:
 
 def _check_client(client: Any, *, remote: Any) -> None:
     if isinstance(client, type) or not isinstance(client, HostedClient | PredictsSequence):
-        got = f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__
+        description = f"the class {client.__name__}" if isinstance(client, type) else type(client).__name__
         raise SettingError(
             "AlphaGenome: expected a client or model with predict_sequence(sequence, *, requested_outputs, "
-            f"ontology_terms), got {got}"
+            f"ontology_terms), got {description}"
         )
     if not isinstance(remote, bool) or (isinstance(client, HostedClient) and not remote):
         raise SettingError(f"AlphaGenome: remote must be True or False, and True for a HostedClient, got {remote!r}")

@@ -71,15 +71,15 @@ def alphagenome_track_table(metadata: pd.DataFrame, output: str) -> pd.DataFrame
     """
     columns: object = getattr(metadata, "columns", None)
     if columns is None or not {"name", "strand"} <= set(metadata.columns):
-        got = type(metadata).__name__ if columns is None else ", ".join(map(str, metadata.columns))
-        raise TableError(f"AlphaGenome: metadata of {output} must be a table with name and strand, got {got}")
-    given = metadata.reset_index(drop=True)
-    given = given[given["name"].astype(str).str.casefold() != "padding"].reset_index(drop=True)
-    if given.empty:
+        description = type(metadata).__name__ if columns is None else ", ".join(map(str, metadata.columns))
+        raise TableError(f"AlphaGenome: metadata of {output} must be a table with name and strand, got {description}")
+    listed = metadata.reset_index(drop=True)
+    listed = listed[listed["name"].astype(str).str.casefold() != "padding"].reset_index(drop=True)
+    if listed.empty:
         raise TableError(f"AlphaGenome: the metadata of {output} name no track")
 
     def column(*names: str) -> pd.Series:
-        found = next((given[name] for name in names if name in given.columns), pd.Series("", index=given.index))
+        found = next((listed[name] for name in names if name in listed.columns), pd.Series("", index=listed.index))
         return found.astype(object).where(found.notna(), "").astype(str)
 
     gtex = column("gtex_tissue")

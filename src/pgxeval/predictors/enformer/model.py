@@ -269,13 +269,13 @@ class EnformerModel:
 
 
 def _track_table(
-    given: pd.DataFrame | str | os.PathLike[str] | None, head: str, outputs: int, geometry: Geometry
+    tracks: pd.DataFrame | str | os.PathLike[str] | None, head: str, outputs: int, geometry: Geometry
 ) -> pd.DataFrame:
-    if isinstance(given, pd.DataFrame):
-        return make_track_table(given)
+    if isinstance(tracks, pd.DataFrame):
+        return make_track_table(tracks)
     human = head == "human" and outputs == N_TRACKS and geometry.bin_width_bp == BIN_WIDTH_BP
-    if given is not None or human:
-        return enformer_tracks(given)
+    if tracks is not None or human:
+        return enformer_tracks(tracks)
     return make_track_table(
         pd.DataFrame({"name": [f"{head} {number}" for number in range(outputs)], "bin_width_bp": geometry.bin_width_bp})
     )

@@ -122,10 +122,10 @@ def _load_folder(folder: Path, origin: str) -> LoadedEnformer:
     from enformer_pytorch import Enformer
 
     settings, use_tf_gamma = _read_config(folder / _CONFIG)
-    found = [folder / name for name in _WEIGHTS if (folder / name).is_file()]
-    if not found:
+    files = [folder / name for name in _WEIGHTS if (folder / name).is_file()]
+    if not files:
         raise InputFileNotFoundError(f"{folder} contains neither {' nor '.join(_WEIGHTS)}")
-    file = found[0]
+    file = files[0]
     state = _canonical(_read_safetensors(file) if file.suffix == ".safetensors" else _read_pickled(file), file)
     with torch.device("meta"):
         module = Enformer.from_hparams(**settings)
@@ -280,8 +280,8 @@ def unwrap(module: Enformer) -> Enformer:
     inner: Any = module
     while not isinstance(inner, Enformer):
         # torch.compile and DataParallel hold the original module under these names
-        held = vars(inner).get("_modules", {}) if hasattr(inner, "__dict__") else {}
-        wrapped = next((held[name] for name in ("_orig_mod", "module") if name in held), None)
+        modules = vars(inner).get("_modules", {}) if hasattr(inner, "__dict__") else {}
+        wrapped = next((modules[name] for name in ("_orig_mod", "module") if name in modules), None)
         if wrapped is None:
             hint = "; a fine-tuning wrapper has one as .enformer" * isinstance(
                 getattr(inner, "enformer", None), Enformer

@@ -281,9 +281,9 @@ class ScoreCache:
 
 def default_folder() -> Path:
     """Return the default folder for scores of hosted models: ``$PGXEVAL_CACHE``, else one in the user's cache."""
-    given = os.environ.get("PGXEVAL_CACHE")
-    if given:
-        return Path(given)
+    folder = os.environ.get("PGXEVAL_CACHE")
+    if folder:
+        return Path(folder)
     caches = os.environ.get("XDG_CACHE_HOME")
     return (Path(caches) if caches else Path.home() / ".cache") / "pgxeval" / "scores"
 

@@ -88,9 +88,9 @@ def combine_single_variants(
     effects = by_allele[1:] - by_allele[0]
     unknown = np.isnan(effects)
     carried = single.dosages[:, unknown] > 0
-    known = np.where(unknown, 0.0, effects)
+    defined = np.where(unknown, 0.0, effects)
     # row by row: the prediction of an individual does not depend on the other rows
-    values = by_allele[0] + (single.dosages * known).sum(axis=1) / single.ploidy
+    values = by_allele[0] + (single.dosages * defined).sum(axis=1) / single.ploidy
     values[carried.any(axis=1)] = np.nan
     of_allele = np.flatnonzero(unknown) + 1
     reasons = {}

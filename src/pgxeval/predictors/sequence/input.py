@@ -46,8 +46,8 @@ def check_input(info: ModelInfo, sequences: npt.NDArray[np.uint8], tracks: Seque
     """
     given: Any = sequences  # authors also call this with whatever they have at hand
     if not isinstance(given, np.ndarray) or given.dtype != np.uint8 or given.ndim != 2:
-        got = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else type(given).__name__
-        raise SettingError(f"model {info.name}: sequences must be uint8 ASCII (n_sequences, length), got {got}")
+        description = f"{given.dtype} {given.shape}" if isinstance(given, np.ndarray) else type(given).__name__
+        raise SettingError(f"model {info.name}: sequences must be uint8 ASCII (n_sequences, length), got {description}")
     info.check_length(sequences.shape[1])
     info.bin_width_bp(tracks)
     foreign = ~_ALLOWED[sequences]

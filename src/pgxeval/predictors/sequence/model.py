@@ -24,8 +24,8 @@ _TEXT: Validator = text  # typed so that attrs uses the type of the field
 
 
 def _lengths(value: int | Iterable[int]) -> tuple[int, ...]:
-    given = (value,) if isinstance(value, int | np.integer) else tuple(value)
-    return tuple(sorted({int(length) for length in given}))
+    lengths = (value,) if isinstance(value, int | np.integer) else tuple(value)
+    return tuple(sorted({int(length) for length in lengths}))
 
 
 @show_defaults

@@ -64,8 +64,8 @@ def _check_shifts(settings: SequenceSettings, attribute: Any, value: Any) -> Non
 
 def _check_readout(settings: SequenceSettings, attribute: Any, value: Any) -> None:
     if not _is_readout(value):
-        given = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-        raise SettingError(f"readout must have lift and finish, such as TssBins() or ExonMask(), got {given}")
+        description = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise SettingError(f"readout must have lift and finish, such as TssBins() or ExonMask(), got {description}")
 
 
 def _check_extra_readouts(settings: SequenceSettings, attribute: Any, value: Any) -> None:

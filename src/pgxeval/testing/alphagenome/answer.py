@@ -51,23 +51,23 @@ class Answers:
             if self._bf16:
                 values = self._upstream.rounded(values)
             protos = [self._protos[output][row] for row in rows]
-            made = self._upstream.pack(output, values, protos, self._bytes_per_chunk, short=fault == "short")
+            message = self._upstream.pack(output, values, protos, self._bytes_per_chunk, short=fault == "short")
             if fault == "truncate":
-                return [*messages, *made[: (len(made) + 1) // 2]]
-            messages.extend(made)
+                return [*messages, *message[: (len(message) + 1) // 2]]
+            messages.extend(message)
         return messages
 
     def _human(self, request: Any) -> bool:
         return bool(request.organism == self._upstream.dna_client.Organism.HOMO_SAPIENS.to_proto())
 
     def _rows(self, output: str, terms: set[str], fault: str | None) -> npt.NDArray[np.intp]:
-        asked = np.isin(self._terms[output], sorted(terms)) | (not terms)
-        rows = np.flatnonzero(asked)
+        requested = np.isin(self._terms[output], sorted(terms)) | (not terms)
+        rows = np.flatnonzero(requested)
         if fault == "empty":
             return rows[:0]
         if fault == "reordered":
             return rows[::-1]
         if fault == "tracks":
-            others = np.flatnonzero(~asked)
+            others = np.flatnonzero(~requested)
             return others[: max(1, len(rows))] if len(others) else rows[1:]
         return rows

@@ -51,15 +51,13 @@ class LocalAlphaGenome:
         """Return the ``Output`` for one sequence; keywords as for ``DnaClient.predict_sequence``."""
         upstream = Upstream.load()
         self._asked.append(hashlib.sha256(sequence.encode()).hexdigest())
-        wanted = None if ontology_terms is None else {upstream.curie(term) for term in ontology_terms}
+        terms = None if ontology_terms is None else {upstream.curie(term) for term in ontology_terms}
         answers = {}
-        for output in [asked.name for asked in dict.fromkeys(requested_outputs)]:
+        for output in [requested.name for requested in dict.fromkeys(requested_outputs)]:
             if output not in RESOLUTION_BP or not _human(organism):
                 continue
             table = self._tracks.listed(output)
-            keep = (
-                np.ones(len(table), dtype=bool) if wanted is None else table["ontology_curie"].isin(wanted).to_numpy()
-            )
+            keep = np.ones(len(table), dtype=bool) if terms is None else table["ontology_curie"].isin(terms).to_numpy()
             values = self._tracks.answer(sequence, output, np.flatnonzero(keep))
             if self._bf16:
                 values = upstream.rounded(values).astype(np.float32)

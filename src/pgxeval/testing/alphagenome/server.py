@@ -292,11 +292,11 @@ class AlphaGenomeServer:
         return barred
 
     def _enter(self, digest: str, request: Any) -> tuple[str | None, float]:
-        asked = (len(request.sequence), self._upstream.outputs_of(request), self._upstream.terms_of(request))
+        entry = (len(request.sequence), self._upstream.outputs_of(request), self._upstream.terms_of(request))
         with self._lock:
             attempt = self._sequences[digest]
             self._sequences[digest] += 1
-            self._requests.append(asked)
+            self._requests.append(entry)
             delay_s = self._delay_s(self._rng) if callable(self._delay_s) else self._delay_s
             if self.script:
                 return fault_name(self.script.popleft()), delay_s

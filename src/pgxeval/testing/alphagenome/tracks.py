@@ -125,13 +125,13 @@ class AlphaGenomeTracks:
     def weights(self, output: str) -> npt.NDArray[np.int64]:
         """Return the weights, int64 ``(n_tracks, 5 places, 5 letters)``; letters are N, A, C, G, T."""
         table = self.table(output)
-        made = np.zeros((len(table), 2 * _RADIUS_BP + 1, _LETTERS), dtype=np.int64)
+        weights = np.zeros((len(table), 2 * _RADIUS_BP + 1, _LETTERS), dtype=np.int64)
         for row, (name, strand) in enumerate(zip(table["name"], table["strand"], strict=True)):
             rng = np.random.default_rng(hash64("alphagenome", self.seed, output, name, strand))
-            for place in range(made.shape[1]):
+            for place in range(weights.shape[1]):
                 most = 64 if place == _RADIUS_BP else 24
-                made[row, place, 1:] = rng.choice(np.arange(1, most), size=4, replace=False)
-        return made
+                weights[row, place, 1:] = rng.choice(np.arange(1, most), size=4, replace=False)
+        return weights
 
     def values(self, sequence: str, output: str) -> npt.NDArray[np.float32]:
         """Return what the formula gives, for tests: float32 ``(len(sequence) // resolution, n_tracks)``."""
@@ -144,13 +144,13 @@ class AlphaGenomeTracks:
 
     def answer(self, sequence: str, output: str, rows: npt.NDArray[np.intp] | None = None) -> npt.NDArray[np.float32]:
         """Return some columns of `values` fast; by a table of the value of each five letters."""
-        found = self._fives(output) if rows is None else np.ascontiguousarray(self._fives(output)[:, rows])
+        fives = self._fives(output) if rows is None else np.ascontiguousarray(self._fives(output)[:, rows])
         codes = np.pad(_codes(sequence), _RADIUS_BP).astype(np.uint16)
         index = np.zeros(len(sequence), dtype=np.uint16)
         for place in range(2 * _RADIUS_BP + 1):
             index *= _LETTERS
             index += codes[place : place + len(sequence)]
-        return _binned(np.take(found, index, axis=0), RESOLUTION_BP[output])
+        return _binned(np.take(fives, index, axis=0), RESOLUTION_BP[output])
 
     def _fives(self, output: str) -> npt.NDArray[np.float32]:
         if output not in self._made:
@@ -159,8 +159,8 @@ class AlphaGenomeTracks:
             for place in range(weights.shape[1]):
                 sums = (sums[:, None, :] + weights[:, place, :].T[None]).reshape(-1, len(weights))
             self._made[output] = (sums * sums / _UNIT).astype(np.float32)
-        found: npt.NDArray[np.float32] = self._made[output]
-        return found
+        fives: npt.NDArray[np.float32] = self._made[output]
+        return fives
 
 
 def _codes(sequence: str) -> npt.NDArray[np.uint8]:

@@ -98,10 +98,10 @@ class Upstream:
         zstd = self.tensor.CompressionType.COMPRESSION_TYPE_ZSTD
 
         def packed(array: npt.NDArray[Any]) -> tuple[Any, Sequence[Any]]:
-            made: tuple[Any, Sequence[Any]] = self.tensor_utils.pack_tensor(
+            tensor: tuple[Any, Sequence[Any]] = self.tensor_utils.pack_tensor(
                 array, bytes_per_chunk=bytes_per_chunk, compression_type=zstd
             )
-            return made
+            return tensor
 
         tensor, chunks = packed(values)
         if short:

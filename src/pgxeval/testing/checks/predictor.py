@@ -77,10 +77,10 @@ class PredictorUnderTest:
     def ask(self, individuals: Sequence[str] | None = None, gene: Gene | None = None) -> Prediction:
         """Return the prediction for a gene, by default ``world.gene`` in all individuals."""
         gene = self.world.gene if gene is None else gene
-        asked = list(self.world.individuals) if individuals is None else individuals
-        made = self.ready(gene).predict(gene, self.world.genome, asked)
-        demand(isinstance(made, Prediction), f"predict must return a Prediction, got {type(made).__name__}")
-        return made
+        names = list(self.world.individuals) if individuals is None else individuals
+        prediction = self.ready(gene).predict(gene, self.world.genome, names)
+        demand(isinstance(prediction, Prediction), f"predict must return a Prediction, got {type(prediction).__name__}")
+        return prediction
 
     def values(self, individuals: Sequence[str] | None = None) -> npt.NDArray[np.float64]:
         """Return the values of ``world.gene``."""
@@ -138,14 +138,16 @@ def _repeatable(subject: PredictorUnderTest) -> None:
 
 
 def _reasons(subject: PredictorUnderTest) -> None:
-    made = subject.ask()
-    missing = [row for row in np.flatnonzero(np.isnan(made.values)).tolist() if not _reason_given(made, row)]
+    prediction = subject.ask()
+    missing = [
+        row for row in np.flatnonzero(np.isnan(prediction.values)).tolist() if not _reason_given(prediction, row)
+    ]
     demand(not missing, f"{len(missing)} values are NaN without a reason in Prediction.reasons")
-    demand(np.isfinite(made.values).any(), f"no individual got a number: {made.reason(0)}")
+    demand(np.isfinite(prediction.values).any(), f"no individual got a number: {prediction.reason(0)}")
 
 
-def _reason_given(made: Prediction, row: int) -> bool:
-    return bool(made.reasons if isinstance(made.reasons, str) else made.reasons.get(row))
+def _reason_given(prediction: Prediction, row: int) -> bool:
+    return bool(prediction.reasons if isinstance(prediction.reasons, str) else prediction.reasons.get(row))
 
 
 def _settings(subject: PredictorUnderTest) -> None:
@@ -202,16 +204,16 @@ def _central_snv(subject: PredictorUnderTest) -> None:
 
 
 def _minus_strand(subject: PredictorUnderTest) -> None:
-    made = subject.ask(gene=subject.world.minus_gene)
-    bad = [row for row in np.flatnonzero(np.isnan(made.values)).tolist() if not _reason_given(made, row)]
+    prediction = subject.ask(gene=subject.world.minus_gene)
+    bad = [row for row in np.flatnonzero(np.isnan(prediction.values)).tolist() if not _reason_given(prediction, row)]
     demand(not bad, "a gene on the minus strand must get values, or NaN with a reason")
 
 
 def _pickling(subject: PredictorUnderTest) -> None:
     world = subject.world
     again = pickle.loads(pickle.dumps(subject.ready()))
-    made = again.predict(world.gene, world.genome, list(world.individuals)).values
-    demand(subject.same(subject.values(), made), "a predictor that was pickled must answer the same")
+    values = again.predict(world.gene, world.genome, list(world.individuals)).values
+    demand(subject.same(subject.values(), values), "a predictor that was pickled must answer the same")
     pickle.loads(pickle.dumps(subject.predictor))
 
 
@@ -222,9 +224,9 @@ def _predict_genes(subject: PredictorUnderTest) -> None:
         raise NotApplicableError("the predictor has no predict_genes")
     world = subject.world
     genes = [world.gene] if hasattr(subject.predictor, "fit") else [world.minus_gene, world.gene]
-    made = list(ability(genes, world.genome, list(world.individuals)))
-    demand([gene.gene_id for gene, _ in made] == [gene.gene_id for gene in genes], "predict_genes: wrong order")
-    demand(subject.same(subject.values(), made[-1][1].values), "predict_genes and predict must agree")
+    answers = list(ability(genes, world.genome, list(world.individuals)))
+    demand([gene.gene_id for gene, _ in answers] == [gene.gene_id for gene in genes], "predict_genes: wrong order")
+    demand(subject.same(subject.values(), answers[-1][1].values), "predict_genes and predict must agree")
 
 
 def _fit_leaves_self(subject: PredictorUnderTest) -> None:
@@ -238,9 +240,9 @@ def _fit_leaves_self(subject: PredictorUnderTest) -> None:
 
 def _learns_from_training_only(subject: PredictorUnderTest) -> None:
     world = subject.world
-    asked = list(world.training)
-    here = subject.fit().predict(world.gene, world.genome, asked).values
-    there = subject.fit(genome=world.strangers).predict(world.gene, world.strangers, asked).values
+    names = list(world.training)
+    here = subject.fit().predict(world.gene, world.genome, names).values
+    there = subject.fit(genome=world.strangers).predict(world.gene, world.strangers, names).values
     demand(
         subject.same(here, there),
         "genotypes of individuals that are not in the training expression must not change the fit",
@@ -258,8 +260,8 @@ def _golden(subject: PredictorUnderTest) -> None:
     if subject.golden is None:
         raise NotApplicableError("no golden values were given")
     names = list(subject.golden)
-    wanted = np.array([subject.golden[name] for name in names], dtype=np.float64)
-    demand(subject.same(wanted, subject.values(names)), "not the golden values")
+    expected = np.array([subject.golden[name] for name in names], dtype=np.float64)
+    demand(subject.same(expected, subject.values(names)), "not the golden values")
 
 
 PREDICTOR_CHECKS: Mapping[str, Check] = {
@@ -330,6 +332,6 @@ def check_predictor(
         subject = PredictorUnderTest(predictor=predictor, world=world, tolerance=tolerance, golden=golden)
         return run_checks(PREDICTOR_CHECKS, subject, expected_failures, on_failure)
     with tempfile.TemporaryDirectory() as folder:
-        made = TinyWorld.make(folder)
-        subject = PredictorUnderTest(predictor=predictor, world=made, tolerance=tolerance, golden=golden)
+        tiny_world = TinyWorld.make(folder)
+        subject = PredictorUnderTest(predictor=predictor, world=tiny_world, tolerance=tolerance, golden=golden)
         return run_checks(PREDICTOR_CHECKS, subject, expected_failures, on_failure)

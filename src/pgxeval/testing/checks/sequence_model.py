@@ -32,17 +32,17 @@ def _info(subject: ModelUnderTest) -> None:
 
 def _shape(subject: ModelUnderTest) -> None:
     tracks = subject.asked
-    wanted = (_N_SEQUENCES, subject.info.n_bins(subject.length, tracks), len(tracks))
+    expected = (_N_SEQUENCES, subject.info.n_bins(subject.length, tracks), len(tracks))
     demand(
-        subject.answer.shape == wanted,
-        f"the answer must have the shape {wanted} (sequences, bins, tracks), got {subject.answer.shape}",
+        subject.answer.shape == expected,
+        f"the answer must have the shape {expected} (sequences, bins, tracks), got {subject.answer.shape}",
     )
 
 
 def _dtype(subject: ModelUnderTest) -> None:
-    made = subject.model.predict_tracks(subject.sequences(), subject.asked)
-    demand(isinstance(made, np.ndarray), f"the answer must be a numpy.ndarray, got {type(made).__name__}")
-    demand(made.dtype == np.float32, f"the answer must be float32, got {made.dtype}")
+    scores = subject.model.predict_tracks(subject.sequences(), subject.asked)
+    demand(isinstance(scores, np.ndarray), f"the answer must be a numpy.ndarray, got {type(scores).__name__}")
+    demand(scores.dtype == np.float32, f"the answer must be float32, got {scores.dtype}")
 
 
 def _finite(subject: ModelUnderTest) -> None:
@@ -69,9 +69,9 @@ def _order_of_tracks(subject: ModelUnderTest) -> None:
 
 def _empty_batch(subject: ModelUnderTest) -> None:
     tracks = subject.asked
-    wanted = (0, subject.info.n_bins(subject.length, tracks), len(tracks))
-    made = subject.predict(subject.sequences(n=0))
-    demand(made.shape == wanted, f"no sequences must give the shape {wanted}, got {made.shape}")
+    expected = (0, subject.info.n_bins(subject.length, tracks), len(tracks))
+    scores = subject.predict(subject.sequences(n=0))
+    demand(scores.shape == expected, f"no sequences must give the shape {expected}, got {scores.shape}")
 
 
 def _one_by_one(subject: ModelUnderTest) -> None:
@@ -92,10 +92,10 @@ def _repeatable(subject: ModelUnderTest) -> None:
 
 
 def _answers_stay(subject: ModelUnderTest) -> None:
-    kept = np.asarray(subject.model.predict_tracks(subject.sequences(), subject.asked))
-    before = kept.copy()
+    copy = np.asarray(subject.model.predict_tracks(subject.sequences(), subject.asked))
+    before = copy.copy()
     subject.predict(subject.sequences(seed=1))
-    demand(np.array_equal(kept, before, equal_nan=True), "an answer must not change when the model is called again")
+    demand(np.array_equal(copy, before, equal_nan=True), "an answer must not change when the model is called again")
 
 
 def _input_unchanged(subject: ModelUnderTest) -> None:
@@ -134,8 +134,8 @@ def _n_policy(subject: ModelUnderTest) -> None:
     if subject.info.n_policy == "refuse":
         subject.refused(_locked(sequences), 'sequences with N, by n_policy="refuse",')
         return
-    made = subject.predict(_locked(sequences))
-    bad = int((~np.isfinite(made)).sum())
+    scores = subject.predict(_locked(sequences))
+    bad = int((~np.isfinite(scores)).sum())
     demand(not bad, f'n_policy="accept" promises finite numbers for sequences with N, {bad} are not')
 
 
@@ -160,10 +160,10 @@ def _strand(subject: ModelUnderTest) -> None:
 
 def _pickling(subject: ModelUnderTest) -> None:
     again = pickle.loads(pickle.dumps(subject.model))
-    made = np.asarray(again.predict_tracks(subject.sequences(), subject.asked))
+    scores = np.asarray(again.predict_tracks(subject.sequences(), subject.asked))
     demand(
-        subject.same(subject.answer, made),
-        f"a pickled model must give the same answer: {subject.difference(subject.answer, made)}",
+        subject.same(subject.answer, scores),
+        f"a pickled model must give the same answer: {subject.difference(subject.answer, scores)}",
     )
 
 
@@ -191,20 +191,22 @@ def _targets(subject: ModelUnderTest) -> None:
     ]
 
     def ask(answers: Any) -> dict[int, npt.NDArray[np.float64]]:
-        found: dict[int, npt.NDArray[np.float64]] = {}
+        values_of: dict[int, npt.NDArray[np.float64]] = {}
         for position, values, reason in answers:
-            demand(position not in found, f"predict_targets answered target {position} twice")
+            demand(position not in values_of, f"predict_targets answered target {position} twice")
             demand(reason is None, f"predict_targets gave a reason for target {position}: {reason}")
-            found[position] = np.asarray(values)
-        return found
+            values_of[position] = np.asarray(values)
+        return values_of
 
-    got = ask(ability(iter([sequences[:1], sequences[1:]]), targets, subject.asked))
-    wanted = ask(predict_targets(subject.model, [sequences], targets, subject.asked))
-    demand(set(got) == set(wanted), f"predict_targets answered targets {sorted(got)} of {sorted(wanted)}")
-    for position, values in wanted.items():
+    in_pieces = ask(ability(iter([sequences[:1], sequences[1:]]), targets, subject.asked))
+    expected = ask(predict_targets(subject.model, [sequences], targets, subject.asked))
+    demand(
+        set(in_pieces) == set(expected), f"predict_targets answered targets {sorted(in_pieces)} of {sorted(expected)}"
+    )
+    for position, values in expected.items():
         demand(
-            subject.same(values, got[position]),
-            f"predict_targets and predict_tracks differ: {subject.difference(values, got[position])}",
+            subject.same(values, in_pieces[position]),
+            f"predict_targets and predict_tracks differ: {subject.difference(values, in_pieces[position])}",
         )
 
 
@@ -212,11 +214,11 @@ def _golden(subject: ModelUnderTest) -> None:
     golden = subject.golden
     if golden is None:
         raise NotApplicableError("no golden values were given")
-    made = subject.predict(golden.sequences, list(golden.tracks))
-    fits = made.shape == golden.values.shape and np.allclose(
-        made, golden.values, rtol=golden.relative, atol=golden.absolute, equal_nan=True
+    scores = subject.predict(golden.sequences, list(golden.tracks))
+    fits = scores.shape == golden.values.shape and np.allclose(
+        scores, golden.values, rtol=golden.relative, atol=golden.absolute, equal_nan=True
     )
-    demand(fits, f"not the golden values: {subject.difference(golden.values, made)}")
+    demand(fits, f"not the golden values: {subject.difference(golden.values, scores)}")
 
 
 SEQUENCE_MODEL_CHECKS: Mapping[str, Check] = {
