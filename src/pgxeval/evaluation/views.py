@@ -207,22 +207,25 @@ def concordance_view(evaluation: HoldsTables, *, kind: OddsRatioKind = "mcnemar"
     value, over = f"{kind}_or", f"{kind}_over_reference"
     known = table[over].notna()
     p = table[f"{over}_p"].where(known, table[f"{kind}_p"])
+    name = f"{'McNemar' if kind == 'mcnemar' else kind.capitalize()} odds ratio"
     return TableView(
-        title=f"{'McNemar' if kind == 'mcnemar' else kind.capitalize()} odds ratio of two predictors",
+        title=f"{name} of two predictors",
         columns=(
             Column(title="A", cells=cells(table, str, "predictor_a"), numeric=False),
             Column(title="B", cells=cells(table, str, "predictor_b"), numeric=False),
             *_stratum(table),
             Column(title="genes", cells=cells(table, count, "n")),
             Column(title="only A : only B", cells=cells(table, _versus, "only_a", "only_b")),
-            Column(title="odds ratio", cells=cells(table, bracketed, value, f"{value}_low", f"{value}_high")),
+            Column(
+                title=name.replace(" ", "\n", 1), cells=cells(table, bracketed, value, f"{value}_low", f"{value}_high")
+            ),
             Column(title="permuted", cells=cells(table, number, f"reference_{value}")),
             Column(title="over permuted", cells=cells(table, _ratio_interval, over, f"{over}_low", f"{over}_high")),
             Column(title="p", cells=[probability(one) for one in p]),
         ),
         legend=(
             *_odds_sentences(table, kind),
-            f"odds ratio: {_MEANING[kind]}; {_interval(evaluation)}",
+            f"{name}: {_MEANING[kind]}; {_interval(evaluation)}",
             "genes: with a direction under both; p: of the odds ratio over its permuted reference, or over 1 where "
             "there is none",
             *_read_as(table),
@@ -248,7 +251,9 @@ def true_directions_view(evaluation: HoldsTables, rows: int | None = None) -> Ta
             Column(title="observed", cells=cells(table, number, "observed_or")),
             Column(title="right, A", cells=cells(table, bracketed_percent, *shares[0])),
             Column(title="right, B", cells=cells(table, bracketed_percent, *shares[1])),
-            Column(title="odds ratio", cells=cells(table, bracketed, "true_or", "true_or_low", "true_or_high")),
+            Column(
+                title="marginal\nodds ratio", cells=cells(table, bracketed, "true_or", "true_or_low", "true_or_high")
+            ),
             Column(title="why", cells=codes.cells, numeric=False),
         ),
         legend=(

@@ -119,12 +119,12 @@ def _odds_ratio(evaluation: Evaluation, order: list[findings.Row]) -> Answer | N
     row = {str(name): value for name, value in pair.iloc[0].items()}
     a, b = row["predictor_a"], row["predictor_b"]
     if is_undefined(row["mcnemar_or"]):
-        sentence = f"`{a}` and `{b}` never disagree, so an odds ratio cannot tell them apart."
+        sentence = f"`{a}` and `{b}` never disagree, so a McNemar odds ratio cannot tell them apart."
     else:
         verdict = findings.right_more_often(row)
         decided = verdict if "points right more often, compared" in verdict else "the data do not decide which"
         sentence = (
-            f"odds ratio of `{a}` to `{b}`, of which only one is right at {count(row['only_a'])} and "
+            f"McNemar odds ratio of `{a}` to `{b}`, of which only one is right at {count(row['only_a'])} and "
             f"{count(row['only_b'])} genes: {decided}."
         )
     return Answer(

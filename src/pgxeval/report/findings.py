@@ -258,11 +258,11 @@ def odds_ratio(evaluation: Evaluation, order: list[Row]) -> str:
     )
     ratio = row["mcnemar_or"]
     if is_undefined(ratio):
-        return f"{genes}: they never disagree, so an odds ratio cannot tell them apart."
+        return f"{genes}: they never disagree, so a McNemar odds ratio cannot tell them apart."
     bounds = interval(row["mcnemar_or_low"], row["mcnemar_or_high"])
     chance = row["reference_mcnemar_or"]
     permuted = "" if is_undefined(chance) else f"; {number(chance)} on permuted expression"
-    numbers = f"odds ratio of `{a}` to `{b}` {number(ratio)}, {interval_words(evaluation)} {bounds}{permuted}"
+    numbers = f"McNemar odds ratio of `{a}` to `{b}` {number(ratio)}, {interval_words(evaluation)} {bounds}{permuted}"
     others = math.comb(len(order), 2) - 1
     more = f" {counted(others, 'further pair')} below." if others else ""
     return f"{genes} ({numbers}): {right_more_often(row)}.{more}"

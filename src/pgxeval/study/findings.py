@@ -90,9 +90,9 @@ def _direction(study: StudyResults) -> Finding:
         f"{other or 'another model'}?",
         answer="not asked",
         method="A prediction points in the right direction at a gene-tissue pair if it correlates positively with "
-        "expression across individuals. The odds ratio is the odds of the right direction under the one model over "
-        "those under the other, over pairs with a direction under both; its interval is a block jackknife over the "
-        "genome in which all tissues of a gene are one block.",
+        "expression across individuals. The marginal odds ratio is the odds of the right direction under the one "
+        "model over those under the other, over pairs with a direction under both; its interval is a block jackknife "
+        "over the genome in which all tissues of a gene are one block.",
         caveats=(
             "Sampling noise pulls shares towards 50 % and odds ratios towards 1: do not compare this number with that "
             "of a study of another size.",
@@ -117,14 +117,14 @@ def _direction(study: StudyResults) -> Finding:
     return attrs.evolve(
         frame,
         answer=answer,
-        quantity="odds ratio",
+        quantity="marginal odds ratio",
         value=value,
         low=low,
         high=high,
         n_pairs=int(row["n"]),
         statement=f"Of {counted(int(row['n']), 'pair')} with a direction under both, only {model} is right at "
-        f"{int(only[0]):,} and only {other} at {int(only[1]):,} (paired odds ratio {number(paired)}; relative to "
-        f"permuted expression the odds ratio is {number(over)}). {_true_directions(study, model, other)}",
+        f"{int(only[0]):,} and only {other} at {int(only[1]):,} (McNemar odds ratio {number(paired)}; relative to "
+        f"permuted expression the marginal odds ratio is {number(over)}). {_true_directions(study, model, other)}",
         reason=reason,
     )
 
@@ -139,7 +139,7 @@ def _why(answer: Answer, limit: float, words: str) -> str:
 def _true_directions(study: StudyResults, model: str, other: str) -> str:
     """Return what the mixture model says of the directions of the true correlations."""
     row = _row(study.evaluation.true_directions, model, other, ALL)
-    words = "Without sampling noise, by a model of the true correlations, the odds ratio"
+    words = "Without sampling noise, by a model of the true correlations, the marginal odds ratio"
     if row is None or is_undefined(row["true_or"]):
         reason = "" if row is None or is_undefined(row["reason"]) else f": {row['reason']}"
         return f"{words} is not identified{reason}."
