@@ -96,7 +96,7 @@ def test_fork_while_a_thread_holds_the_lock(paths: tuple[Path, Path]) -> None:
     held, finish = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with genome._lock:
+        with genome._windows._lock:
             held.set()
             finish.wait(30)
 
