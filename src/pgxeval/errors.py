@@ -6,6 +6,14 @@ holds sequence, genotypes or keys.
 
 from __future__ import annotations
 
+import difflib
+import itertools
+import os
+from pathlib import Path
+from typing import Self
+
+_MOST_ENTRIES = 10_000
+
 
 class PgxevalError(Exception):
     """Base of every error that pgxeval raises on purpose."""
@@ -17,6 +25,22 @@ class InputFileError(PgxevalError, ValueError):
 
 class InputFileNotFoundError(InputFileError, FileNotFoundError):
     """A file that was named does not exist."""
+
+    @classmethod
+    def of(cls, what: str, path: str | os.PathLike[str], then: str = "") -> Self:
+        """Return the error for a missing file or folder: how far the path exists, and near names in its folder.
+
+        Parameters
+        ----------
+        what
+            What it should hold: "expression file", say.
+        path
+            Where it was expected.
+        then
+            What to do, or what the file is for, in a clause of its own.
+        """
+        path = Path(path)
+        return cls(f"{what} {path} does not exist{_near_files(path)}" + (f"; {then}" if then else ""))
 
 
 class GenotypeError(PgxevalError, ValueError):
@@ -45,3 +69,19 @@ class RemoteServiceError(PgxevalError, ConnectionError):
 
 class PgxevalWarning(UserWarning):
     """The result stands, but its reader should know something about it."""
+
+
+def _near_files(path: Path) -> str:
+    """Return a clause on the folder in which a file was expected; names are compared as people confuse them."""
+    folder = path.absolute().parent
+    try:
+        if not folder.is_dir():
+            there = next(parent for parent in folder.parents if parent.is_dir())
+            return f"; its folder does not exist either, of which there is {there}"
+        names = [entry.name for entry in itertools.islice(folder.iterdir(), _MOST_ENTRIES)]
+    except OSError:
+        return ""
+    plain = {name.lower(): name for name in sorted(names, reverse=True) if not name.startswith(".")}
+    near = [plain[name] for name in difflib.get_close_matches(path.name.lower(), plain, n=3, cutoff=0.7)]
+    starts = [name for name in sorted(names) if name.startswith(f"{path.name}.") and name not in near]
+    return f"; its folder holds {', '.join((near + starts)[:3])}" if near or starts else ""

@@ -37,7 +37,7 @@ def numbered_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[in
     """
     path = Path(path).expanduser()
     if not path.exists():
-        raise InputFileNotFoundError(f"{what} {path} does not exist")
+        raise InputFileNotFoundError.of(what, path)
     number = 0
     try:
         with closing(_open(path, what)) as handle:

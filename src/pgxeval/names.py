@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 # ENSG00000223972.5, ENSG00000182378.15_PAR_Y, and the GRCh37-lifted ENSG00000223972.5_2.
 _VERSIONED = re.compile(r"(ENS[A-Z]*\d+)\.\d+(?:_\d+)?(_PAR_Y)?")
@@ -24,6 +24,27 @@ def known_names(available: Collection[str], limit: int = 8) -> str:
     shown = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in list(available)[:limit]]
     more = len(available) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more > 0 else "") if shown else "none"
+
+
+def near_genes(gene_id: str, gene_ids: Collection[str], symbols: Mapping[str, str] | None = None) -> str:
+    """Return a clause that helps to find a gene: another Ensembl version, the gene of a symbol, or near names.
+
+    Parameters
+    ----------
+    gene_id
+        What was given.
+    gene_ids
+        Identifiers that are known.
+    symbols
+        Identifier -> symbol, where symbols are known.
+    """
+    if version := [known for known in gene_ids if without_version(known) == without_version(gene_id)]:
+        return f"; it has another version: {known_names(version, 3)}"
+    symbols = symbols or {}
+    if named := [known for known, symbol in symbols.items() if symbol.lower() == gene_id.lower() and known != symbol]:
+        return f"; {gene_id} is a symbol: give the identifier, {known_names(named, 3)}"
+    near = near_names(gene_id, [*gene_ids, *symbols.values()])
+    return near or f"; genes are named as {known_names(gene_ids, 3)}"
 
 
 def first_duplicate(names: Iterable[str]) -> str | None:

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import types
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,88 @@ class Declared:
     @property
     def settings(self) -> dict[str, float]:
         return {"alpha": self.alpha}
+
+
+REFERRED = """
+import functools, logging, threading
+import numpy as np, pandas as pd
+from sklearn.base import clone
+from sklearn.linear_model import Ridge
+
+GRID, MODEL, TABLE = {"alpha": 1}, Ridge(1), pd.DataFrame({"alpha": [1.0]})
+LOCK, LOG = threading.Lock(), logging.getLogger("x")
+CACHE, CALLS, SCALE, COUNT = {}, [], 2, 0
+
+class Options:
+    pass
+
+OPTIONS = Options()
+OPTIONS.alpha = 1
+
+@functools.lru_cache
+def cached():
+    return 1
+
+class Mine:
+    grid = {"alpha": 1}
+    model = Ridge(1)
+    seen = {}
+
+    def fit(self, x):
+        global COUNT
+        COUNT += 1
+        CALLS.append(1)
+        CACHE[x.name] = self.seen[x.name, 1] = np.zeros(3)
+        CACHE["deep"]["er"] = 1
+        LOG.info("fitted")
+        out = np.zeros(3)
+        out[0] = GRID["alpha"] * SCALE  # what is read on the right is not changed
+        with LOCK:
+            values = OPTIONS.alpha, cached(), helpers.ALPHA * helpers.f()
+            return self.grid, clone(self.model), clone(MODEL), TABLE, values
+"""
+
+
+def _mine(changes: str) -> str:
+    """Return the digest of a predictor whose module is changed after it was made."""
+    helpers = types.ModuleType("helpers")
+    exec("ALPHA = 1\ndef f():\n    return deep()\ndef deep():\n    return 1\n", helpers.__dict__)
+    module = types.ModuleType("mine")
+    module.__dict__["helpers"] = helpers
+    exec(REFERRED, module.__dict__)
+    exec(changes, module.__dict__)
+    return of(module.Mine())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "GRID['alpha'] = 2", "MODEL.set_params(alpha=2)", "TABLE.loc[0, 'alpha'] = 2.0", "OPTIONS.alpha = 2",
+        "Mine.grid['alpha'] = 2", "Mine.model.set_params(alpha=2)", "SCALE = 3", "helpers.ALPHA = 2",
+        "helpers.deep = lambda: 2", "cached = functools.lru_cache(lambda: 2)",
+    ],
+)  # fmt: skip
+def test_what_code_refers_to_is_described_whatever_it_is(change: str) -> None:
+    assert _mine(change) != _mine("pass")
+
+
+@pytest.mark.parametrize(
+    "record", ["COUNT = 5", "CALLS.append(3)", "CACHE['x'] = 3", "Mine.seen['x'] = 3", "LOCK = threading.Lock()"]
+)
+def test_what_code_changes_itself_is_a_record(record: str) -> None:
+    assert _mine(record) == _mine("pass")
+
+
+def test_variables_around_a_function_are_described() -> None:
+    def around(model: Ridge) -> object:
+        return lambda x: model.fit(x, x)
+
+    assert of(around(Ridge(1))) != of(around(Ridge(2)))
+    assert of(around(Ridge(1))) == of(around(Ridge(1)))
+
+
+def test_values_of_enumerations_count() -> None:
+    assert of(enum.Enum("Level", {"LOW": 1}).LOW) != of(enum.Enum("Level", {"LOW": 2}).LOW)
 
 
 def test_declared_settings_stand_for_the_state() -> None:

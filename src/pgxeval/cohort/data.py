@@ -21,7 +21,7 @@ from pgxeval.cohort.relatedness import check_relationship
 from pgxeval.errors import SettingError, TableError, UnknownNameError
 from pgxeval.genome.formats.source import contig_names_of
 from pgxeval.genome.intervals import Gene
-from pgxeval.names import known_names, near_names
+from pgxeval.names import known_names, near_genes, near_names
 
 if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
@@ -164,8 +164,10 @@ class CohortData:
         row = self._rows.get(gene_id)
         if row is None:
             left = self.exclusions.loc[(self.exclusions["kind"] == "gene") & (self.exclusions["name"] == gene_id)]
+            symbols = {gene.gene_id: gene.name for gene in self.genes}
             why = f"; it was excluded: {left['reason'].iloc[0]}" if len(left) else ""
-            raise UnknownNameError(f"gene {gene_id} is not in the cohort{why or near_names(str(gene_id), self._rows)}")
+            why = why or near_genes(str(gene_id), self._rows, symbols)
+            raise UnknownNameError(f"gene {gene_id} is not in the cohort{why}")
         return row
 
     def with_covariates(self, covariates: pd.DataFrame) -> Self:

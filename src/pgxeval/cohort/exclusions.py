@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -73,10 +74,16 @@ def share_individuals(sources: Mapping[str, Sequence[str]]) -> tuple[tuple[str, 
     first, *others = sources
     shared = tuple(name for name in sources[first] if all(name in sets[source] for source in others))
     if not shared:
-        examples = "; ".join(f"{source}: {known_names(names, 3)}" for source, names in sources.items())
+        examples = "; ".join(f"the {source} has {known_names(names, 3)}" for source, names in sources.items())
+        pairs = [
+            f"the {one} and the {other}"
+            for one, other in itertools.combinations(sources, 2)
+            if not sets[one] & sets[other]
+        ]
+        apart = f" ({' and '.join(pairs)} have none in common)" if len(sources) > 2 and pairs else ""
+        hint = _mismatch_hint(sources) or "; check that the files belong to the same cohort"
         raise TableError(
-            f"no individual is shared: {examples}. Individuals are matched by their exact names"
-            + _mismatch_hint(sources)
+            f"no individual is in all files{apart}: {examples}. Individuals are matched by their exact names{hint}"
         )
     exclusions = []
     listed: set[str] = set()

@@ -16,7 +16,7 @@ from pgxeval.cohort.exclusions import exclusions_table
 from pgxeval.cohort.expression import Expression
 from pgxeval.cohort.expression_files import read_expression
 from pgxeval.errors import TableError, UnknownNameError
-from pgxeval.names import known_names
+from pgxeval.names import known_names, near_genes
 from pgxeval.signatures import show_defaults
 
 
@@ -163,8 +163,9 @@ class MeasuredExpression:
         try:
             return self.gene_ids.index(gene_id)
         except ValueError:
+            symbols = dict(zip(self.gene_ids, self.gene_names, strict=True))
             raise UnknownNameError(
-                f"gene {gene_id} has no measured expression here; it has {known_names(self.gene_ids, 5)}"
+                f"gene {gene_id} has no measured expression here{near_genes(str(gene_id), self.gene_ids, symbols)}"
             ) from None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pgxeval.errors import InputFileError
+from pgxeval.errors import InputFileError, InputFileNotFoundError
 from pgxeval.provenance import __version__
 from pgxeval.tables.writing import FILE_MODE
 
@@ -256,6 +256,8 @@ def read_folder(folder: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     InputFileError
         If a file is missing or damaged.
     """
+    if not folder.exists():
+        raise InputFileNotFoundError.of("folder of an evaluation", folder, "Evaluation.write makes it")
     try:
         record = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
         version, settings = record["format"], dict(record["settings"])

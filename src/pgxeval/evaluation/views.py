@@ -13,7 +13,7 @@ from pgxeval.evaluation.concordance import ODDS_RATIO_KINDS, OddsRatioKind
 from pgxeval.evaluation.orientation import above_one
 from pgxeval.evaluation.settings import MEASURE_SYMBOLS, Measure, measure_of
 from pgxeval.evaluation.strata import ALL
-from pgxeval.names import known_names
+from pgxeval.names import known_names, near_genes, near_names
 from pgxeval.view import Column, TableView, cells
 from pgxeval.wording import (
     UNDEFINED,
@@ -105,7 +105,7 @@ def view_of(
 ) -> TableView:
     """Return a table of an evaluation for reading. The arguments are those of `Evaluation.show`."""
     if table not in _VIEWS:
-        raise SettingError(f"table must be one of {', '.join(_VIEWS)}, got {table!r}")
+        raise SettingError(f"table must be one of {', '.join(_VIEWS)}, got {table!r}{near_names(str(table), _VIEWS)}")
     if rows < 1:
         raise SettingError(f"rows must be 1 or more, got {rows}")
     if kind not in ODDS_RATIO_KINDS:
@@ -490,7 +490,7 @@ def _of_genes(table: pd.DataFrame, genes: Sequence[str], per_gene: pd.DataFrame)
     known = set(names) | set(names.values())
     if unknown := [gene for gene in wanted if gene not in known]:
         raise UnknownNameError(
-            f"gene(s) {known_names(unknown, 5)} are not in the evaluation; it has {known_names(list(names), 5)}"
+            f"gene(s) {known_names(unknown, 5)} are not in the evaluation{near_genes(str(unknown[0]), names, names)}"
         )
     ids = [gene for gene, name in names.items() if gene in wanted or name in wanted]
     return table[table["gene_id"].astype(str).isin(ids)]

@@ -56,7 +56,7 @@ class FileStamp:
         try:
             status = full.stat()
         except FileNotFoundError as error:
-            raise InputFileNotFoundError(f"{text} does not exist") from error
+            raise InputFileNotFoundError.of("file", text) from error
         except OSError as error:
             raise InputFileError(f"{text} cannot be read: {error.strerror or error}") from error
         return cls(path=text, size=status.st_size, modified_ns=status.st_mtime_ns)

@@ -18,7 +18,7 @@ from pgxeval.genome.assembly import assemble
 from pgxeval.genome.dosages import Dosages, make_dosages
 from pgxeval.genome.formats.calls import Field
 from pgxeval.genome.formats.opening import GenotypePaths, open_genotypes
-from pgxeval.genome.formats.source import ChoosesField, GenotypeSource, HasIdentity, contig_names_of
+from pgxeval.genome.formats.source import ChoosesField, GenotypeSource, HasIdentity, ListsFields, contig_names_of
 from pgxeval.genome.haplotypes import HaplotypeBatch, Haplotypes
 from pgxeval.genome.identity import Identity
 from pgxeval.genome.intervals import Interval, as_interval
@@ -62,7 +62,7 @@ class PersonalGenome:
     InputFileError
         If a file is truncated or damaged, or has no index.
     SettingError
-        If an argument is not one of those above.
+        If an argument is not one of those above, or the file does not have the FORMAT field that was asked for.
 
     Notes
     -----
@@ -106,6 +106,10 @@ class PersonalGenome:
         chosen: Field = self.source.default_field if isinstance(self.source, ChoosesField) else "GT"
         self.field: Field = chosen if field is None else field
         self.notes: tuple[str, ...] = ()
+        if field is not None:
+            _check_has_field(self.source, field)
+        if field == "DS" and chosen == "GT" and self.source.path.endswith(".pgen"):
+            self.notes = (f"{self.source.path} holds no imputed dosages: its hard calls are counted (field='DS')",)
         if field is None and chosen != "GT":
             why = "it holds imputed dosages" if self.source.path.endswith(".pgen") else "its records have no GT"
             self.notes = (f"dosages are read from {chosen} of {self.source.path}: {why} (field={chosen!r})",)
@@ -234,7 +238,9 @@ class PersonalGenome:
         """
         interval = as_interval(interval)
         chosen: Field = self.field if field is None else field
-        _check_field(chosen)
+        if field is not None:
+            _check_field(field)
+            _check_has_field(self.source, field)
         rows = self.rows(individuals)
         contig = self.contig_name(interval.contig)
         whole = self._windows.get(
@@ -387,6 +393,15 @@ def _identity(files: GenotypeSource | ReferenceBases) -> Identity:
             "such as a digest of the file, or run without a store"
         )
     return files.identity()
+
+
+def _check_has_field(source: GenotypeSource, field: Field) -> None:
+    """Refuse a FORMAT field that the file does not have: its genotypes would be counted without a word."""
+    if isinstance(source, ListsFields) and source.fields and field not in source.fields:
+        raise SettingError(
+            f"field={field!r}: {source.path} has no such FORMAT field; it has {known_names(sorted(source.fields))}. "
+            "Omit field= to read what it has"
+        )
 
 
 def _check_field(field: Field) -> None:

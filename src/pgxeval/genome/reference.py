@@ -99,7 +99,7 @@ class ReferenceGenome(PickledByPath):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         full = Path(path).expanduser().absolute()
         if not full.is_file():
-            raise InputFileNotFoundError(f"reference FASTA not found: {full}")
+            raise InputFileNotFoundError.of("reference FASTA", full)
         stamp = FileStamp.of(full)
         self._path, self._stamps = stamp.path, (stamp,)
         self._open()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import importlib.metadata
 import sys
@@ -14,6 +15,11 @@ import numpy as np
 from pgxeval.genome.identity import FileStamp, Json
 from pgxeval.prediction.digest import bytes_digest
 
+_CHANGES = frozenset({
+    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "put", "remove",
+    "setdefault", "update", "write",
+})  # fmt: skip
+_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME", "LOAD_ATTR"})
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, np.generic, np.ndarray)
 
 
@@ -89,7 +95,7 @@ def functions_in(member: object) -> Iterator[types.FunctionType]:
 
 
 def is_constant(value: object) -> bool:
-    """Tell whether a value is a setting; lists and mappings that code refers to often are records of what happened."""
+    """Tell whether a value cannot be changed in place."""
     if isinstance(value, tuple | frozenset):
         return all(map(is_constant, value))
     return isinstance(value, _CONSTANTS)
@@ -108,6 +114,40 @@ def names_in(code: types.CodeType) -> set[str]:
     """Return the names that code refers to, nested code included."""
     nested = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
     return set(code.co_names).union(*map(names_in, nested))
+
+
+def changed_in(code: types.CodeType) -> set[str]:
+    """Return the names of variables and attributes that code assigns or changes in place, nested code included.
+
+    What a predictor changes itself is a record of what happened, such as a cache or a count, and not a setting.
+    """
+    changed: set[str] = set()
+    steps = [step for step in dis.get_instructions(code) if step.opname not in ("CACHE", "EXTENDED_ARG")]
+    for number, step in enumerate(steps):
+        owner: int | None = None
+        if step.opname in ("STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR"):
+            changed.add(step.argval)
+        elif step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval in _CHANGES:
+            owner = number - 1
+        elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+            owner = _before_expression(steps, number - 1)  # container[key] = value: the key is loaded last
+        while owner is not None and owner >= 0 and steps[owner].opname == "BINARY_SUBSCR":  # container[first][second]
+            owner = _before_expression(steps, owner - 1)
+        if owner is not None and owner >= 0 and steps[owner].opname in _LOADS:
+            changed.add(str(steps[owner].argval))
+    nested = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    return changed.union(*map(changed_in, nested))
+
+
+def _before_expression(steps: Sequence[dis.Instruction], last: int) -> int | None:
+    """Return the step before the expression that ends with step `last` and leaves one value on the stack."""
+    depth = 0
+    for number in range(last, -1, -1):
+        step = steps[number]
+        depth += dis.stack_effect(step.opcode, step.arg, jump=False)
+        if depth == 1:
+            return number - 1
+    return None
 
 
 def code_identity(code: types.CodeType) -> Json:

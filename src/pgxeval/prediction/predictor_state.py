@@ -14,7 +14,7 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -26,6 +26,7 @@ from pgxeval.errors import SettingError
 from pgxeval.genome.identity import FileStamp, Json
 from pgxeval.prediction.digest import array_digest, bytes_digest, canonical, digest
 from pgxeval.prediction.predictor_code import (
+    changed_in,
     class_name,
     code_identity,
     functions_in,
@@ -39,6 +40,7 @@ from pgxeval.prediction.predictor_code import (
     version_of,
 )
 
+_DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 _GENERATED = "<attrs generated"
 _NOT_BEHAVIOUR = frozenset({
     "__annotations__", "__dict__", "__doc__", "__firstlineno__", "__match_args__", "__module__", "__qualname__",
@@ -54,8 +56,8 @@ def identify(value: object, name: str) -> Json:
     Described are numbers, texts, NumPy and pandas values and PyTorch tensors (by content), paths of existing
     files (by content, see `pgxeval.genome.identity.FileStamp`), collections (sets and mappings in sorted order),
     functions (by bytecode), scikit-learn estimators, attrs classes, dataclasses and other objects by their fields and
-    by the code of their class: its bytecode with the functions and constants that it refers to, or, for an installed
-    package, its version.
+    by the code of their class: its bytecode with everything that it refers to and does not change itself, or, for an
+    installed package, its version.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ class _Walk:
         if type(value) is str:
             return self._text(value)
         if isinstance(value, enum.Enum):
-            return {"class": class_name(type(value)), "member": value.name}
+            return {"class": class_name(type(value)), "member": value.name, "value": self.describe(value.value, where)}
         if isinstance(value, float | complex | np.generic):
             return _number(value)
         if isinstance(value, str | int):
@@ -263,14 +265,15 @@ class _Walk:
     def _own_code(self, kind: type) -> Json:
         self.coded.add(kind)
         parts: dict[str, Json] = {}
+        functions = {name: list(functions_in(member)) for name, member in vars(kind).items()}
+        changed = set().union(*(changed_in(one.__code__) for own in functions.values() for one in own))
         for name, member in sorted(vars(kind).items()):
             if name in _NOT_BEHAVIOUR or name.startswith(("__attrs_", "__dataclass_")):
                 continue
-            functions = list(functions_in(member))
-            if functions:
-                parts[name] = [self._function_code(function) for function in functions]
-            elif is_constant(member):
-                parts[name] = self._leniently(member)
+            if functions[name]:
+                parts[name] = [self._function_code(function) for function in functions[name]]
+            elif not isinstance(member, _DESCRIPTORS):
+                parts[name] = self._referred(member, is_record=name in changed)
         return parts
 
     def _function_code(self, function: types.FunctionType) -> Json:
@@ -285,17 +288,38 @@ class _Walk:
         values = {name: cell.cell_contents for name, cell in cells if is_filled(cell)}
         known = function.__globals__
         values |= {name: known[name] for name in names_in(function.__code__) if name in known}
+        changed = changed_in(function.__code__)
         for name, value in sorted(values.items()):
-            if is_constant(value):
-                referred[name] = self._leniently(value)
-            elif isinstance(value, types.FunctionType):
-                referred[name] = self._function_code(value)
-            elif isinstance(value, types.ModuleType):
-                referred[name] = module_identity(value)
-            elif isinstance(value, type) and not is_installed_class(value) and value not in self.coded:
-                referred[name] = self._own_code(value)
+            referred[name] = self._referred(value, is_record=name in changed, names=names_in(function.__code__))
         defaults = [function.__defaults__ or (), dict(function.__kwdefaults__ or {})]
         return digest([code_identity(function.__code__), referred, self._leniently(defaults)])
+
+    def _referred(self, value: object, *, is_record: bool, names: Collection[str] = ()) -> Json:
+        """Describe what code refers to: a variable around it, a global one, or an attribute of its class.
+
+        What the code changes itself is a record, and what cannot be described, such as a lock, is rarely a setting:
+        of both only the class counts. `names` are those that the code uses, of which a module may hold some.
+        """
+        if isinstance(value, types.FunctionType):
+            return self._function_code(value)
+        if isinstance(value, types.ModuleType):
+            return self._module(value, names)
+        if isinstance(value, type):
+            return self._own_code(value) if not is_installed_class(value) and value not in self.coded else None
+        if is_record or self.lenient:
+            return self._leniently(value) if is_constant(value) and not is_record else class_name(type(value))
+        try:
+            return self.describe(value, "")
+        except (SettingError, RecursionError):
+            return class_name(type(value))
+
+    def _module(self, module: types.ModuleType, names: Collection[str]) -> Json:
+        identity = module_identity(module)
+        if is_installed(module.__name__) or module.__name__ in self.coded:
+            return identity
+        self.coded.add(module.__name__)
+        held = {name: vars(module)[name] for name in sorted(names) if name in vars(module)}
+        return [identity, {name: self._referred(value, is_record=False, names=names) for name, value in held.items()}]
 
     def _leniently(self, value: object) -> Json:
         return attrs.evolve(self, lenient=True, inside=[], described={}).describe(value, "")

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.names import match_versions
+from pgxeval.names import match_versions, near_genes
 from pgxeval.prediction.rows import UsedSettings, predictions_table
 from pgxeval.prediction.stored_run import StoredRun
 from pgxeval.tables.predictions import Predictions, failures_table
@@ -123,7 +123,7 @@ class StoredPredictions:
         name = gene_id if gene_id in self.gene_ids else match_versions([gene_id], self.gene_ids).get(gene_id)
         results = [] if name is None else [result for run in self._runs.values() for result in run.results([name])]
         if name is None or not results:
-            raise UnknownNameError(f"gene {gene_id} is not in the store")
+            raise UnknownNameError(f"gene {gene_id} is not in the store{near_genes(str(gene_id), self.gene_ids)}")
         return predictions_table(results, self.predictors, [name], self.individuals)
 
     def of_genes(self, gene_ids: Sequence[str]) -> StoredPredictions:

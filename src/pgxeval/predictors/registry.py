@@ -16,7 +16,7 @@ import importlib.util
 import inspect
 import operator
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -119,6 +119,13 @@ def make_predictor(name: str, /, **settings: Any) -> Predictor | TrainablePredic
     try:
         inspect.signature(factory).bind(**settings)
     except TypeError as error:
+        if required := _required(factory, settings):
+            given = "".join(f", {one}=..." for one in required)
+            raise SettingError(
+                f"predictor {name} has no default for {' and '.join(required)}, so its name alone is not enough; make "
+                f'it with make_predictor("{name}"{given}) and give that. Its settings are '
+                f"{', '.join(_parameters(factory))}"
+            ) from error
         raise SettingError(
             f"predictor {name}: {error}; its settings are {', '.join(_parameters(factory)) or 'none'}"
         ) from error
@@ -217,4 +224,19 @@ def _parameters(factory: Factory) -> list[str]:
         name
         for name, parameter in inspect.signature(factory).parameters.items()
         if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+
+
+def _required(factory: Factory, settings: Mapping[str, Any]) -> list[str]:
+    """Return the settings without a default that were not given; empty if one was given that does not exist."""
+    parameters = inspect.signature(factory).parameters
+    open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    if not open_ended and any(name not in parameters for name in settings):
+        return []
+    return [
+        name
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        and name not in settings
     ]

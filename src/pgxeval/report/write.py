@@ -13,7 +13,7 @@ from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import SettingError, UnknownNameError
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.strata import NONLINEAR
-from pgxeval.names import known_names
+from pgxeval.names import known_names, near_genes
 from pgxeval.plots.drawing import pairs_of
 from pgxeval.provenance import __version__
 from pgxeval.report import appendix
@@ -164,7 +164,7 @@ def _genes_to_show(evaluation: Evaluation, genes: bool | Sequence[str]) -> tuple
     names = (genes,) if isinstance(genes, str) else tuple(genes)
     if unknown := [gene for gene in names if gene not in known]:
         raise UnknownNameError(
-            f"show_individuals_of: gene(s) {', '.join(unknown[:5])} are not in the evaluation; "
-            f"it has {known_names(known, 5)}"
+            f"show_individuals_of: gene(s) {known_names(unknown, 5)} are not in the evaluation"
+            f"{near_genes(str(unknown[0]), known)}"
         )
     return names

@@ -68,7 +68,7 @@ def read_truth(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = Path(path).expanduser()
     if not path.exists():
-        raise InputFileNotFoundError(f"truth table {path} does not exist")
+        raise InputFileNotFoundError.of("truth table", path)
     table = pd.read_csv(path, sep="\t", keep_default_na=False)
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:

@@ -189,7 +189,11 @@ def _tissues(cohorts: Mapping[str, Cohort] | Cohort) -> dict[str, Cohort]:
         return {ONE_TISSUE: cohorts}
     given: object = cohorts
     if not isinstance(given, Mapping) or not given:
-        raise SettingError(f"cohorts must be a Cohort, or map at least one tissue to a Cohort, got {given!r}")
+        kind = "an empty mapping" if isinstance(given, Mapping) else f"a {type(given).__name__}"
+        raise SettingError(
+            f"cohorts must be a Cohort, or map the name of each tissue to its Cohort, got {kind}; for example "
+            'run_study({"blood": cohort, "brain": other_cohort}, predictors, "folder")'
+        )
     for tissue, cohort in given.items():
         if not isinstance(tissue, str) or not tissue.strip() or not isinstance(cohort, Cohort):
             raise SettingError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import attrs
 import pandas as pd
 
-from pgxeval.errors import InputFileError
+from pgxeval.errors import InputFileError, InputFileNotFoundError
 from pgxeval.evaluation import Evaluation
 from pgxeval.provenance import __version__
 from pgxeval.study.findings import Finding, find_answers
@@ -96,6 +96,11 @@ class Study(StudyResults):
             If the folder does not hold a complete study.
         """
         folder = Path(folder).expanduser()
+        if not folder.exists():
+            raise InputFileNotFoundError.of("study folder", folder, "run_study makes it")
+        if not (folder / _SETTINGS).is_file():
+            what = "a complete study" if (folder / "predictions").is_dir() else "a study"
+            raise InputFileError(f"{folder} does not hold {what}; call run_study with this folder to complete it")
         try:
             record = json.loads((folder / _SETTINGS).read_text(encoding="utf-8"))
             version, settings = record["format"], dict(record["settings"])

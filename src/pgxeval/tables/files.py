@@ -37,7 +37,7 @@ def read_table(path: str | os.PathLike[str]) -> tuple[pd.DataFrame, dict[str, An
     """
     path = Path(path).expanduser()
     if not path.exists():
-        raise InputFileNotFoundError(f"predictions file {path} does not exist")
+        raise InputFileNotFoundError.of("predictions file", path)
     separator = separator_of(path)
     settings: Any = {}
     try:

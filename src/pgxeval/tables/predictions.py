@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pgxeval.errors import SettingError, UnknownNameError
-from pgxeval.names import known_names, match_versions
+from pgxeval.names import known_names, match_versions, near_genes
 from pgxeval.signatures import show_defaults
 from pgxeval.tables.checking import check_predictions, keys_of
 from pgxeval.tables.files import TISSUE, read_table, write_table
@@ -226,7 +226,7 @@ class Predictions:
         code = genes.index(name) if name is not None else -2
         rows = np.flatnonzero(self.table["gene_id"].cat.codes.to_numpy() == code)
         if not len(rows):
-            raise UnknownNameError(f"gene {gene_id} is not in the predictions table")
+            raise UnknownNameError(f"gene {gene_id} is not in the predictions table{near_genes(str(gene_id), genes)}")
         return self.table.iloc[rows]
 
     @property

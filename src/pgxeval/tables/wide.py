@@ -71,7 +71,7 @@ def read_matrix(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     path = Path(path).expanduser()
     if not path.exists():
-        raise InputFileNotFoundError(f"matrix of predictions {path} does not exist")
+        raise InputFileNotFoundError.of("matrix of predictions", path)
     separator = separator_of(path)
     try:
         if separator is None:

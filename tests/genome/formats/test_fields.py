@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pgxeval import InputFileError, Interval, PersonalGenome
+from pgxeval import InputFileError, Interval, PersonalGenome, SettingError
 from pgxeval.genome.formats.calls import Field
 
 NAMES = ["a", "b", "c"]
@@ -233,3 +233,24 @@ def test_haploid_dosages_are_on_the_scale_of_haploid_genotypes(tmp_path: Path, o
     theirs = [float(cell.split(":")[-1]) for cell in cells]
     ours = PersonalGenome(tmp_path / "p.pgen", field="DS").dosages(Interval("X", 4_999_000, 5_000_900)).values[:, 0]
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.bcftools
+@pytest.mark.parametrize("field", ["DS", "GP"])
+def test_a_field_that_the_file_does_not_have_is_refused_as_bcftools_does(tmp_path: Path, field: Field) -> None:
+    header = '##fileformat=VCFv4.2\n##contig=<ID=c>\n##FORMAT=<ID=GT,Number=1,Type=String,Description="g">\n'
+    text = header + "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\ta\nc\t9\t.\tA\tC\t.\t.\t.\tGT\t0|1\n"
+    paths = [tmp_path / "a.vcf.gz", tmp_path / "a.bcf"]
+    (tmp_path / "a.vcf").write_text(text)
+    subprocess.run(["bcftools", "view", "-Oz", "-o", paths[0], tmp_path / "a.vcf"], check=True)
+    subprocess.run(["bcftools", "index", "-t", paths[0]], check=True)
+    subprocess.run(["bcftools", "view", "-Ob", "-o", paths[1], paths[0]], check=True)
+    subprocess.run(["bcftools", "index", paths[1]], check=True)
+    theirs = subprocess.run(["bcftools", "query", "-f", f"[%{field}]", paths[0]], capture_output=True, check=False)
+    assert theirs.returncode != 0
+    for path in paths:
+        with pytest.raises(SettingError, match=f"field='{field}': .* has no such FORMAT field; it has GT"):
+            PersonalGenome(path, field=field)
+        with pytest.raises(SettingError, match="has no such FORMAT field"):
+            PersonalGenome(path).dosages(Interval("c", 0, 20), field=field)
+        assert PersonalGenome(path, field="GT").dosages(Interval("c", 0, 20)).values.tolist() == [[1]]

@@ -173,7 +173,7 @@ def test_truncated_or_foreign_tables_are_refused(targets: Path, tmp_path: Path) 
         path.write_text("".join(content))
         with pytest.raises(InputFileError, match=words):
             enformer_tracks(path)
-    with pytest.raises(InputFileNotFoundError, match="no such file"):
+    with pytest.raises(InputFileNotFoundError, match="does not exist"):
         read_targets(tmp_path / "none.txt")
     (tmp_path / "binary").write_bytes(bytes(range(256)))
     with pytest.raises(InputFileError):

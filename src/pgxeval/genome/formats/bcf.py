@@ -56,7 +56,8 @@ class BcfSource(BgzfSource):
         self._keys = _numbered(lines, ("FILTER", "INFO", "FORMAT"), first="PASS")
         names = {number: name for name, number in self._keys.items()}
         keys = [frozenset(names.get(key, "") for key in record) for record in header.keys]
-        self.default_field = choose_field(keys, declared_fields(lines))
+        self.fields = declared_fields(lines)
+        self.default_field = choose_field(keys, self.fields)
         self._index = open_index(self.path, suffixes=(".csi",))
         if self._file.is_local:
             check_extent(self.path, self._index, header.first_record, text=False)

@@ -24,6 +24,7 @@ class BgzfSource(PickledByPath):
     format_name: ClassVar[str]
     individuals: tuple[str, ...]
     default_field: Field
+    fields: frozenset[str]
     contigs_with_records: tuple[str, ...]
     contig_names: ContigNames
     _index: VariantIndex

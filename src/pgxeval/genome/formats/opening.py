@@ -74,8 +74,9 @@ def _open_file(path: str) -> GenotypeSource:
         elif not Path(text).exists() and Path(f"{text}.pgen").is_file():
             text = f"{text}.pgen"
         elif not Path(text).is_file():
-            what = "is a folder" if Path(text).is_dir() else "does not exist"
-            raise InputFileNotFoundError(f"genotypes: {text} {what}")
+            if Path(text).is_dir():
+                raise InputFileNotFoundError(f"genotypes: {text} is a folder")
+            raise InputFileNotFoundError.of("genotypes: file", text)
         _refuse_other_formats(text)
     if text.endswith(".pgen"):
         return PlinkSource(text)

@@ -66,7 +66,7 @@ def psam_path(stem: str) -> Path:
     """Return the file of individuals next to a ``.pgen``."""
     path = Path(stem + ".psam")
     if not path.is_file():
-        raise InputFileNotFoundError(f"{path} does not exist; it names the individuals of {stem}.pgen")
+        raise InputFileNotFoundError.of("file", path, f"it names the individuals of {stem}.pgen")
     return path
 
 
@@ -74,7 +74,7 @@ def pvar_path(stem: str) -> Path:
     """Return the file of variants next to a ``.pgen``."""
     path = next((Path(stem + end) for end in (".pvar", ".pvar.zst") if Path(stem + end).is_file()), None)
     if path is None:
-        raise InputFileNotFoundError(f"{stem}.pvar does not exist; it names the variants of {stem}.pgen")
+        raise InputFileNotFoundError.of("file", f"{stem}.pvar", f"it names the variants of {stem}.pgen")
     return path
 
 

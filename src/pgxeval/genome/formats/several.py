@@ -17,7 +17,14 @@ from pgxeval.errors import InputFileError, InputFileNotFoundError, PgxevalWarnin
 from pgxeval.genome.contigs import ContigNames
 from pgxeval.genome.formats.bgzf import is_remote
 from pgxeval.genome.formats.calls import Calls, Field
-from pgxeval.genome.formats.source import ChoosesField, GenotypeSource, HasIdentity, ListsRecords, NamesContigs
+from pgxeval.genome.formats.source import (
+    ChoosesField,
+    GenotypeSource,
+    HasIdentity,
+    ListsFields,
+    ListsRecords,
+    NamesContigs,
+)
 from pgxeval.genome.formats.vcf_zarr import is_vcf_zarr
 from pgxeval.genome.identity import Identity, Json
 from pgxeval.names import known_names
@@ -72,6 +79,8 @@ class SeveralFiles:
         fields = {source.default_field if isinstance(source, ChoosesField) else "GT" for source in self.sources}
         chosen: tuple[Field, ...] = ("DS", "GP", "GT")
         self.default_field: Field = next(field for field in chosen if field in fields)
+        known = [source.fields if isinstance(source, ListsFields) else frozenset[str]() for source in self.sources]
+        self.fields: frozenset[str] = frozenset() if frozenset() in known else frozenset().union(*known)
 
     @property
     def path(self) -> str:

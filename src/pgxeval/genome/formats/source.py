@@ -92,6 +92,16 @@ class ListsRecords(Protocol):
 
 
 @runtime_checkable
+class ListsFields(Protocol):
+    """A source whose header declares its FORMAT fields."""
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """FORMAT fields that its header declares or its first records have; empty where they are not known."""
+        ...
+
+
+@runtime_checkable
 class ChoosesField(Protocol):
     """A source that knows which FORMAT field holds its dosages."""
 

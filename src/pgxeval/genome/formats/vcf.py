@@ -56,6 +56,7 @@ class VcfSource(BgzfSource):
         header = _read_header(self.path)
         self.individuals = header.individuals
         self.default_field = choose_field(header.keys, header.fields)
+        self.fields = header.fields.union(*header.keys)
         self._index = open_index(self.path)
         if self._file.is_local:
             check_extent(self.path, self._index, header.first_record, text=True)

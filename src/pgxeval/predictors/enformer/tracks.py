@@ -91,7 +91,7 @@ def read_targets(path: str | os.PathLike[str]) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8")
     except FileNotFoundError as error:
-        raise InputFileNotFoundError(f"{path}: no such file; expected Basenji's targets_human.txt") from error
+        raise InputFileNotFoundError.of("track table", path, "expected Basenji's targets_human.txt") from error
     except (OSError, ValueError) as error:  # ParserError, EmptyDataError and UnicodeDecodeError are ValueErrors
         raise InputFileError(f"{path}: cannot be read as a tab-separated table ({type(error).__name__})") from error
     unnamed = next(iter(table.columns), "")
