@@ -12,8 +12,9 @@ from sklearn.linear_model import ElasticNet
 
 from pgxeval.predictors.trained import penalty_elimination
 from pgxeval.predictors.trained.distinct_columns import DistinctColumns, find_distinct
-from pgxeval.predictors.trained.penalty import Penalty, PenaltySolver, choose_penalty
+from pgxeval.predictors.trained.penalty import Penalty, choose_penalty
 from pgxeval.predictors.trained.penalty_gram import GramColumns
+from pgxeval.predictors.trained.penalty_path import PenaltySolver
 
 TIGHT = {"tol": 1e-10, "max_iter": 100_000}
 

@@ -13,8 +13,9 @@ from pgxeval.checks import between, kind, text, whole
 from pgxeval.errors import SettingError
 from pgxeval.predictors.trained.cis_variants import CisVariants, take_flank
 from pgxeval.predictors.trained.linear import FittedLinear
-from pgxeval.predictors.trained.penalty import PenaltySolver, choose_penalty
+from pgxeval.predictors.trained.penalty import choose_penalty
 from pgxeval.predictors.trained.penalty_gram import GramColumns
+from pgxeval.predictors.trained.penalty_path import PenaltySolver
 from pgxeval.predictors.trained.training import TrainingSet
 from pgxeval.seeding import assign_folds
 from pgxeval.signatures import show_defaults

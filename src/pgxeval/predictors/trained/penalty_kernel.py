@@ -122,6 +122,27 @@ def find_gradient(gram: Floats, c: Floats, b: Floats, gradient: Floats) -> None:
 
 
 @compiled
+def extend_gradient(gram: Floats, c: Floats, b: Floats, gradient: Floats) -> None:
+    """Set `gradient` to c - Qb from ``b.size`` on; columns there have no coefficient yet."""
+    used = np.flatnonzero(b)
+    for i in range(b.size, c.size):
+        row = gram[i]
+        product = 0.0
+        for j in used:
+            product += row[j] * b[j]
+        gradient[i] = c[i] - product
+
+
+@compiled
+def add_weighted_rows(rows: npt.NDArray[Any], positions: Ints, weights: Floats, total: Floats) -> None:
+    """Add some rows of a matrix, times their weights, to `total`."""
+    for a in range(positions.size):
+        row, weight = rows[positions[a]], weights[a]
+        for i in range(total.size):
+            total[i] += weight * row[i]
+
+
+@compiled
 def enter_and_drop(
     gram: Floats, c: Floats, t: float, d: Floats, tol: float, max_iter: int, b: Floats, gradient: Floats
 ) -> bool:
