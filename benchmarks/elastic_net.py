@@ -338,8 +338,8 @@ the end): 60 % in the linear systems (half of it where columns enter or change t
 columns, 10 % in Gram matrices of the inner folds, 5 % in the fitted values. One Cholesky factorisation now serves 4.6
 penalties; the difference of the ridge terms is made up for by substitution, 3 to 4 rounds per penalty. One
 factorisation per fold and penalty, as before, took 50 to 60 % of 1.4 to 1.8 times the present time. Not better:
-factors in single precision with refinement, other block layouts, smaller sets of columns with more repetitions,
-coordinate descent on the Gram matrix (a sweep reads all of it, and linked columns need hundreds of sweeps).
+factors in single precision with refinement, other sweeps of coordinate descent, other block layouts, and smaller sets
+of columns, which need more repetitions.
 
 ## 240 individuals, about 127 variants
 
