@@ -9,8 +9,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from pgxeval import Gene, Interval, PersonalGenome, SettingError
-from pgxeval.genome import InMemoryGenotypes
+from pgxeval import Interval, PersonalGenome, SettingError
 from pgxeval.genome.intervals import as_interval
 from pgxeval.genome.single_variants import single_variants
 
@@ -65,34 +64,3 @@ def test_regions_are_taken_wherever_intervals_are(tmp_path: Path, oracles: Modul
     ]
     singles = [single_variants(genome, [where], ["a", "b"], 100).dosages for where in (region, interval)]
     assert np.array_equal(*singles)
-
-
-HOSTILE = "<script>alert('x')</script>\"&"
-
-
-def test_names_are_escaped_in_notebooks(tmp_path: Path, oracles: ModuleType) -> None:
-    haplotypes = np.array([[[0, 1], [1, 1]]], dtype=np.int8)
-    source = InMemoryGenotypes.from_haplotypes(
-        [HOSTILE], {HOSTILE: [(np.array([9, 15]), ("A", "A"), ("C", "C"), haplotypes)]}
-    )
-    fasta = tmp_path / "r.fa"
-    fasta.write_text(f">{HOSTILE.replace(' ', '')}\n{'A' * 60}\n")
-    genome = PersonalGenome(source, fasta)
-    window = Interval(HOSTILE, 0, 30)
-    shown = {
-        "PersonalGenome": genome,
-        "Dosages": genome.dosages(window),
-        "Haplotypes": genome.haplotypes(window),
-        "Interval": window,
-        "Gene": Gene(gene_id=HOSTILE, name=HOSTILE, contig=HOSTILE, start=0, end=9),
-    }
-    for name, thing in shown.items():
-        text = thing._repr_html_()  # type: ignore[attr-defined]
-        assert name in text
-        assert text.startswith("<p><b>")
-        assert text.endswith("</table>")
-        assert "<script" not in text
-        assert text.count("<td>") % 2 == 0
-    assert "&lt;script&gt;" in genome._repr_html_()
-    assert "1–30" not in window._repr_html_()
-    assert ":1-30" in window._repr_html_()

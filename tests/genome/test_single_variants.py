@@ -11,7 +11,6 @@ import pytest
 
 from pgxeval.errors import GenotypeError, SettingError
 from pgxeval.genome import single_variants as room
-from pgxeval.genome import window_request
 from pgxeval.genome.intervals import Interval
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.genome.single_variants import single_variants
@@ -106,18 +105,6 @@ def test_policies_and_bounds(
     monkeypatch.setattr(room, "_MAX_BYTES", 50)
     with pytest.raises(SettingError, match=r"5 alleles .* too many .*min_maf"):
         single_variants(genome, window, PEOPLE, 525)
-
-
-def test_deletion_that_asks_for_more_flank_than_was_read(
-    tmp_path: Path, oracles: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(window_request, "_FLANK_BP", 4)
-    records = [(560, BASES[560:640], BASES[560], ["0/1", "0/0", "0/0"])]
-    genome = write(tmp_path, oracles, records)
-    interval = Interval("chr1", 450, 650)
-    single = single_variants(genome, [interval], PEOPLE, 525)
-    start, ref, alt, _ = records[0]
-    assert single.haplotypes[0]["allele 0", 0].sequence == edited(start, ref, alt, 525, interval)
 
 
 def test_haploid_calls(tmp_path: Path, oracles: ModuleType) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 import stat
 import subprocess
-import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -18,10 +14,8 @@ import pandas as pd
 import pytest
 
 from pgxeval.cohort.cohort import Cohort
-from pgxeval.errors import InputFileError, PgxevalWarning, SettingError, UnknownNameError
-from pgxeval.prediction import PredictionStore, StoredPredictions, parts, predict_cohort
-from pgxeval.simulation.simulate import simulate_cohort
-from pgxeval.tables.predictions import Predictions
+from pgxeval.errors import InputFileError, SettingError, UnknownNameError
+from pgxeval.prediction import PredictionStore, StoredPredictions, predict_cohort
 
 GENES, FITS = 12, 6  # three folds, observed and one replicate
 
@@ -92,33 +86,6 @@ def test_zero_shot_predictors_are_kept_and_resumed(cohort: Cohort, cheap: Module
     assert result.table.equals(_run(cohort, cheap.CheapZeroShot()).table)
 
 
-@pytest.mark.parametrize("settings", [{"seed": 5}, {"replicates": 2}, {"method": "prequential"}, {"folds": 4}])
-def test_other_settings_take_nothing_and_the_difference_is_logged(
-    cohort: Cohort, tmp_path: Path, counted, caplog: pytest.LogCaptureFixture, settings: dict
-) -> None:
-    _run(cohort, counted("first")[0], tmp_path / "store")
-    predictor, calls = counted("second")
-    with caplog.at_level("WARNING", logger="pgxeval"):
-        fresh = _run(cohort, predictor, tmp_path / "store", **settings)
-    assert len(_calls(calls)) == GENES
-    name, value = next(iter(settings.items()))
-    shown = json.dumps(value)
-    assert f"{name}: {shown} instead of" in caplog.text
-    assert fresh.table.equals(_run(cohort, counted("third")[0], **settings).table)
-    with pytest.raises(SettingError, match=f"2 runs of predictor cheap; choose one.*{name}: "):
-        PredictionStore(tmp_path / "store").run("cheap")
-
-
-def test_another_predictor_of_the_same_class_and_name_takes_nothing(
-    cohort: Cohort, cheap: ModuleType, tmp_path: Path
-) -> None:
-    one, other = cheap.Cheap(weight=1.0), cheap.Cheap(weight=2.0)
-    _run(cohort, one, tmp_path / "store")
-    assert _run(cohort, other, tmp_path / "store").table.equals(_run(cohort, other).table)
-    renamed = attrs.evolve(other, name="renamed")
-    assert _run(cohort, [other, renamed], tmp_path / "store").predictors == ("cheap", "renamed")
-
-
 def test_a_predictor_that_cannot_be_described_is_refused_before_anything_runs(
     cohort: Cohort, cheap: ModuleType, tmp_path: Path
 ) -> None:
@@ -138,89 +105,6 @@ def test_a_predictor_that_cannot_be_described_is_refused_before_anything_runs(
     assert not (tmp_path / "store").exists()
 
 
-def test_changed_expression_of_one_gene_computes_that_gene(cohort: Cohort, tmp_path: Path, counted) -> None:
-    _run(cohort, counted("first")[0], tmp_path / "store")
-    expression = cohort.expression.copy()
-    expression[2, 4] += 0.5
-    predictor, calls = counted("second")
-    changed = attrs.evolve(cohort, expression=expression)
-    result = _run(changed, predictor, tmp_path / "store")
-    assert [*_calls(calls)] == [cohort.gene_ids[2]]
-    assert result.table.equals(_run(changed, counted("third")[0]).table)
-    fewer, calls = counted("fewer")
-    _run(cohort.subset(genes=cohort.gene_ids[:5]), fewer, tmp_path / "store")
-    assert not _calls(calls)
-
-
-@pytest.mark.parametrize("change", ["individuals", "covariates"])
-def test_other_individuals_and_covariates_take_nothing(cohort: Cohort, tmp_path: Path, counted, change: str) -> None:
-    _run(cohort, counted("first")[0], tmp_path / "store")
-    table = pd.DataFrame({"age": np.arange(12.0)}, index=list(cohort.individuals))
-    other = (
-        cohort.subset(individuals=cohort.individuals[:-1])
-        if change == "individuals"
-        else attrs.evolve(cohort, covariates=table)
-    )
-    predictor, calls = counted("second")
-    _run(other, predictor, tmp_path / "store")
-    assert len(_calls(calls)) == GENES
-
-
-def test_changed_genotypes_take_nothing(tmp_path: Path, counted) -> None:
-    made = simulate_cohort(tmp_path / "cohort", individuals=30, kinds={"null": 2}, window_bp=10_000)
-    _run(
-        Cohort.from_files(
-            expression=made.files["expression"], genotypes=made.files["genotypes"], screen_genotypes=False
-        ),
-        counted("first")[0],
-        tmp_path / "store",
-    )
-    again, calls = counted("again")
-    _run(
-        Cohort.from_files(
-            expression=made.files["expression"], genotypes=made.files["genotypes"], screen_genotypes=False
-        ),
-        again,
-        tmp_path / "store",
-    )
-    assert not _calls(calls)
-    # other genotypes with the time of the old file
-    state = Path(made.genotypes).stat()
-    other = simulate_cohort(tmp_path / "other", individuals=30, kinds={"null": 2}, window_bp=10_000, seed=5)
-    Path(made.genotypes).write_bytes(Path(other.genotypes).read_bytes())
-    Path(f"{made.genotypes}.tbi").write_bytes(Path(f"{other.genotypes}.tbi").read_bytes())
-    os.utime(made.genotypes, ns=(state.st_atime_ns, state.st_mtime_ns))
-    changed, calls = counted("changed")
-    _run(
-        Cohort.from_files(
-            expression=made.files["expression"], genotypes=made.files["genotypes"], screen_genotypes=False
-        ),
-        changed,
-        tmp_path / "store",
-    )
-    assert len(_calls(calls)) == 2
-
-
-def test_failures_are_kept_reported_and_retried_alone(cohort: Cohort, tmp_path: Path, counted) -> None:
-    bad = ["G00002", "G00009"]
-    broken, _ = counted("broken", die_at=bad)
-    first = _run(cohort, broken, tmp_path / "store")
-    assert first.failures["gene_id"].tolist() == bad
-    assert first.table["reason"].str.startswith("failed: RuntimeError (cheap.py, line ").sum() == 2 * 2 * 12
-    status = PredictionStore(tmp_path / "store").status()
-    assert status["state"].value_counts().to_dict() == {"done": 10, "failed": 2}
-    assert status.loc[status["state"] == "failed", "reason"].str.contains("RuntimeError").all()
-    kept, calls = counted("kept")
-    assert _run(cohort, kept, tmp_path / "store", retry_failed=False).table.equals(first.table)
-    assert not _calls(calls)
-    healed, calls = counted("healed")
-    result = _run(cohort, healed, tmp_path / "store")
-    assert [*_calls(calls)] == bad
-    assert result.failures.empty
-    assert result.table.equals(_run(cohort, counted("fresh")[0]).table)
-    assert set(PredictionStore(tmp_path / "store").status()["state"]) == {"done"}
-
-
 def test_the_status_of_slices_knows_what_is_open(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
     _run(cohort, cheap.Cheap(), tmp_path / "store", genes=slice(0, 5))
     (row,) = PredictionStore(tmp_path / "store").runs.itertuples()
@@ -228,108 +112,6 @@ def test_the_status_of_slices_knows_what_is_open(cohort: Cohort, cheap: ModuleTy
     _run(cohort, cheap.Cheap(), tmp_path / "store", genes=slice(5, None))
     whole = _run(cohort, cheap.Cheap(), tmp_path / "store", genes=None)
     assert whole.table.equals(_run(cohort, cheap.Cheap()).table)
-
-
-@pytest.mark.parametrize("damage", ["flip", "truncate", "version"])
-def test_a_damaged_part_is_set_aside_with_a_warning_and_computed_again(
-    cohort: Cohort, tmp_path: Path, counted, damage: str
-) -> None:
-    whole = _run(cohort, counted("first")[0], tmp_path / "store").table
-    part = min((tmp_path / "store").glob("run=*/chr1-0001-*.parquet"))
-    content = bytearray(part.read_bytes())
-    if damage == "flip":
-        content[len(content) // 3] ^= 4
-    elif damage == "truncate":
-        del content[-10:]
-    else:
-        part = part.rename(part.with_name("chr1-0001-0123456789abcdef.parquet"))
-    part.write_bytes(content)
-    predictor, calls = counted("second")
-    with pytest.warns(PgxevalWarning, match=r"chr1-0001-.* is damaged.*computed again"):
-        again = _run(cohort, predictor, tmp_path / "store")
-    assert [*_calls(calls)] == [*cohort.gene_ids[4:8]]
-    assert again.table.equals(whole)
-    assert len([*(tmp_path / "store" / "_pgxeval" / "damaged").iterdir()]) == 1
-    assert pd.read_parquet(tmp_path / "store").shape[0] == len(whole)
-
-
-def test_every_flipped_bit_is_noticed(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
-    stored = _run(cohort, cheap.Cheap(), tmp_path / "store")
-    whole = stored.table
-    parts = sorted((tmp_path / "store").glob("run=*/*.parquet"))
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        part = parts[rng.integers(len(parts))]
-        content = bytearray(part.read_bytes())
-        sound = bytes(content)
-        content[rng.integers(len(content))] ^= 1 << rng.integers(8)
-        part.write_bytes(content)
-        with pytest.raises(InputFileError, match="was changed or removed"):
-            StoredPredictions([stored._runs["cheap"]], stored.gene_ids).load()
-        stored._runs["cheap"]._open = None
-        part.write_bytes(sound)
-    assert stored.table.equals(whole)
-
-
-def test_a_part_of_another_version_is_set_aside_and_computed_again(
-    cohort: Cohort, tmp_path: Path, counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = _run(cohort, counted("first")[0], tmp_path / "store").table
-    path = min((tmp_path / "store").glob("run=*/chr1-0001-*.parquet"))
-    part = parts.read_part(path)
-    with monkeypatch.context() as other:
-        other.setattr(parts, "FORMAT", parts.FORMAT + 1)
-        path.unlink()
-        parts.write_part(path.parent, "chr1-0001", part, list(cohort.individuals))
-    predictor, calls = counted("second")
-    with pytest.warns(PgxevalWarning, match=r"has format 2 of the store; this version reads format 1.*computed again"):
-        again = _run(cohort, predictor, tmp_path / "store")
-    assert [*_calls(calls)] == [*cohort.gene_ids[4:8]]
-    assert again.table.equals(whole)
-
-
-def test_a_truncated_file_of_a_single_gene_is_set_aside_and_computed_again(
-    cohort: Cohort, tmp_path: Path, counted
-) -> None:
-    """As an interrupted run leaves them, and a crash of the machine may cut them."""
-    stopped, _ = counted("stopped", die_at=["G00006"], how="interrupt")
-    with pytest.raises(KeyboardInterrupt):
-        _run(cohort, stopped, tmp_path / "store")
-    folder = tmp_path / "store"
-    run = PredictionStore(folder).run("cheap")
-    run.load()
-    part = parts.read_part(min(folder.glob("run=*/chr1-0001-*.parquet")))
-    first = next(iter(part.keys))
-    single = parts.Part(keys={first: part.keys[first]}, results=part.results[:1])
-    for path in folder.glob("run=*/chr1-0001-*.parquet"):
-        path.unlink()
-    kept = parts.write_part(
-        folder / "_pgxeval" / "singles" / run.run, part.keys[first], single, list(cohort.individuals), single=True
-    )
-    kept.write_bytes(kept.read_bytes()[:-40])
-    predictor, calls = counted("second")
-    with pytest.warns(PgxevalWarning, match=r"\.arrow is damaged.*computed again"):
-        again = _run(cohort, predictor, folder)
-    assert [*_calls(calls)] == [*cohort.gene_ids[4:]]
-    assert again.table.equals(_run(cohort, counted("plain")[0]).table)
-
-
-def test_a_clock_that_jumps_back_changes_nothing(
-    cohort: Cohort, tmp_path: Path, counted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """All files come from the future, and the clock of the second run goes back at each look."""
-    stopped, _ = counted("stopped", die_at=["G00006"], how="interrupt")
-    with pytest.raises(KeyboardInterrupt):
-        _run(cohort, stopped, tmp_path / "store")
-    for path in (tmp_path / "store").rglob("*"):
-        os.utime(path, (4e9, 4e9))
-    backward = itertools.count(1e9, -3600)
-    monkeypatch.setattr(time, "time", lambda: next(backward))
-    predictor, calls = counted("second")
-    again = _run(cohort, predictor, tmp_path / "store")
-    assert [*_calls(calls)] == [*cohort.gene_ids[6:]]
-    assert again.table.equals(_run(cohort, counted("plain")[0]).table)
-    assert (PredictionStore(tmp_path / "store").status()["state"] == "done").all()
 
 
 def test_files_are_private(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
@@ -391,38 +173,3 @@ def test_other_programs_read_the_store(cohort: Cohort, cheap: ModuleType, tmp_pa
         f"select predictor, count(*), count(prediction) from '{tmp_path}/store/**/*.parquet' group by 1 order by 1"
     ).fetchall()
     assert found == [("cheap", 12 * 12 * 2, 12 * 12 * 2 - 1 * 2 * 3), ("zero", 12 * 12, 12 * 12 - 1)]
-
-
-def test_batches_hold_every_row_once(cohort: Cohort, cheap: ModuleType, tmp_path: Path) -> None:
-    stored = _run(cohort, [cheap.Cheap(die_at=["G00005"]), cheap.CheapZeroShot()], tmp_path / "store")
-    for predictor in stored.predictors:
-        batches = [*stored.batches(predictor, genes_per_batch=5)]
-        assert [batch["gene_id"].nunique() for batch in batches] == [5, 5, 2]
-        joined = Predictions.concat([Predictions(table=batch) for batch in batches])
-        mine = stored.table[stored.table["predictor"] == predictor]
-        keys = ["gene_id", "individual", "replicate"]
-        one, other = (
-            table.astype(dict.fromkeys([*keys[:2], "predictor", "reason"], "string")).sort_values(
-                keys, ignore_index=True
-            )
-            for table in (joined.table, mine)
-        )
-        pd.testing.assert_frame_equal(one, other, check_exact=True)
-    with pytest.raises(UnknownNameError, match="predictor forest is not in the store"):
-        next(stored.batches("forest"))
-
-
-def test_nothing_is_lost_or_doubled_when_writers_are_killed(tmp_path: Path) -> None:
-    """Two writers on one store, killed (one, both, or a worker) at random moments; see the driver."""
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("kill_driver.py")), str(tmp_path), "20"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    report = json.loads(done.stdout.splitlines()[-1])
-    assert report["rounds"] == 20
-    assert report["killed"] >= 20

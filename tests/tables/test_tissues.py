@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pgxeval.errors import SettingError, TableError, UnknownNameError
+from pgxeval.errors import TableError
 from pgxeval.tables import COLUMNS, Predictions
 
 
@@ -58,37 +58,6 @@ def test_the_same_individual_and_gene_may_occur_once_per_tissue(both) -> None:
         Predictions.from_table(both.table.assign(tissue=[None, *both.table["tissue"][1:]]))
     with pytest.raises(TableError, match="duplicate keys"):
         Predictions.from_table(both.table.drop(columns="tissue"))
-
-
-def test_slices_of_genes_in_several_tissues_are_joined_as_one_run_gives_them(both) -> None:
-    slices = [
-        Predictions.from_table(part.table[part.table["gene_id"] == gene], part.settings).with_tissue(tissue)
-        for gene in ("G1", "G2")
-        for tissue, part in (("Whole_Blood", BLOOD), ("NA", BRAIN))
-    ]
-    joined = Predictions.concat(slices)
-    pd.testing.assert_frame_equal(joined.table, both.table)
-    assert joined.settings["one"]["tissues"]["NA"] == {"seed": 2, "genes": 4}
-    assert both.settings["one"]["tissues"]["NA"]["genes"] == 2
-    other = _predictions(["c", "d"], 2, folds=5)
-    slices[-1] = Predictions.from_table(other.table[other.table["gene_id"] == "G2"], {"one": {"seed": 3}}).with_tissue(
-        "NA"
-    )
-    with pytest.raises(SettingError, match=r"predictions of one in NA cannot be joined.*seed is 2 in part 1"):
-        Predictions.concat(slices)
-
-
-def test_what_cannot_be_done_says_what_to_do(both) -> None:
-    with pytest.raises(SettingError, match=r"part 1 .* no column tissue.*with_tissue"):
-        Predictions.concat([both, BRAIN])
-    with pytest.raises(SettingError, match="have tissues already: Whole_Blood, NA"):
-        both.with_tissue("Liver")
-    with pytest.raises(SettingError, match="must be a name"):
-        BLOOD.with_tissue(" ")
-    with pytest.raises(UnknownNameError, match=r"tissue Liver is not in the .*; it has Whole_Blood, NA"):
-        both.of_tissue("Liver")
-    with pytest.raises(UnknownNameError, match="no column tissue"):
-        BLOOD.of_tissue("Liver")
 
 
 def test_failures_name_the_tissue() -> None:

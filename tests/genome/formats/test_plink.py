@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from pgxeval import InputFileError, InputFileNotFoundError, Interval, PersonalGenome, UnknownNameError
+from pgxeval import InputFileError, InputFileNotFoundError, Interval, PersonalGenome
 from pgxeval.genome.formats.opening import open_genotypes
 
 pgenlib = pytest.importorskip("pgenlib", reason="pgenlib is not installed (extra plink)")
@@ -229,92 +229,6 @@ def sexed(tmp_path_factory: pytest.TempPathFactory, oracles: ModuleType) -> Path
     return oracles.write_vcf(
         folder / "v.vcf.gz", oracles.vcf_text(dict.fromkeys(POSITIONS, 248_956_422), PEOPLE, lines)
     )
-
-
-@pytest.mark.parametrize("codes", ["MT", "26", "chrM", "chr26"])
-@pytest.mark.parametrize("split", [True, False])
-def test_pseudo_autosomal_regions_are_parts_of_x(tmp_path: Path, sexed: Path, codes: str, split: bool) -> None:
-    """As ``--split-par`` writes them: PAR1, PAR2 or 25; males are diploid there, and haploid between."""
-    how = ["--split-par", "hg38"] if split else []
-    sex = sexed.with_name("sex.txt")
-    plink2("--vcf", sexed, "--update-sex", sex, *how, "--output-chr", codes, "--make-pgen", "--out", tmp_path / "p")
-    genome, whole = PersonalGenome(tmp_path / "p.pgen"), PersonalGenome(sexed)
-    names = (tmp_path / "p.pvar").read_text()
-    assert ("PAR1" in names or "\n25\t" in names or "chr25" in names) == split
-    for window in (Interval("X", 0, 156_000_000), Interval("chrX", 2_000_000, 6_000_000), Interval("X", 0, 2_000_000)):
-        one, other = genome.dosages(window), whole.dosages(window)
-        assert one.variants["position"].tolist() == other.variants["position"].tolist()
-        if split:
-            assert np.array_equal(one.values, other.values)
-            assert one.counts["haploid"] == other.counts["haploid"]
-    for contig in ("1", "Y", "MT"):
-        window = Interval(contig, 0, 8_000_000)
-        assert np.array_equal(genome.dosages(window).values, whole.dosages(window).values), contig
-
-
-def test_only_pseudo_autosomal_variants(tmp_path: Path) -> None:
-    sites: list[Site] = [("PAR1", 5, "A", ["C"], [(0, 1)] * 4, [True] * 4)]
-    assert (
-        PersonalGenome(write_pgen(tmp_path / "p.pgen", sites)).dosages(Interval("X", 0, 9)).values.tolist() == [[1]] * 4
-    )
-
-
-def test_chr_set_of_another_species(tmp_path: Path, oracles: ModuleType) -> None:
-    """plink2 --cow writes ``##chrSet``: 23 is an autosome."""
-    lines = [oracles.record_line(name, (5, "A", ["C"]), ["0|1", "1|1"]) for name in ("1", "23")]
-    vcf = oracles.write_vcf(tmp_path / "v.vcf.gz", oracles.vcf_text({"1": 99, "23": 99}, ["a", "b"], lines))
-    plink2("--cow", "--vcf", vcf, "--make-pgen", "--out", tmp_path / "cow")
-    genome = PersonalGenome(tmp_path / "cow.pgen")
-    assert "##chrSet" in (tmp_path / "cow.pvar").read_text()
-    with pytest.raises(UnknownNameError, match="contig X is not in"):
-        genome.dosages(Interval("X", 0, 9))
-    assert genome.dosages(Interval("23", 0, 9)).values.tolist() == [[1], [2]]
-    human = PersonalGenome(write_pgen(tmp_path / "p.pgen", [("23", 5, "A", ["C"], [(0, 1)] * 4, [True] * 4)]))
-    assert human.dosages(Interval("chrX", 0, 9)).values.tolist() == [[1]] * 4
-
-
-def rewritten(path: Path, tmp_path: Path, psam: str | None = None, pvar: str | None = None) -> PersonalGenome:
-    target = tmp_path / "w.pgen"
-    shutil.copy(path, target)
-    target.with_suffix(".psam").write_text(psam or path.with_suffix(".psam").read_text())
-    target.with_suffix(".pvar").write_text(pvar or path.with_suffix(".pvar").read_text())
-    return PersonalGenome(target)
-
-
-def test_files_without_header_and_separated_by_blanks(tmp_path: Path, sexed: Path) -> None:
-    """As UK Biobank ships them; plink2 itself reads them as a .fam and a .bim."""
-    sex = sexed.with_name("sex.txt")
-    plink2("--vcf", sexed, "--update-sex", sex, "--split-par", "hg38", "--make-pgen", "--out", tmp_path / "p")
-    path = tmp_path / "p.pgen"
-    right = PersonalGenome(path)
-    table = [row.split("\t") for row in path.with_suffix(".pvar").read_text().splitlines() if not row.startswith("##")][
-        1:
-    ]
-    sexes = {"m1": "1", "m2": "1", "f1": "2", "f2": "2"}
-    psams = {
-        "six columns, blanks": "".join(f"{name} {name} 0 0 {sexes[name]} -9\n" for name in PEOPLE),
-        "six columns, tabs": "".join(f"0\t{name}\t0\t0\t{sexes[name]}\t-9\n" for name in PEOPLE),
-        "five columns": "".join(f"{name} {name} 0 0 {sexes[name]}\n" for name in PEOPLE),
-        "batch name as phenotype": "".join(f"{name}   {name} 0 0 {sexes[name]} Batch_b001\n" for name in PEOPLE),
-        "header, blanks": "#FID IID SEX\n" + "".join(f"{name} {name} {sexes[name]}\n" for name in PEOPLE),
-        "trailing blanks": "#IID SEX \n" + "".join(f"{name} {sexes[name]} \n" for name in PEOPLE),
-    }
-    pvars = {
-        "header, blanks": "#CHROM POS ID REF ALT\n" + "".join(f"{r[0]} {r[1]} {r[2]} {r[3]} {r[4]}\n" for r in table),
-        "no header, five": "".join(f"{r[0]}\t{r[2]}\t{r[1]}\t{r[4]}\t{r[3]}\n" for r in table),
-        "no header, six, blanks": "".join(f"{r[0]} {r[2]} 0 {r[1]} {r[4]} {r[3]}\n" for r in table),
-    }
-    cases = [(psam, None) for psam in psams.values()] + [(None, pvar) for pvar in pvars.values()]
-    for psam, pvar in cases:
-        genome = rewritten(path, tmp_path, psam, pvar)
-        assert genome.individuals == tuple(PEOPLE)
-        for window in (Interval("X", 0, 156_000_000), Interval("1", 0, 999)):
-            one, other = genome.dosages(window), right.dosages(window)
-            assert np.array_equal(one.values, other.values)
-            assert one.variants[["position", "ref", "alt"]].equals(other.variants[["position", "ref", "alt"]])
-        if psam is not psams["five columns"]:  # plink2 itself wants a phenotype there
-            plink2("--pfile", tmp_path / "w", "--export", "vcf", "id-paste=iid", "--out", tmp_path / "x")
-            assert "\tm1\tf1\tm2\tf2" in (tmp_path / "x.vcf").read_text()
 
 
 def test_given_by_another_of_its_files_or_its_stem(tmp_path: Path) -> None:

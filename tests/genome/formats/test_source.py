@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
@@ -14,11 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pgxeval import InputFileError, InputFileNotFoundError, PgxevalWarning
+from pgxeval import InputFileError, InputFileNotFoundError
 from pgxeval.genome.formats import decoding
 from pgxeval.genome.formats.calls import Calls
 from pgxeval.genome.formats.opening import open_genotypes
-from pgxeval.genome.formats.source import GenotypeSource
 
 NAMES = ["a", "b", "c"]
 
@@ -224,17 +221,6 @@ def test_numbers_are_read_as_python_reads_them(
 # --- handles
 
 
-def test_pickles_and_serves_threads(kgp: Path) -> None:
-    source: GenotypeSource = open_genotypes(kgp / "variants.vcf.gz")
-    windows = [(i, i + 20_000) for i in range(100_000, 900_000, 50_000)]
-    alone = [told(source.read("1", *window)) for window in windows]
-    copy = pickle.loads(pickle.dumps(source))
-    assert len(pickle.dumps(source)) < 1000
-    with ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda window: told(copy.read("1", *window)), windows * 3))
-    assert together == alone * 3
-
-
 # --- bad files
 
 
@@ -251,41 +237,11 @@ def test_missing_file(tmp_path: Path) -> None:
         open_genotypes(tmp_path)
 
 
-def test_missing_index(good: Path) -> None:
-    Path(f"{good}.tbi").unlink()
-    with pytest.raises(InputFileError, match=r"good\.vcf\.gz: its index is missing; run `bcftools index"):
-        open_genotypes(good)
-
-
-def test_stale_index_warns(good: Path) -> None:
-    os.utime(f"{good}.tbi", (1, 1))
-    with pytest.warns(PgxevalWarning, match=r"good\.vcf\.gz\.tbi is older than"):
-        source = open_genotypes(good)
-    assert pickle.loads(pickle.dumps(source)).individuals == source.individuals  # and does not warn again
-
-
 def test_truncated(good: Path) -> None:
     good.write_bytes(good.read_bytes()[:-28])
     os.utime(f"{good}.tbi", (2e9, 2e9))
     with pytest.raises(InputFileError, match=r"truncated: the block that ends every BGZF file is missing"):
         open_genotypes(good)
-
-
-def test_index_of_a_longer_file(tmp_path: Path, good: Path, oracles: ModuleType) -> None:
-    """Else the records that the index promises would simply not be there."""
-    names = [f"s{i}" for i in range(300)]
-    choose = np.random.default_rng(4)
-    made = [
-        oracles.record_line("c", (at, "A", ["C"]), [f"{a}|{b}" for a, b in choose.integers(0, 2, (300, 2)).tolist()])
-        for at in range(0, 90_000, 100)
-    ]
-    path = oracles.write_vcf(tmp_path / "long.vcf.gz", oracles.vcf_text({"c": 99_999}, names, made))
-    path.write_bytes(good.read_bytes())
-    os.utime(f"{path}.tbi", (2e9, 2e9))
-    with pytest.raises(
-        InputFileError, match=r"long\.vcf\.gz: .*belongs to another version of the file; index it again"
-    ):
-        open_genotypes(path).read("c", 80_000, 90_000)
 
 
 def test_damaged_block(good: Path) -> None:
@@ -338,31 +294,3 @@ def test_unsorted(tmp_path: Path, good: Path, oracles: ModuleType) -> None:
     Path(f"{path}.tbi").write_bytes(Path(f"{good}.tbi").read_bytes())
     with pytest.raises(InputFileError, match=r"record c:7: not sorted: it follows position 8; run `bcftools sort`"):
         open_genotypes(path).read("c", 0, 99)
-
-
-@pytest.mark.parametrize(
-    ("line", "complaint"),
-    [
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1\t0|1", "fewer genotypes than the 3 individuals"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1\t0|1\t0|0\t0|0", "more genotypes than the 3 individuals"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tDP\t1\t1\t1", "record c:5: no GT among its FORMAT fields"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|2\t0|1\t0|0", "names an allele beyond its 1 ALT alleles"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|11\t0|1\t0|0", "names an allele beyond its 1 ALT alleles"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|1|1\t0|1\t0|0", "more than two copies"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|x\t0|1\t0|0", "a genotype that cannot be read"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0|\t0|1\t0|0", "a genotype that cannot be read"),
-        ("c\t5\t.\tA\tC\t.\t.\t.\tGT\t0-1\t0|1\t0|0", "a genotype that cannot be read"),
-        ("c\t5\t.\t\tC\t.\t.\t.\tGT\t0|1\t0|1\t0|0", "REF or ALT is empty"),
-        ("c\t5\t.\tA\t" + ",".join(["C"] * 127) + "\t.\t.\t.\tGT\t0|1\t0|1\t0|0", "127 ALT alleles; at most 126"),
-        ("c\t5\t.\tA\tC\t.\t.", "fewer columns"),
-    ],
-)
-def test_bad_records_are_named(tmp_path: Path, oracles: ModuleType, line: str, complaint: str) -> None:
-    path = tmp_path / "bad.vcf.gz"
-    with pysam.BGZFile(str(path), "wb") as out:
-        out.write(oracles.vcf_text({"c": 99}, NAMES, [line]).encode())
-    pysam.tabix_index(str(path), preset="vcf", force=True)
-    with pytest.raises(InputFileError, match=complaint) as error:
-        open_genotypes(path).read("c", 0, 99)
-    assert "bad.vcf.gz: record c:5" in str(error.value)
-    assert "0|" not in str(error.value).replace("like 0|1, 0/1", "")

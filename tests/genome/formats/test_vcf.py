@@ -91,13 +91,6 @@ def test_bgzip_that_ends_blocks_at_line_ends(tmp_path: Path, oracles: ModuleType
     assert open_genotypes(write_blocks(tmp_path / "v.vcf.gz", text.encode(), cuts)).individuals == ("p0",)
 
 
-def test_long_header_of_bcf(tmp_path: Path, oracles: ModuleType) -> None:
-    lines = [oracles.record_line("c", (5, "A", ["C"]), ["0|1"])]
-    text = oracles.vcf_text({"c": 99}, ["p0"], lines, header_of(500_000)[0])
-    source = open_genotypes(oracles.write_vcf(tmp_path / "v.bcf", text))
-    assert source.read("c", 0, 99).records.starts.tolist() == [5]
-
-
 def test_appended_files(tmp_path: Path, oracles: ModuleType, bcftools: ModuleType) -> None:
     """``bcftools concat --naive`` leaves empty blocks between the files."""
     del bcftools
