@@ -1,8 +1,7 @@
-"""Code of a predictor: what tells two versions of a class, a function or a module apart."""
+"""Code and fields of a predictor: what tells two versions of a class, a function, a module or an object apart."""
 
 from __future__ import annotations
 
-import dis
 import functools
 import importlib.metadata
 import sys
@@ -11,15 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from pgxeval.genome.identity import FileStamp, Json
 from pgxeval.prediction.digest import bytes_digest
 
-_CHANGES = frozenset({
-    "add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft", "put", "remove",
-    "setdefault", "update", "write",
-})  # fmt: skip
-_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME", "LOAD_ATTR"})
 _CONSTANTS = (type(None), bool, int, float, complex, str, bytes, np.generic, np.ndarray)
 
 
@@ -41,8 +36,10 @@ def is_made_at_run_time(kind: type) -> bool:
 def is_installed(module: str) -> bool:
     """Tell whether a module belongs to Python, to an installed package or to this library."""
     root = module.partition(".")[0]
+    if root == "__main__":  # also where an installed program runs the code
+        return False
     if root in sys.stdlib_module_names or root in ("builtins", "pgxeval"):
-        return root != "__main__"
+        return True
     file = getattr(sys.modules.get(root), "__file__", None) or ""
     return any(part in ("site-packages", "dist-packages") for part in Path(file).parts)
 
@@ -111,43 +108,9 @@ def is_filled(cell: types.CellType) -> bool:
 
 
 def names_in(code: types.CodeType) -> set[str]:
-    """Return the names that code refers to, nested code included."""
+    """Return the names of variables and attributes that code refers to, nested code included."""
     nested = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
     return set(code.co_names).union(*map(names_in, nested))
-
-
-def changed_in(code: types.CodeType) -> set[str]:
-    """Return the names of variables and attributes that code assigns or changes in place, nested code included.
-
-    What a predictor changes itself is a record of what happened, such as a cache or a count, and not a setting.
-    """
-    changed: set[str] = set()
-    steps = [step for step in dis.get_instructions(code) if step.opname not in ("CACHE", "EXTENDED_ARG")]
-    for number, step in enumerate(steps):
-        owner: int | None = None
-        if step.opname in ("STORE_GLOBAL", "STORE_DEREF", "STORE_ATTR"):
-            changed.add(step.argval)
-        elif step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval in _CHANGES:
-            owner = number - 1
-        elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR"):
-            owner = _before_expression(steps, number - 1)  # container[key] = value: the key is loaded last
-        while owner is not None and owner >= 0 and steps[owner].opname == "BINARY_SUBSCR":  # container[first][second]
-            owner = _before_expression(steps, owner - 1)
-        if owner is not None and owner >= 0 and steps[owner].opname in _LOADS:
-            changed.add(str(steps[owner].argval))
-    nested = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
-    return changed.union(*map(changed_in, nested))
-
-
-def _before_expression(steps: Sequence[dis.Instruction], last: int) -> int | None:
-    """Return the step before the expression that ends with step `last` and leaves one value on the stack."""
-    depth = 0
-    for number in range(last, -1, -1):
-        step = steps[number]
-        depth += dis.stack_effect(step.opcode, step.arg, jump=False)
-        if depth == 1:
-            return number - 1
-    return None
 
 
 def code_identity(code: types.CodeType) -> Json:
@@ -162,3 +125,23 @@ def code_identity(code: types.CodeType) -> Json:
             constants.append(repr(constant))
     names: list[Json] = [*code.co_names, "|", *code.co_varnames, "|", *code.co_freevars]
     return {"code": bytes_digest(code.co_code), "constants": constants, "names": names}
+
+
+def attributes_of(value: object) -> Iterator[tuple[str, object]]:
+    """Yield the attributes that an object holds itself, in its dictionary and in slots."""
+    names = dict.fromkeys(getattr(value, "__dict__", {}))
+    for base in type(value).__mro__:
+        slots = vars(base).get("__slots__", ())
+        names |= dict.fromkeys((slots,) if isinstance(slots, str) else slots)
+    for name in names:
+        if name not in ("__dict__", "__weakref__") and hasattr(value, name):
+            yield name, getattr(value, name)
+
+
+def tensor_array(value: object) -> npt.NDArray[np.generic] | None:
+    """Return the bytes of a PyTorch tensor; None for anything else."""
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(value, torch.Tensor):
+        return None
+    array: npt.NDArray[np.generic] = value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy()
+    return array

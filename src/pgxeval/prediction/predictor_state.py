@@ -11,10 +11,10 @@ import copyreg
 import enum
 import functools
 import inspect
+import logging
 import os
-import sys
 import types
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import attrs
@@ -24,19 +24,20 @@ import pandas as pd
 
 from pgxeval.errors import SettingError
 from pgxeval.genome.identity import FileStamp, Json
+from pgxeval.prediction.code_records import Records, variables_around
 from pgxeval.prediction.digest import array_digest, bytes_digest, canonical, digest
 from pgxeval.prediction.predictor_code import (
-    changed_in,
+    attributes_of,
     class_name,
     code_identity,
     functions_in,
     is_constant,
-    is_filled,
     is_installed,
     is_installed_class,
     is_written_in_python,
     module_identity,
     names_in,
+    tensor_array,
     version_of,
 )
 
@@ -100,6 +101,7 @@ class _Walk:
     inside: list[int] = attrs.field(factory=list)
     described: dict[int, tuple[object, Json]] = attrs.field(factory=dict)
     coded: set[object] = attrs.field(factory=set)
+    records: Records = attrs.field(factory=Records)
 
     def describe(self, value: object, where: str) -> Json:
         """Describe one value; `where` is its path in the whole object."""
@@ -125,12 +127,16 @@ class _Walk:
             return {"circle": len(self.inside) - self.inside.index(id(value))}
         if id(value) not in self.described:
             self.inside.append(id(value))
-            # the object is held, because its identity may be taken again once it is gone
-            self.described[id(value)] = value, self._collection(value, where)
-            self.inside.pop()
+            try:
+                # the object is held, because its identity may be taken again once it is gone
+                self.described[id(value)] = value, self._collection(value, where)
+            finally:
+                self.inside.pop()
         return self.described[id(value)][1]
 
     def _collection(self, value: object, where: str) -> Json:
+        if value is os.environ or isinstance(value, logging.Logger):  # of this process
+            return {"class": class_name(type(value))}
         if isinstance(value, Mapping):
             items = {key: self.describe(item, f"{where}[{key!r}]") for key, item in value.items()}
             if all(isinstance(key, str) for key in value):
@@ -193,7 +199,7 @@ class _Walk:
     def _object(self, value: object, where: str) -> Json:
         kind = type(value)
         described: dict[str, Json] = {"class": class_name(kind), "code": self._class_code(kind)}
-        if (tensor := _tensor_array(value)) is not None:
+        if (tensor := tensor_array(value)) is not None:
             return {
                 **described,
                 "content": [
@@ -224,7 +230,7 @@ class _Walk:
             if state is not None:
                 return self.describe(state, where)
         if all(base is object or is_written_in_python(base) for base in kind.__mro__):
-            fields = dict(_attributes(value))
+            fields = dict(attributes_of(value))
             if hasattr(value, "get_params"):
                 fields |= value.get_params(deep=False)
             return {field: self.describe(item, f"{where}.{field}") for field, item in fields.items()}
@@ -264,16 +270,16 @@ class _Walk:
 
     def _own_code(self, kind: type) -> Json:
         self.coded.add(kind)
+        self.records.search(kind)
         parts: dict[str, Json] = {}
-        functions = {name: list(functions_in(member)) for name, member in vars(kind).items()}
-        changed = set().union(*(changed_in(one.__code__) for own in functions.values() for one in own))
         for name, member in sorted(vars(kind).items()):
             if name in _NOT_BEHAVIOUR or name.startswith(("__attrs_", "__dataclass_")):
                 continue
-            if functions[name]:
-                parts[name] = [self._function_code(function) for function in functions[name]]
+            functions = list(functions_in(member))
+            if functions:
+                parts[name] = [self._function_code(function) for function in functions]
             elif not isinstance(member, _DESCRIPTORS):
-                parts[name] = self._referred(member, is_record=name in changed)
+                parts[name] = self._referred(member, is_record=self.records.is_record(kind, name))
         return parts
 
     def _function_code(self, function: types.FunctionType) -> Json:
@@ -283,14 +289,12 @@ class _Walk:
         if function.__code__ in self.coded:
             return "recursive"
         self.coded.add(function.__code__)
-        referred: dict[str, Json] = {}
-        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=False)
-        values = {name: cell.cell_contents for name, cell in cells if is_filled(cell)}
-        known = function.__globals__
-        values |= {name: known[name] for name in names_in(function.__code__) if name in known}
-        changed = changed_in(function.__code__)
-        for name, value in sorted(values.items()):
-            referred[name] = self._referred(value, is_record=name in changed, names=names_in(function.__code__))
+        self.records.search(function)
+        names = names_in(function.__code__)
+        referred = {
+            name: self._referred(value, is_record=key in self.records.found, names=names)
+            for name, (key, value) in sorted(variables_around(function).items())
+        }
         defaults = [function.__defaults__ or (), dict(function.__kwdefaults__ or {})]
         return digest([code_identity(function.__code__), referred, self._leniently(defaults)])
 
@@ -298,19 +302,27 @@ class _Walk:
         """Describe what code refers to: a variable around it, a global one, or an attribute of its class.
 
         What the code changes itself is a record, and what cannot be described, such as a lock, is rarely a setting:
-        of both only the class counts. `names` are those that the code uses, of which a module may hold some.
+        of a record only the class counts, of the other the code of the class as well. `names` are those that the code
+        uses, of which a module may hold some.
         """
         if isinstance(value, types.FunctionType):
             return self._function_code(value)
         if isinstance(value, types.ModuleType):
             return self._module(value, names)
         if isinstance(value, type):
-            return self._own_code(value) if not is_installed_class(value) and value not in self.coded else None
-        if is_record or self.lenient:
-            return self._leniently(value) if is_constant(value) and not is_record else class_name(type(value))
+            return self._class_code(value)
+        if is_record or (self.lenient and not is_constant(value)):
+            return class_name(type(value))
+        if is_constant(value):
+            return self._leniently(value)
+        coded = set(self.coded)
         try:
             return self.describe(value, "")
-        except (SettingError, RecursionError):
+        except Exception:  # describing runs code of the value
+            self.coded.intersection_update(coded)
+        try:
+            return self._leniently(value)
+        except Exception:
             return class_name(type(value))
 
     def _module(self, module: types.ModuleType, names: Collection[str]) -> Json:
@@ -319,7 +331,13 @@ class _Walk:
             return identity
         self.coded.add(module.__name__)
         held = {name: vars(module)[name] for name in sorted(names) if name in vars(module)}
-        return [identity, {name: self._referred(value, is_record=False, names=names) for name, value in held.items()}]
+        return [
+            identity,
+            {
+                name: self._referred(value, is_record=self.records.is_record(vars(module), name), names=names)
+                for name, value in held.items()
+            },
+        ]
 
     def _leniently(self, value: object) -> Json:
         return attrs.evolve(self, lenient=True, inside=[], described={}).describe(value, "")
@@ -336,21 +354,3 @@ def _number(value: float | complex | np.generic) -> Json:
     if isinstance(value, complex) or not np.isfinite(value):
         return {"number": repr(value)}
     return float(value)
-
-
-def _attributes(value: object) -> Iterator[tuple[str, object]]:
-    names = dict.fromkeys(getattr(value, "__dict__", {}))
-    for base in type(value).__mro__:
-        slots = vars(base).get("__slots__", ())
-        names |= dict.fromkeys((slots,) if isinstance(slots, str) else slots)
-    for name in names:
-        if name not in ("__dict__", "__weakref__") and hasattr(value, name):
-            yield name, getattr(value, name)
-
-
-def _tensor_array(value: object) -> npt.NDArray[np.generic] | None:
-    torch = sys.modules.get("torch")
-    if torch is None or not isinstance(value, torch.Tensor):
-        return None
-    array: npt.NDArray[np.generic] = value.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy()
-    return array
