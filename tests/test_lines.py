@@ -8,7 +8,7 @@ from pathlib import Path
 import pysam
 import pytest
 
-from pgxeval.errors import InputFileError, InputFileNotFoundError
+from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError
 from pgxeval.lines import numbered_lines
 
 LINES = [f"line {i} with some text {i * i}" for i in range(20_000)]
@@ -84,3 +84,19 @@ def test_handles_are_closed_when_reading_stops_early(tmp_path: Path) -> None:
     lines = numbered_lines(bgzip(tmp_path), "file")
     assert next(lines) == (1, LINES[0])
     lines.close()  # type: ignore[attr-defined]  # a generator, typed as an iterator
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"\x28\xb5\x2f\xfd", "zstd -d"), (b"BZh9", "bunzip2"), (b"\xfd7zXZ", "unxz"), (b"PK\x03\x04", "Excel"),
+        (b"\xd0\xcf\x11\xe0", "Excel"), (b"\xff\xfea\x00", "iconv"), (b"#1.2\n3\t4\n", "GCT"),
+    ],
+)  # fmt: skip
+def test_other_kinds_of_files_are_named(tmp_path: Path, head: bytes, words: str) -> None:
+    path = tmp_path / "table"
+    path.write_bytes(head + b"x" * 100)
+    with pytest.raises(InputFileError, match=words):
+        list(numbered_lines(path, "table"))
+    with pytest.raises(SettingError, match="table must be the path of a file, got a int"):
+        list(numbered_lines(3, "table"))  # type: ignore[arg-type]

@@ -10,9 +10,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO, cast
 
-from pgxeval.errors import InputFileError, InputFileNotFoundError
+from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError
 
 _GZIP_MAGIC = b"\x1f\x8b"
+_OTHERS = {
+    b"\x28\xb5\x2f\xfd": "compressed with zstd: decompress it with `zstd -d`",
+    b"BZh": "compressed with bzip2: decompress it with `bunzip2`",
+    b"\xfd7zXZ": "compressed with xz: decompress it with `unxz`",
+    b"PK\x03\x04": "a zip archive or an Excel workbook: unpack it, or save it as tab-separated text",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook: save it as tab-separated text",
+    b"\xff\xfe": "UTF-16 text: convert it with `iconv -f UTF-16 -t UTF-8`",
+    b"\xfe\xff": "UTF-16 text: convert it with `iconv -f UTF-16 -t UTF-8`",
+    b"#1.2": "a GCT file: remove its first two lines, and give the columns #chr, start, end, gene_id",
+    b"\x1f\x9d": "compressed with compress: decompress it with `uncompress`",
+}
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 
 
@@ -35,6 +46,8 @@ def numbered_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[in
     InputFileError
         If it cannot be opened, is not UTF-8 text, or is a truncated or damaged gzip or bgzip file.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise SettingError(f"{what} must be the path of a file, got a {type(path).__name__}")
     path = Path(path).expanduser()
     if not path.exists():
         raise InputFileNotFoundError.of(what, path)
@@ -60,6 +73,10 @@ def numbered_lines(path: str | os.PathLike[str], what: str) -> Iterator[tuple[in
 def _open(path: Path, what: str) -> IO[bytes]:
     handle = path.open("rb")
     start = handle.peek(18)[:18]
+    for magic, kind in _OTHERS.items():
+        if start.startswith(magic):
+            handle.close()
+            raise InputFileError(f"{what} {path} is {kind}; expected plain text (UTF-8), gzip or bgzip")
     if start[:2] != _GZIP_MAGIC:
         return handle
     # A bgzip file cut between two blocks is a valid gzip file: only the missing end block shows it.

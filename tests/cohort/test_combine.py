@@ -130,7 +130,7 @@ def test_gene_models_replace_the_positions() -> None:
     assert any("1 gene(s) were found" in note and "ENSG00000000002.1" in note for note in cohort.notes)
     with pytest.raises(UnknownNameError, match="ABSENT is not in the cohort; it was excluded: not in the gene models"):
         cohort.gene("ABSENT")
-    with pytest.raises(TableError, match=r"none of the 3 genes .* is in the gene models: ENSG.* there, OTHER here"):
+    with pytest.raises(TableError, match=r"none of the 3 genes .* is in the gene models: ENSG.*; give the GTF"):
         Cohort.from_parts(
             genome=genome(),
             expression=Expression(values=values(3), genes=genes, individuals=PEOPLE),

@@ -11,7 +11,7 @@ import pytest
 
 from pgxeval.cohort.covariate_files import read_covariates
 from pgxeval.cohort.covariates import encode_covariates
-from pgxeval.errors import InputFileError, InputFileNotFoundError
+from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError
 
 PEOPLE = ["007", "NA", "GTEX-1117F"]
 
@@ -108,3 +108,23 @@ def test_text_categories_from_a_file(tmp_path: Path) -> None:
     assert encoded.table.index.tolist() == ["007", "NA"]
     assert encoded.table.to_numpy().tolist() == [[1, 1], [0, 2]]
     assert encoded.exclusions == (("individual", "GTEX-1117F", "a covariate is missing"),)
+
+
+def test_tables_of_other_libraries_and_other_objects() -> None:
+    polars = pytest.importorskip("polars")
+    people = [f"P{k}" for k in range(12)]
+    table = pd.DataFrame({"age": np.arange(12.0)}, index=pd.Index(people, name="id"))
+    for other in (polars.from_pandas(table.reset_index()), table.reset_index()):
+        read = read_covariates(other, people)
+        assert read.index.tolist() == people
+        assert read["age"].tolist() == list(range(12))
+    with pytest.raises(SettingError, match=r"covariates must be the path of a file or a table .*, got a dict"):
+        read_covariates({"age": 1})  # type: ignore[arg-type]
+
+
+def test_names_that_r_changed_are_named(tmp_path: Path) -> None:
+    people = [f"{k}A" for k in range(12)]
+    path = tmp_path / "c.txt"
+    path.write_text("id\tage\n" + "".join(f"X{name}\t1\n" for name in people))
+    with pytest.raises(InputFileError, match=r"R writes X before .*check\.names=FALSE"):
+        read_covariates(path, people)

@@ -136,3 +136,33 @@ def test_covariates_without_any_value_are_excluded_and_identifiers_refused() -> 
         encode_covariates(
             pd.DataFrame({"p": [None, 1, None, None], "q": [1, None, 2, 3]}, index=list("wxyz")), list("wxyz")
         )
+
+
+@pytest.mark.parametrize("factor", [1e-305, 1e-200, 1e200, 1e307])
+def test_a_basis_does_not_depend_on_units(factor: float) -> None:
+    values = np.random.default_rng(1).normal(size=(30, 3))
+    values /= np.abs(values).max()
+    basis, scaled = (covariate_basis(table, 30) for table in (values, values * factor))
+    assert scaled.shape == (30, 4)
+    np.testing.assert_allclose(scaled @ scaled.T, basis @ basis.T, atol=1e-12)
+    design = np.column_stack([np.ones(30), values])
+    np.testing.assert_allclose(basis @ basis.T, design @ np.linalg.pinv(design), atol=1e-12)
+
+
+def test_numbers_that_may_be_codes_are_noted() -> None:
+    people = [f"P{k}" for k in range(12)]
+    table = pd.DataFrame(
+        {"sex": [1.0, 2, -9] * 4, "batch": [1.0, 2, 3] * 4, "PC1": np.linspace(-9, 9, 12), "age": np.arange(12.0)},
+        index=people,
+    )
+    notes = encode_covariates(table, people).notes
+    assert len(notes) == 2
+    assert "covariate sex is -9 in 4 individual(s), as PLINK writes missing values" in notes[0]
+    assert "covariate batch has 3 whole numbers and is used as a number" in notes[1]
+
+
+def test_decimal_commas_are_named() -> None:
+    people = [f"P{k}" for k in range(12)]
+    table = pd.DataFrame({"PC1": [f"0,{k}" for k in range(12)]}, index=people)
+    with pytest.raises(TableError, match="write decimal points, not commas"):
+        encode_covariates(read_covariates(table), people)

@@ -77,7 +77,7 @@ def names(template: str) -> list[str]:
 )
 def test_no_shared_individual(ours: str, theirs: str, hint: str) -> None:
     expression = Expression(values=values(1, 20), genes=[gene("G")], individuals=names(ours))
-    with pytest.raises(TableError, match="no individual is in all files: the expression table has ") as caught:
+    with pytest.raises(TableError, match="no individual is in all files: expression table: ") as caught:
         Cohort.from_parts(genome=genome(names(theirs)), expression=expression)
     message = str(caught.value)
     assert re.search(hint, message)

@@ -11,7 +11,7 @@ import pysam
 import pytest
 
 from pgxeval.cohort.expression_files import read_expression
-from pgxeval.errors import InputFileError, InputFileNotFoundError
+from pgxeval.errors import InputFileError, InputFileNotFoundError, SettingError
 
 HEADER = "#chr\tstart\tend\tgene_id\t007\tNA\t1e5"
 
@@ -164,4 +164,21 @@ def test_parquet_of_tensorqtl_and_tables_in_memory(tmp_path: Path, index: bool) 
         np.testing.assert_array_equal(expression.values, [[0.5, 1.5], [np.nan, 2]])
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(InputFileError, match="not a complete Parquet file"):
+        read_expression(path)
+
+
+def test_tables_of_polars_and_arrow_are_read() -> None:
+    polars = pytest.importorskip("polars")
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pd.DataFrame({"#chr": ["1"], "start": [9], "end": [10], "gene_id": ["G"], "a": [1.5], "b": [2.5]})
+    for other in (table, polars.from_pandas(table), pyarrow.Table.from_pandas(table, preserve_index=False)):
+        assert read_expression(other).values.tolist() == [[1.5, 2.5]]
+    with pytest.raises(SettingError, match=r"expression must be the path of a file or a table .*, got a int"):
+        read_expression(3)  # type: ignore[arg-type]
+
+
+def test_row_names_of_r_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "e.bed"
+    path.write_text("#chr\tstart\tend\tgene_id\ta\n1\t1\t9\t10\tG\t1.5\n")
+    with pytest.raises(InputFileError, match=r"6 columns where the header has 5; R writes row names"):
         read_expression(path)

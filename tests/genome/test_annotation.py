@@ -11,7 +11,7 @@ import pytest
 from pgxeval.errors import InputFileError, TableError
 from pgxeval.genome.annotation import match_genes, read_gtf, union
 from pgxeval.genome.gtf import without_version
-from pgxeval.genome.intervals import Gene
+from pgxeval.genome.intervals import Gene, Interval
 
 GENCODE = """\
 ##description: evidence-based annotation
@@ -200,3 +200,16 @@ def test_symbols_are_matched_where_they_are_unique(tmp_path: Path) -> None:
     assert matches.missing == ("NONE",)
     both = match_genes(["ENSG00000223972.5", "DDX11L1"], models)
     assert both.excluded == {"DDX11L1": "symbol of a gene that is in the expression table already"}
+
+
+def test_sequences_after_the_features_of_gff3_are_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "genes.gff3"
+    path.write_text("##gff-version 3\nchr1\tx\tgene\t11\t90\t.\t+\t.\tID=gene:G1;Name=ONE\n##FASTA\n>chr1\nACGT\n")
+    assert read_gtf(path)["G1"].body == Interval("chr1", 10, 90)
+
+
+def test_a_vcf_is_not_a_file_of_gene_models(tmp_path: Path) -> None:
+    path = tmp_path / "v.vcf"
+    path.write_text("##fileformat=VCFv4.2\n#CHROM\n")
+    with pytest.raises(InputFileError, match="this is a VCF file; expected gene models"):
+        read_gtf(path)

@@ -16,6 +16,7 @@ import pytest
 from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import InputFileError, SettingError, UnknownNameError
 from pgxeval.prediction import PredictionStore, StoredPredictions, predict_cohort
+from pgxeval.tables.predictions import Predictions
 
 GENES, FITS = 12, 6  # three folds, observed and one replicate
 
@@ -173,3 +174,28 @@ def test_other_programs_read_the_store(cohort: Cohort, cheap: ModuleType, tmp_pa
         f"select predictor, count(*), count(prediction) from '{tmp_path}/store/**/*.parquet' group by 1 order by 1"
     ).fetchall()
     assert found == [("cheap", 12 * 12 * 2, 12 * 12 * 2 - 1 * 2 * 3), ("zero", 12 * 12, 12 * 12 - 1)]
+
+
+def test_other_expression_is_kept_apart_and_said(
+    cheap: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = {"store": tmp_path, "workers": 1, "folds": 2, "replicates": 0}
+    predict_cohort(cheap.cheap_cohort(6), [cheap.Cheap()], **options)
+    other = cheap.cheap_cohort(6, seed=1)
+    stored = predict_cohort(other, [cheap.Cheap()], **options)
+    assert "other positions or expression is kept apart" in caplog.text
+    assert "6 of the 6 genes in common differ (G00000, G00001, G00002 and 3 more)" in caplog.text
+    fresh = predict_cohort(other, [cheap.Cheap()], workers=1, folds=2, replicates=0)
+    assert stored.table.equals(fresh.table)
+
+
+def test_what_is_not_a_store_or_a_list_of_genes(cheap: ModuleType) -> None:
+    with pytest.raises(SettingError, match="store must be the path of a folder, got a int"):
+        predict_cohort(cheap.cheap_cohort(6), [cheap.Cheap()], store=3)
+    with pytest.raises(SettingError, match="genes must be a slice or a list of gene identifiers, got 3"):
+        predict_cohort(cheap.cheap_cohort(6), [cheap.Cheap()], genes=3)
+    predictions = predict_cohort(cheap.cheap_cohort(6), [cheap.Cheap()], workers=1, folds=2, replicates=0)
+    for wrong, kind in ((predictions, "Predictions"), ("x", "str"), (["x"], "str")):
+        with pytest.raises(SettingError, match=f"joins a list of Predictions, got a {kind}"):
+            Predictions.concat(wrong)
+    assert Predictions.concat(iter([predictions])).table.equals(predictions.table)

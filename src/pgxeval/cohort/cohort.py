@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -30,6 +29,7 @@ from pgxeval.cohort.relations import relate
 from pgxeval.cohort.screening import Screening
 from pgxeval.cohort.subset import halves, subset, usable_part
 from pgxeval.errors import PgxevalWarning
+from pgxeval.frames import TableLike
 from pgxeval.genome.annotation import read_gtf
 from pgxeval.genome.formats.calls import Field
 from pgxeval.genome.formats.opening import GenotypePaths
@@ -113,11 +113,11 @@ class Cohort(CohortData):
     def from_files(
         cls,
         *,
-        expression: str | os.PathLike[str] | pd.DataFrame,
+        expression: str | os.PathLike[str] | TableLike,
         genotypes: GenotypePaths | GenotypeSource,
         genes: str | os.PathLike[str] | None = None,
         reference: str | os.PathLike[str] | None = None,
-        covariates: str | os.PathLike[str] | pd.DataFrame | None = None,
+        covariates: str | os.PathLike[str] | TableLike | None = None,
         groups: Labels | None = None,
         strata: Labels | None = None,
         relationship: str | os.PathLike[str] | pd.DataFrame | None = None,
@@ -173,7 +173,7 @@ class Cohort(CohortData):
         return cls.from_parts(
             genome=genome,
             expression=measured,
-            models=None if genes is None else read_gtf(Path(genes).expanduser(), measured.gene_ids),
+            models=None if genes is None else read_gtf(genes, measured.gene_ids),
             covariates=covariates,
             groups=groups,
             strata=strata,
@@ -189,7 +189,7 @@ class Cohort(CohortData):
         genome: PersonalGenome,
         expression: Expression,
         models: Mapping[str, Gene] | None = None,
-        covariates: str | os.PathLike[str] | pd.DataFrame | None = None,
+        covariates: str | os.PathLike[str] | TableLike | None = None,
         groups: Labels | None = None,
         strata: Labels | None = None,
         relationship: str | os.PathLike[str] | pd.DataFrame | None = None,

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pgxeval.cohort.text_tables import is_missing, number_from_text, split_lines
 from pgxeval.errors import InputFileError, TableError
+from pgxeval.frames import TableLike, table_or_path
 from pgxeval.names import first_duplicate, known_names
 
 _FEWEST_NUMBERS = 0.5
@@ -24,7 +25,7 @@ _LAYOUT = (
 
 
 def read_covariates(
-    source: str | os.PathLike[str] | pd.DataFrame, individuals: Collection[str] | None = None
+    source: str | os.PathLike[str] | TableLike, individuals: Collection[str] | None = None
 ) -> pd.DataFrame:
     """Read a covariate table as it is: individuals in rows, covariates in columns, numbers or categories.
 
@@ -36,7 +37,8 @@ def read_covariates(
     Parameters
     ----------
     source
-        Path of the file, or a DataFrame with one row per individual (its index) and one column per covariate.
+        Path of the file, or a table with one row per individual and one column per covariate; the names are its index,
+        or, as in tables of polars and Arrow, its first column.
     individuals
         Names to recognise individuals by. None takes a file to be in the GTEx layout.
 
@@ -56,9 +58,9 @@ def read_covariates(
     TableError
         The same of a DataFrame.
     """
-    if isinstance(source, pd.DataFrame):
-        return from_frame(source)
-    path = Path(source).expanduser()
+    path = table_or_path(source, "covariates")
+    if isinstance(path, pd.DataFrame):
+        return from_frame(_with_names(path, individuals))
     header, names, rows, line_numbers = _read_file(path)
     for what, group in (("header", header), ("first column", names)):
         if "" in group:
@@ -82,6 +84,17 @@ def read_covariates(
         {name: _column(column, partial(where, i)) for i, (name, column) in enumerate(zip(what_, columns, strict=True))},
         index=pd.Index(who, name="individual"),
     ).rename_axis(columns="covariate")
+
+
+def _with_names(table: pd.DataFrame, individuals: Collection[str] | None) -> pd.DataFrame:
+    """Return a table whose index names the individuals, which may be in its first column."""
+    if individuals is None or not isinstance(table.index, pd.RangeIndex) or not table.shape[1]:
+        return table
+    known = frozenset(individuals)
+    first = table.columns[0]
+    if known.intersection(map(str, table.index)) or not known.intersection(map(str, table[first])):
+        return table
+    return table.set_index(first)
 
 
 def _read_file(path: Path) -> tuple[list[str], list[str], list[list[str]], list[int]]:
@@ -138,10 +151,12 @@ def _is_transposed(path: Path, header: list[str], names: list[str], individuals:
     expected = frozenset(individuals)
     in_header, in_rows = len(expected.intersection(header)), len(expected.intersection(names))
     if in_header == in_rows == 0:
+        by_r = any(name[:1] == "X" and name[1:2].isdigit() and name[1:] in expected for name in [*header, *names])
+        hint = ". R writes X before a name that begins with a digit; read and write with check.names=FALSE" * by_r
         raise InputFileError(
             f"covariate file {path}: neither its first line ({known_names(header, 3)}) nor its first "
             f"column ({known_names(names, 3)}) names an individual of the cohort "
-            f"({known_names(sorted(expected), 3)}); use the same names of individuals in all files"
+            f"({known_names(sorted(expected), 3)}); use the same names of individuals in all files{hint}"
         )
     if in_header == in_rows:
         raise InputFileError(

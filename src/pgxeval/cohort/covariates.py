@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import attrs
@@ -16,6 +17,10 @@ from pgxeval.names import known_names
 CONSTANT_SPREAD = 1e-12
 """Values whose spread is at most this fraction of their largest magnitude are constant."""
 
+_PLINK_MISSING = -9
+_MOST_CODES = 30
+_CODED = re.compile(r"batch|plate|cent(er|re)|site|pool|lane|platform|array|protocol|group|flowcell")
+_DECIMAL_COMMA = re.compile(r"-?\d+,\d+")
 MISSING_COVARIATE = "a covariate is missing"
 CONSTANT_COVARIATE = "constant covariate"
 EMPTY_COVARIATE = "covariate missing for all individuals"
@@ -107,12 +112,19 @@ def encode_covariates(table: pd.DataFrame, individuals: Sequence[str]) -> Covari
     for name, column in complete.items():
         if pd.api.types.is_numeric_dtype(column.dtype):
             columns[str(name)] = column.to_numpy(dtype=np.float64)
+            notes += _doubts(str(name), columns[str(name)])
             continue
         levels = sorted(set(column))
         if len(levels) > max(3, len(column) / 2):
+            commas = all(_DECIMAL_COMMA.fullmatch(str(level)) for level in levels)
             raise TableError(
                 f"covariate {name} has {len(levels)} categories ({known_names(levels, 3)}) for {len(column)} "
-                "individuals; drop it, or use groups= if it names families or donors"
+                "individuals; "
+                + (
+                    "write decimal points, not commas"
+                    if commas
+                    else "drop it, or use groups= if it names families or donors"
+                )
             )
         for level in levels[1:] or levels:
             columns[f"{name}={level}"] = (column == level).to_numpy(dtype=np.float64)
@@ -122,6 +134,23 @@ def encode_covariates(table: pd.DataFrame, individuals: Sequence[str]) -> Covari
         )
     encoded = pd.DataFrame(columns, index=complete.index).rename_axis(columns="covariate")
     return Covariates(table=encoded, exclusions=tuple(exclusions), notes=tuple(notes))
+
+
+def _doubts(name: str, values: npt.NDArray[np.float64]) -> list[str]:
+    """Return notes on numbers that may be codes: PLINK's -9 for a missing value, and numbered batches."""
+    distinct = np.unique(values)
+    others = distinct[distinct != _PLINK_MISSING]
+    if len(others) < len(distinct) and len(others) and others[0] >= 0:
+        return [
+            f"covariate {name} is -9 in {int((values == _PLINK_MISSING).sum())} individual(s), as PLINK writes missing "
+            "values, and is used as a number: write NA if they are missing"
+        ]
+    if _CODED.search(name.lower()) and 3 <= len(distinct) <= _MOST_CODES and (distinct == np.round(distinct)).all():
+        return [
+            f"covariate {name} has {len(distinct)} whole numbers and is used as a number; if they are codes of "
+            "categories, write them as text (b1, b2 ...)"
+        ]
+    return []
 
 
 def check_covariates(covariates: pd.DataFrame) -> pd.DataFrame:
@@ -179,6 +208,8 @@ def covariate_basis(
     if covariates is None or covariates.shape[1] == 0:
         return intercept
     values = np.asarray(covariates, dtype=np.float64)
+    # by a power of two, so that squares neither overflow nor vanish
+    values = np.ldexp(values, -np.frexp(np.abs(values).max(axis=0))[1])
     centred = values - values.mean(axis=0)
     scale = np.sqrt((centred**2).sum(axis=0))
     # A column whose spread is rounding noise would be blown up by its scaling.

@@ -74,7 +74,7 @@ def share_individuals(sources: Mapping[str, Sequence[str]]) -> tuple[tuple[str, 
     first, *others = sources
     shared = tuple(name for name in sources[first] if all(name in sets[source] for source in others))
     if not shared:
-        examples = "; ".join(f"the {source} has {known_names(names, 3)}" for source, names in sources.items())
+        examples = "; ".join(f"{source}: {known_names(names, 3)}" for source, names in sources.items())
         pairs = [
             f"the {one} and the {other}"
             for one, other in itertools.combinations(sources, 2)
@@ -164,7 +164,7 @@ def with_models(
     if not matches.genes:
         raise TableError(
             f"none of the {len(genes)} genes of the expression table is in the gene models: "
-            f"{known_names([gene.gene_id for gene in genes], 3)} there, {known_names(list(models), 3)} here; "
+            f"{known_names([gene.gene_id for gene in genes], 3)}; "
             "give the GTF that the expression was quantified with"
         )
     notes = []

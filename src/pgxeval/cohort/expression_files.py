@@ -24,13 +24,14 @@ from pgxeval.cohort.expression_layout import (
 )
 from pgxeval.cohort.text_tables import is_missing, number_from_text, split_lines
 from pgxeval.errors import InputFileError, SettingError, TableError
+from pgxeval.frames import TableLike, table_or_path
 from pgxeval.genome.intervals import Gene, Strand
 from pgxeval.names import known_names
 
 _STRANDS: dict[str, Strand] = {"+": "+", "-": "-", "1": "+", "-1": "-"}
 
 
-def read_expression(source: str | os.PathLike[str] | pd.DataFrame) -> Expression:
+def read_expression(source: str | os.PathLike[str] | TableLike) -> Expression:
     """Read expression from a BED-like table: a file or a DataFrame.
 
     The columns are ``#chr start end gene_id`` and then one column per individual; positions are 0-based and
@@ -46,7 +47,7 @@ def read_expression(source: str | os.PathLike[str] | pd.DataFrame) -> Expression
     Parameters
     ----------
     source
-        Path of the file, or a DataFrame with these columns.
+        Path of the file, or a table (pandas, polars or Arrow) with these columns.
 
     Returns
     -------
@@ -64,9 +65,9 @@ def read_expression(source: str | os.PathLike[str] | pd.DataFrame) -> Expression
     TableError
         The same of a DataFrame.
     """
-    if isinstance(source, pd.DataFrame):
-        return _from_frame(source, "expression table", TableError)
-    path = Path(source).expanduser()
+    path = table_or_path(source, "expression")
+    if isinstance(path, pd.DataFrame):
+        return _from_frame(path, "expression table", TableError)
     if path.is_file():
         with path.open("rb") as file:
             magic = file.read(4)
@@ -99,7 +100,12 @@ def _from_text(path: Path) -> Expression:
         where = f"{what}, line {number}"
         if len(fields) != layout.width:
             raise InputFileError(
-                f"{where}: {len(fields)} columns where the header has {layout.width}; the line may be cut short"
+                f"{where}: {len(fields)} columns where the header has {layout.width}; "
+                + (
+                    "R writes row names without a heading: write.table(..., row.names=FALSE)"
+                    if len(fields) == layout.width + 1
+                    else "the line may be cut short"
+                )
             )
         gene = _gene(layout, fields, where, InputFileError)
         if gene.gene_id in line_of:

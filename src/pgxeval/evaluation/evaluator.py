@@ -18,10 +18,10 @@ from pgxeval.evaluation.gene_sets import GeneSets
 from pgxeval.evaluation.judged_genes import judge_genes
 from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.settings import EvaluationSettings
+from pgxeval.frames import ConvertsToPandas, TableLike
 from pgxeval.names import known_names
 from pgxeval.tables.batches import BatchedPredictions, HoldsPredictions
 from pgxeval.tables.predictions import Predictions
-from pgxeval.tables.wide import ConvertsToPandas
 
 PredictionsSource: TypeAlias = (
     Predictions | BatchedPredictions | HoldsPredictions | pd.DataFrame | ConvertsToPandas | str | os.PathLike[str]
@@ -78,7 +78,7 @@ class Evaluator:
     def __init__(
         self,
         cohort: Cohort | Expression | pd.DataFrame | str | os.PathLike[str],
-        covariates: pd.DataFrame | str | os.PathLike[str] | None = None,
+        covariates: TableLike | str | os.PathLike[str] | None = None,
         *,
         threads: int | None = None,
     ) -> None:

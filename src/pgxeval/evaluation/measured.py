@@ -16,6 +16,7 @@ from pgxeval.cohort.exclusions import exclusions_table
 from pgxeval.cohort.expression import Expression
 from pgxeval.cohort.expression_files import read_expression
 from pgxeval.errors import TableError, UnknownNameError
+from pgxeval.frames import ConvertsToPandas, TableLike
 from pgxeval.names import known_names, near_genes
 from pgxeval.signatures import show_defaults
 
@@ -75,7 +76,7 @@ class MeasuredExpression:
     def of(
         cls,
         source: Cohort | Expression | pd.DataFrame | str | os.PathLike[str],
-        covariates: pd.DataFrame | str | os.PathLike[str] | None = None,
+        covariates: TableLike | str | os.PathLike[str] | None = None,
     ) -> MeasuredExpression:
         """Return the measured expression of a cohort or of an expression table.
 
@@ -175,8 +176,8 @@ def _read_only(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return values
 
 
-def _read(source: pd.DataFrame | str | os.PathLike[str]) -> Expression:
-    if not isinstance(source, pd.DataFrame | str | os.PathLike):
+def _read(source: TableLike | str | os.PathLike[str]) -> Expression:
+    if not isinstance(source, pd.DataFrame | ConvertsToPandas | str | os.PathLike):
         raise TableError(
             f"cannot judge against a {type(source).__name__}: give a Cohort, an expression table (a DataFrame with "
             "#chr, start, end, gene_id and one column per individual) or the path of one"

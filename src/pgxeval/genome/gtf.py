@@ -96,6 +96,10 @@ def read_features(path: str | os.PathLike[str], gene_ids: Collection[str] | None
     for number, line in numbered_lines(path, "gene models"):
         if not line or line[0] == "#":
             gff3 = gff3 or line.startswith("##gff-version 3")
+            if number == 1 and line.startswith("##fileformat=VCF"):
+                raise malformed(path, number, "this is a VCF file; expected gene models, GTF or GFF3")
+            if line.startswith("##FASTA"):  # sequences follow the features
+                break
             continue
         if line.count("\t") != 8:
             raise malformed(path, number, f"{line.count(chr(9)) + 1} tab-separated column(s); expected nine")

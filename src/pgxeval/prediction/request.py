@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import attrs
@@ -205,8 +205,9 @@ def choose_genes(cohort: Cohort, genes: slice | Sequence[str] | None) -> list[Ge
                 f"genes: the slice {genes.start}:{genes.stop} holds none of the cohort's {len(cohort.genes)} genes"
             )
         return chosen
-    if isinstance(genes, str):
-        raise SettingError(f"genes must be a slice or a list of gene identifiers, got the text {genes!r}")
+    given: object = genes
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise SettingError(f"genes must be a slice or a list of gene identifiers, got {given!r}")
     named = [cohort.gene(gene_id).gene_id for gene_id in genes]
     if not named:
         raise SettingError("genes must name at least one gene")

@@ -58,6 +58,8 @@ class PredictionStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
+        if not isinstance(folder, str | os.PathLike):
+            raise SettingError(f"store must be the path of a folder, got a {type(folder).__name__}")
         self.folder = Path(folder).expanduser().absolute()
         if self.folder.exists() and not self.folder.is_dir():
             raise SettingError(f"store: {self.folder} is a file; give a folder")
@@ -168,13 +170,30 @@ class PredictionStore:
         if not stored.record_path.is_file():
             stored.write_record()
             for other in others:
-                if other.predictor == stored.predictor and other.record["base"] != identity.base:
+                if other.predictor != stored.predictor:
+                    continue
+                if other.record["base"] == identity.base:
+                    common = [gene_id for gene_id in stored.keys if gene_id in other.keys]
+                    changed = [gene_id for gene_id in common if stored.keys[gene_id] != other.keys[gene_id]]
+                    if changed:
+                        _log.warning(
+                            "store %s: a run of predictor %r with other positions or expression is kept apart (run "
+                            "%s): %d of the %d genes in common differ (%s)",
+                            self.folder,
+                            stored.predictor,
+                            other.run,
+                            len(changed),
+                            len(common),
+                            known_names(changed, 3),
+                        )
+                else:
                     _log.warning(
                         "store %s: a run of predictor %r with other settings is kept apart (run %s): %s",
                         self.folder,
                         stored.predictor,
                         other.run,
-                        "; ".join(stored.differences(other)[:_SHOWN]),
+                        # that keys of genes differ as well follows
+                        "; ".join([one for one in stored.differences(other) if "genes.digest" not in one][:_SHOWN]),
                     )
         stored.load()
         for other in others:

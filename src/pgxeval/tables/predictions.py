@@ -13,12 +13,13 @@ import numpy as np
 import pandas as pd
 
 from pgxeval.errors import SettingError, UnknownNameError
+from pgxeval.frames import TableLike, to_pandas
 from pgxeval.names import known_names, match_versions, near_genes
 from pgxeval.signatures import show_defaults
 from pgxeval.tables.checking import check_predictions, keys_of
 from pgxeval.tables.files import TISSUE, read_table, write_table
 from pgxeval.tables.joining import check_joinable, join_settings, join_tables
-from pgxeval.tables.wide import TableLike, from_matrix, is_long, is_matrix, read_matrix, to_pandas
+from pgxeval.tables.wide import from_matrix, is_long, is_matrix, read_matrix
 
 FAILED = "failed: "
 """How the reason of a prediction begins that is missing because something failed."""
@@ -135,6 +136,16 @@ class Predictions:
             If parts of the same predictor do not have the same replicates, seed, folds, versions, settings or
             individuals; the message spells out the difference.
         """
+        given: object = parts
+        members: list[object] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+        if others := [member for member in members if not isinstance(member, Predictions)]:
+            raise SettingError(
+                f"Predictions.concat joins a list of Predictions, got a {type(others[0]).__name__}; Predictions.read "
+                "reads a file, and load() what is in a store"
+            )
+        if isinstance(given, Predictions):
+            raise SettingError("Predictions.concat joins a list of Predictions, got a Predictions")
+        parts = [member for member in members if isinstance(member, Predictions)]
         if not parts:
             raise SettingError("Predictions.concat needs at least one part")
         check_joinable(parts)

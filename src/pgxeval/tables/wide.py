@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,35 +16,6 @@ from pgxeval.tables.files import separator_of
 _GENE_COLUMNS = ("gene_id", "gene", "genes", "gene_name", "name", "id", "phenotype_id", "pid", "unnamed: 0", "")
 _INDIVIDUAL_COLUMNS = ("fid", "iid", "#iid", "#fid", "individual", "individual_id", "sample", "sample_id")
 _MISSING = ("", "NA", "NaN", "nan", "<NA>", "NULL", "None", ".")
-
-
-@runtime_checkable
-class ConvertsToPandas(Protocol):
-    """A table of another library, such as `polars.DataFrame` or `pyarrow.Table`."""
-
-    def to_pandas(self) -> pd.DataFrame:
-        """Return the table as a pandas DataFrame."""
-        ...
-
-
-TableLike: TypeAlias = pd.DataFrame | ConvertsToPandas
-
-
-def to_pandas(table: TableLike) -> pd.DataFrame:
-    """Return a table of any of the known libraries as a pandas DataFrame.
-
-    Raises
-    ------
-    TableError
-        If it is not a table.
-    """
-    if isinstance(table, pd.DataFrame):
-        return table
-    if isinstance(table, ConvertsToPandas):
-        converted = table.to_pandas()
-        if isinstance(converted, pd.DataFrame):
-            return converted
-    raise TableError(f"expected a table (a pandas or polars DataFrame, or a pyarrow Table), got {type(table).__name__}")
 
 
 def is_long(table: pd.DataFrame) -> bool:
