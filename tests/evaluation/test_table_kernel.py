@@ -16,7 +16,7 @@ def _stretch(rows: int = 400) -> pd.DataFrame:
     sizes = (2, 7, 11, 3)
     chosen = random.choice(np.prod(sizes), rows, replace=False)
     keys = dict(zip(("predictor", "gene", "individual", "replicate"), np.unravel_index(chosen, sizes), strict=True))
-    table = pd.DataFrame(keys).astype(np.int32)
+    table = pd.DataFrame(keys).astype({"replicate": np.int16})
     table["prediction"] = np.where(random.random(rows) < 0.1, np.nan, random.normal(size=rows))
     table["mean"] = random.normal(size=rows)
     table["fold"] = (table["individual"] % 3).astype(np.int16)
@@ -24,7 +24,8 @@ def _stretch(rows: int = 400) -> pd.DataFrame:
 
 
 def _arrays(table: pd.DataFrame) -> list[np.ndarray]:
-    return [table[name].to_numpy(copy=True) for name in ("predictor", "gene", "individual", "replicate", "prediction")]
+    keys = [table[name].to_numpy(dtype=np.uint32) for name in ("predictor", "gene", "individual")]
+    return [*keys, table["replicate"].to_numpy(copy=True), table["prediction"].to_numpy(copy=True)]
 
 
 def test_what_rows_hold() -> None:
@@ -48,7 +49,8 @@ def test_numbers_are_laid_out_at_the_places_of_their_keys() -> None:
     folds = np.full(values.shape, NO_FOLD, dtype=np.int16)
     places = of_gene, of_individual, of_replicate
     keys = _arrays(table)
-    table_kernel.lay_out(1, *keys, *places, values, scale)
+    mean, fold = table["mean"].to_numpy(copy=True), table["fold"].to_numpy(copy=True)
+    table_kernel.lay_out(1, *keys, mean, fold[:0], *places, values, scale, folds)
     expected = np.full(values.shape, np.nan)
     centred, expected_folds = expected.copy(), folds.copy()
     for row in table.itertuples():
@@ -57,8 +59,10 @@ def test_numbers_are_laid_out_at_the_places_of_their_keys() -> None:
             expected[at], centred[at], expected_folds[at] = row.prediction, row.prediction - row.mean, row.fold
     np.testing.assert_array_equal(values, expected)
     np.testing.assert_array_equal(scale, np.nanmax(np.abs(expected), axis=2, initial=0.0))
-    mean, fold = table["mean"].to_numpy(copy=True), table["fold"].to_numpy(copy=True)
-    table_kernel.lay_out_folds(1, *keys[:4], mean, fold, *places, values, folds)
+    assert (folds == NO_FOLD).all()
+    again = np.zeros((2, 5))
+    table_kernel.lay_out(1, *keys, mean, fold, *places, values, again, folds)
+    np.testing.assert_array_equal(again, scale)
     np.testing.assert_array_equal(values, centred)
     np.testing.assert_array_equal(folds, expected_folds)
 

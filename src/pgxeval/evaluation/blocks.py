@@ -99,6 +99,7 @@ def block_sums(values: npt.NDArray[np.generic], blocks: npt.NDArray[np.int64]) -
     """Add up rows of genes within blocks: (n_genes, m) -> float64 (n_blocks in use, m), blocks ascending."""
     if not len(blocks):
         return np.zeros((0, values.shape[1]))
-    order = np.argsort(blocks, kind="stable")
+    # whole numbers of 16 bits are sorted much faster
+    order = np.argsort(blocks.astype(np.uint16) if blocks.max() < 2**16 else blocks, kind="stable")
     first = np.flatnonzero(np.r_[True, np.diff(blocks[order]) != 0])
     return np.add.reduceat(np.asarray(values, dtype=np.float64)[order], first, axis=0)

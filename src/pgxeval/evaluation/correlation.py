@@ -194,6 +194,7 @@ class RankedExpression:
     _ranks: Floats = attrs.field(init=False, repr=False)
     _units: Floats = attrs.field(init=False, repr=False)
     _mode: Ints = attrs.field(init=False, repr=False)
+    _within_folds: dict[bytes, tuple[Floats, Floats]] = attrs.field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "_ranks", np.empty_like(self.values))
@@ -261,7 +262,7 @@ class RankedExpression:
 
         def correlate(part: slice, predicted: Floats) -> tuple[Aligned, RowCorrelations]:
             return self._correlate(
-                which[part],
+                _neighbours(which[part]),
                 predicted,
                 noise[part],
                 folds=folds,
@@ -311,7 +312,7 @@ class RankedExpression:
 
     def _correlate(
         self,
-        rows: Indices,
+        rows: Indices | slice,
         predictions: Floats,
         noise: Floats,
         *,
@@ -320,7 +321,8 @@ class RankedExpression:
         tie_noise: bool,
         measure: Measure,
     ) -> tuple[Aligned, RowCorrelations]:
-        measured = np.isfinite(self.values[rows])
+        own_values = self.values[rows]
+        measured = np.isfinite(own_values)
         mask = measured & np.isfinite(predictions)
         if folds is not None:
             mask &= folds >= 0
@@ -334,9 +336,9 @@ class RankedExpression:
             scores = ties.ranks - (n[:, None] + 1) / 2
             np.copyto(scores, 0.0, where=~mask)
             x_value, varying = values, n - ties.mode
-            informative = rank_factor = value_factor = np.ones(len(rows))
+            informative = rank_factor = value_factor = np.ones(len(n))
         else:
-            tolerance = np.broadcast_to(tolerance, (len(rows),))
+            tolerance = np.broadcast_to(tolerance, n.shape)
             within = score_within_folds(values, folds, tolerance)
             scores, x_value, varying = within.grades, within.values, within.others
             informative = within.informative
@@ -362,9 +364,9 @@ class RankedExpression:
             support=varying * others,
             informative=informative,
             skewness=np.sqrt(n) * third,
-            reason=np.zeros(len(rows), dtype=np.int8),
-            null=np.empty((0, len(rows))),
-            null_df=np.empty((0, len(rows)), dtype=np.int64),
+            reason=np.zeros(len(n), dtype=np.int8),
+            null=np.empty((0, len(n))),
+            null_df=np.empty((0, len(n)), dtype=np.int64),
         )
         spread = _spread(values, mask)
         own, other = (x_rank, x_unit) if measure == "spearman" else (x_unit, x_rank)
@@ -373,15 +375,16 @@ class RankedExpression:
         result.undefine(own.explained, EXPLAINED)
         expression = y_rank if measure == "spearman" else y_value
         for row in np.flatnonzero(~expression.any(axis=1)):
-            chosen = self.values[rows[row]][None, mask[row]]
+            chosen = own_values[row][None, mask[row]]
             same = chosen.size == 0 or bool(constant(chosen, axis=1)[0])
-            result.undefine(np.arange(len(rows)) == row, CONSTANT_EXPRESSION if same else EXPLAINED)
+            result.undefine(np.arange(len(n)) == row, CONSTANT_EXPRESSION if same else EXPLAINED)
         flat = ~(spread > noise)
         if folds is not None:
             without = rank_factor == 0
-            largest = np.max([((folds == fold) & mask).sum(axis=1) for fold in np.unique(folds)], axis=0)
-            result.undefine(without & (largest < 3), SMALL_FOLDS)
-            flat |= without & (largest >= 3)
+            if without.any():
+                largest = np.max([((folds == fold) & mask).sum(axis=1) for fold in np.unique(folds)], axis=0)
+                result.undefine(without & (largest < 3), SMALL_FOLDS)
+                flat |= without & (largest >= 3)
             flat |= within.flat & tie_noise
         result.undefine(flat, CONSTANT_PREDICTION)
         result.undefine(n - x_rank.rank < min_individuals, FEW)
@@ -391,18 +394,33 @@ class RankedExpression:
         return aligned, result
 
     def _expression(
-        self, rows: Indices, mask: Bools, measured: Bools, basis: CovariateBasis, folds: Indices | None
+        self, rows: Indices | slice, mask: Bools, measured: Bools, basis: CovariateBasis, folds: Indices | None
     ) -> tuple[Floats, Floats, Floats]:
         """Return ranks and values of expression, residualised and of unit length, and the share not of the mode."""
         ranks, units, mode = self._ranks[rows], self._units[rows], self._mode[rows]
         n = mask.sum(axis=1)
+        used = measured if folds is None else measured & (folds >= 0)
         fewer = np.flatnonzero((mask != measured).any(axis=1))
         if len(fewer):
-            chosen = np.where(mask[fewer], self.values[rows[fewer]], np.nan)
+            chosen = np.where(mask[fewer], self.values[rows][fewer], np.nan)
+            ranks, units, mode = ranks.copy(), units.copy(), mode.copy()
             ranks[fewer], units[fewer], mode[fewer] = _expression_units(chosen, self.basis(None))
         if folds is not None:
-            ranks, units = basis.project(ranks, mask), basis.project(units, mask)
+            ranks, units = self._project(
+                ranks, units, mask, basis, folds, shared=isinstance(rows, slice) and bool((mask == used).all())
+            )
         return ranks, units, 1 - mode / np.maximum(n, 1)
+
+    def _project(
+        self, ranks: Floats, units: Floats, mask: Bools, basis: CovariateBasis, folds: Indices, *, shared: bool
+    ) -> tuple[Floats, Floats]:
+        """Take the folds out of expression; once for all predictors that have every measured individual in a fold."""
+        if not shared or len(ranks) < len(self.values):
+            return basis.project(ranks, mask), basis.project(units, mask)
+        key = np.asarray(folds, dtype=np.int64).tobytes()
+        if key not in self._within_folds:
+            self._within_folds[key] = basis.project(ranks, mask), basis.project(units, mask)
+        return self._within_folds[key]
 
 
 def _expression_units(values: Floats, basis: CovariateBasis) -> tuple[Floats, Floats, Ints]:
@@ -412,6 +430,11 @@ def _expression_units(values: Floats, basis: CovariateBasis) -> tuple[Floats, Fl
     same = constant(values, axis=1)
     ranks[same] = units[same] = 0.0
     return ranks, units, ties.mode
+
+
+def _neighbours(rows: Indices) -> Indices | slice:
+    """Return a slice where each row follows the one before it, so that nothing is copied."""
+    return slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) and (np.diff(rows) == 1).all() else rows
 
 
 def _centred(values: Floats, mask: Bools) -> Floats:

@@ -81,10 +81,10 @@ class _Contents:
 class _Stretch:
     """Keys (as codes) and predictions of neighbouring rows."""
 
-    predictor: npt.NDArray[np.int32]
-    gene: npt.NDArray[np.int32]
-    individual: npt.NDArray[np.int32]
-    replicate: npt.NDArray[np.int32]
+    predictor: npt.NDArray[np.uint32]
+    gene: npt.NDArray[np.uint32]
+    individual: npt.NDArray[np.uint32]
+    replicate: npt.NDArray[np.int16]
     prediction: npt.NDArray[np.float64]
 
 
@@ -116,6 +116,7 @@ class LongTable:
         self._codes = {key: _codes(table[key]) for key in ("predictor", "gene_id", "individual")}
         self._replicate = table["replicate"].to_numpy()
         self._prediction = table["prediction"].to_numpy()
+        self._mean = table["training_mean"].to_numpy()
         other_version = match_versions(self._names["gene_id"], gene_ids)
         matched = [other_version.get(name, name) for name in self._names["gene_id"]]
         self.other_versions = frozenset(other_version)
@@ -249,7 +250,7 @@ class LongTable:
         replicates, folded
             Replicates of the predictor, and whether it is cross-fitted, where this table is a part of a larger one.
         """
-        from pgxeval.evaluation.table_kernel import lay_out, lay_out_folds
+        from pgxeval.evaluation.table_kernel import lay_out
 
         code = self._names["predictor"].index(predictor)
         contents = self._contents
@@ -263,6 +264,8 @@ class LongTable:
         shape = (len(replicates), len(genes), len(self.individuals))
         values, scale = np.full(shape, np.nan), np.zeros(shape[:2])
         places = self._places(genes, replicates)
+        cross_fitted = bool(contents.folded[code]) if folded is None else folded
+        folds = np.full(shape if cross_fitted else (0, 0, 0), NO_FOLD, dtype=np.int16)
         for number in numbers:
             rows = self._read(number)
             lay_out(
@@ -272,27 +275,14 @@ class LongTable:
                 rows.individual,
                 rows.replicate,
                 rows.prediction,
+                self._mean[self._parts[number]],
+                self._fold(number) if cross_fitted else folds.reshape(-1),
                 *places,
                 values,
                 scale,
+                folds,
             )
-        folds: npt.NDArray[np.int16] | None = None
-        if contents.folded[code] if folded is None else folded:
-            folds = np.full(shape, NO_FOLD, dtype=np.int16)
-            for number in numbers:
-                rows, means = self._read(number), np.array(self.table["training_mean"].array[self._parts[number]])
-                lay_out_folds(
-                    code,
-                    rows.predictor,
-                    rows.gene,
-                    rows.individual,
-                    rows.replicate,
-                    means,
-                    self._fold(number),
-                    *places,
-                    values,
-                    folds,
-                )
+        if cross_fitted:
             _remove_rounding(values, scale)
         reasons, missing = self._reasons(code, genes, numbers)
         return PredictorMatrices(
@@ -301,7 +291,7 @@ class LongTable:
             replicates=replicates,
             values=values,
             scale=scale,
-            folds=folds,
+            folds=folds if cross_fitted else None,
             reasons=reasons,
             missing=missing,
         )
@@ -334,7 +324,7 @@ class LongTable:
                 rows.individual,
                 rows.replicate,
                 rows.prediction,
-                np.array(folds[self._parts[number]].isna()),
+                np.asarray(folds[self._parts[number]].isna()),
                 contents.genes,
                 contents.individuals,
                 contents.replicates,
@@ -362,18 +352,18 @@ class LongTable:
                 pass
 
     def _read(self, number: int) -> _Stretch:
-        """Copy the keys and predictions of a stretch, so that their types do not depend on the table."""
+        """Return keys and predictions of a stretch; the types of the keys do not depend on the table."""
         part = self._parts[number]
         return _Stretch(
-            predictor=self._codes["predictor"][part].astype(np.int32),
-            gene=self._codes["gene_id"][part].astype(np.int32),
-            individual=self._codes["individual"][part].astype(np.int32),
-            replicate=self._replicate[part].astype(np.int32),
-            prediction=self._prediction[part].astype(np.float64),
+            predictor=self._codes["predictor"][part].astype(np.uint32),
+            gene=self._codes["gene_id"][part].astype(np.uint32),
+            individual=self._codes["individual"][part].astype(np.uint32),
+            replicate=self._replicate[part],
+            prediction=self._prediction[part],
         )
 
     def _fold(self, number: int) -> npt.NDArray[np.int16]:
-        return np.array(self.table["fold"].array[self._parts[number]].to_numpy(dtype=np.int16, na_value=NO_FOLD))
+        return np.asarray(self.table["fold"].array[self._parts[number]].to_numpy(dtype=np.int16, na_value=NO_FOLD))
 
     def _places(
         self, genes: npt.NDArray[np.int64], replicates: tuple[int, ...]

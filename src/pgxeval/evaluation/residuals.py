@@ -107,8 +107,8 @@ class CovariateBasis:
     def _units_in_folds(self, values: Floats, mask: Bools) -> Residuals:
         from pgxeval.evaluation.residual_kernel import unit_rows
 
-        units = np.zeros(values.shape)
-        rank, explained = np.zeros(len(values), dtype=np.int64), np.zeros(len(values), dtype=bool)
+        units = np.empty(values.shape)
+        rank, explained = np.empty(len(values), dtype=np.int64), np.empty(len(values), dtype=bool)
         columns, bounds = fold_columns(self.folds, values.shape[1])
         unit_rows(np.ascontiguousarray(values), np.ascontiguousarray(mask), columns, bounds, units, rank, explained)
         return Residuals(units=units, rank=rank, explained=explained)

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from pgxeval.compiled import compiled
 
 Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int32]
+Codes = npt.NDArray[np.uint32]
+Shorts = npt.NDArray[np.int16]
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
@@ -22,7 +23,7 @@ def look(
     predictor: Codes,
     gene: Codes,
     individual: Codes,
-    replicate: Codes,
+    replicate: Shorts,
     prediction: Floats,
     no_fold: Bools,
     genes: Bools,
@@ -36,14 +37,17 @@ def look(
 
     A predictor is `folded` if a prediction that is not missing has a fold, and `silent` if an observed one is missing.
     """
+    last_code, last_gene, last_replicate = -1, -1, -1
     for row in range(len(predictor)):
-        code = predictor[row]
-        here[code] = True
-        genes[code, gene[row]] = True
+        code, g, k = np.int64(predictor[row]), np.int64(gene[row]), np.int64(replicate[row])
+        if g != last_gene or code != last_code or k != last_replicate:
+            last_code, last_gene, last_replicate = code, g, k
+            here[code] = True
+            genes[code, g] = True
+            replicates[code, k] = True
         individuals[code, individual[row]] = True
-        replicates[code, replicate[row]] = True
         if math.isnan(prediction[row]):
-            if replicate[row] == 0:
+            if k == 0:
                 silent[code] = True
         elif not no_fold[row]:
             folded[code] = True
@@ -55,51 +59,50 @@ def lay_out(
     predictor: Codes,
     gene: Codes,
     individual: Codes,
-    replicate: Codes,
+    replicate: Shorts,
     prediction: Floats,
+    training_mean: Floats,
+    fold: Shorts,
     place_of_gene: Ints,
     place_of_individual: Ints,
     place_of_replicate: Ints,
     values: Floats,
     scale: Floats,
+    folds: Shorts,
 ) -> None:
     """Write the predictions of one predictor to (replicate, gene, individual), and the largest magnitude of each row.
 
+    If `fold` is not empty, the mean of the training individuals is subtracted and the folds are written as well.
     Rows without a place, which is negative, are skipped.
     """
+    folded = len(fold) > 0
+    last_code, last_gene, last_replicate = -1, -1, -1
+    k, g, largest = -1, -1, 0.0
     for row in range(len(predictor)):
-        if predictor[row] != wanted:
+        code, own, run = np.int64(predictor[row]), np.int64(gene[row]), np.int64(replicate[row])
+        if own != last_gene or code != last_code or run != last_replicate:
+            last_code, last_gene, last_replicate = code, own, run
+            if k >= 0 and g >= 0:
+                scale[k, g] = max(scale[k, g], largest)
+            k, g, largest = -1, -1, 0.0
+            if code == wanted:
+                k, g = place_of_replicate[run], place_of_gene[own]
+        if k < 0 or g < 0:
             continue
-        g, i, k = place_of_gene[gene[row]], place_of_individual[individual[row]], place_of_replicate[replicate[row]]
-        if g >= 0 and i >= 0 and k >= 0:
-            values[k, g, i] = prediction[row]
-            if not math.isnan(prediction[row]):
-                scale[k, g] = max(scale[k, g], abs(prediction[row]))
-
-
-@compiled
-def lay_out_folds(
-    wanted: int,
-    predictor: Codes,
-    gene: Codes,
-    individual: Codes,
-    replicate: Codes,
-    training_mean: Floats,
-    fold: npt.NDArray[np.int16],
-    place_of_gene: Ints,
-    place_of_individual: Ints,
-    place_of_replicate: Ints,
-    values: Floats,
-    folds: npt.NDArray[np.int16],
-) -> None:
-    """Subtract the mean of the training individuals from the values that `lay_out` wrote, and write the folds."""
-    for row in range(len(predictor)):
-        if predictor[row] != wanted:
+        i = place_of_individual[individual[row]]
+        if i < 0:
             continue
-        g, i, k = place_of_gene[gene[row]], place_of_individual[individual[row]], place_of_replicate[replicate[row]]
-        if g >= 0 and i >= 0 and k >= 0:
-            values[k, g, i] -= training_mean[row]
+        value = prediction[row]
+        size = abs(value)
+        if size > largest:  # noqa: PLR1730 (a missing value is not the largest one)
+            largest = size
+        if folded:
+            values[k, g, i] = value - training_mean[row]
             folds[k, g, i] = fold[row]
+        else:
+            values[k, g, i] = value
+    if k >= 0 and g >= 0:
+        scale[k, g] = max(scale[k, g], largest)
 
 
 @compiled
@@ -107,11 +110,11 @@ def read_folds(
     wanted: int,
     predictor: Codes,
     individual: Codes,
-    replicate: Codes,
-    fold: npt.NDArray[np.int16],
+    replicate: Shorts,
+    fold: Shorts,
     place_of_individual: Ints,
     none: int,
-    folds: npt.NDArray[np.int16],
+    folds: Shorts,
 ) -> bool:
     """Write the fold of each individual in the observed predictions; False where two rows disagree."""
     for row in range(len(predictor)):
