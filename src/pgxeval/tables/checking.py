@@ -42,7 +42,8 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
     pandas.DataFrame
         Columns `COLUMNS`, and tissue after predictor where the input has it; keys and reason categorical, replicate
         int16, fold Int16, prediction and training_mean float64 (NaN = no answer; NA for zero-shot). The input is not
-        changed, and columns that have their declared type are not copied.
+        changed, and columns that have their declared type are not copied: with pandas 2, a value that is changed in the
+        input afterwards changes in the result as well.
 
     Raises
     ------
@@ -68,12 +69,12 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
     columns: dict[str, Any] = {name: _key(table[name], name, source) for name in keys_of(table)}
     n = len(table)
     columns["replicate"] = (
-        _whole(table["replicate"], "replicate", source).astype("int16")
+        _of_type(_whole(table["replicate"], "replicate", source), "int16")
         if "replicate" in table
         else np.zeros(n, dtype=np.int16)
     )
     columns["fold"] = (
-        _whole(table["fold"], "fold", source, allow_na=True).astype("Int16")
+        _of_type(_whole(table["fold"], "fold", source, allow_na=True), "Int16")
         if "fold" in table
         else pd.arrays.IntegerArray(np.zeros(n, dtype=np.int16), np.ones(n, dtype=bool))
     )
@@ -82,10 +83,21 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
         _number(table["training_mean"], "training_mean", source) if "training_mean" in table else np.full(n, np.nan)
     )
     columns["reason"] = _reason(table["reason"]) if "reason" in table else _no_reason(n)
-    checked = pd.DataFrame({name: pd.Series(columns[name]).reset_index(drop=True) for name in names}, copy=False)
+    checked = pd.DataFrame({name: _renumbered(columns[name]) for name in names}, copy=False)
     _check_folds(checked, source)
     _check_duplicates(checked, source)
     return checked
+
+
+def _renumbered(column: pd.Series | npt.NDArray[Any] | pd.api.extensions.ExtensionArray) -> pd.Series:
+    """Return a column with rows numbered from 0; unlike `Series.reset_index`, pandas 2 copies nothing here."""
+    renumbered = pd.Series(column, copy=False) if not isinstance(column, pd.Series) else column.copy(deep=False)
+    renumbered.index = pd.RangeIndex(len(renumbered))
+    return renumbered
+
+
+def _of_type(column: pd.Series, name: str) -> pd.Series:
+    return column if column.dtype == name else column.astype(name)
 
 
 def keys_of(table: pd.DataFrame) -> tuple[str, ...]:
