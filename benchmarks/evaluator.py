@@ -10,7 +10,9 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
+import subprocess
+import sys
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -18,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy
+from measuring import peak_memory
 from scipy import stats
 
 from pgxeval.evaluation import Evaluator
@@ -26,7 +29,12 @@ from pgxeval.tables.predictions import Predictions
 
 
 def peak_gb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    """Return the peak resident memory of this process since `forget_peak` [GB]; Linux."""
+    return peak_memory() / 1024
+
+
+def forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5")
 
 
 def expression_of(genes: int, individuals: int, random: np.random.Generator) -> pd.DataFrame:
@@ -96,6 +104,32 @@ def scipy_loop(expression: np.ndarray, prediction: np.ndarray, genes: int) -> tu
     return (time.perf_counter() - start) / genes, (time.process_time() - cpu_start) / genes
 
 
+def small_study(genes: int = 40) -> tuple[float, float]:
+    """Return the seconds of a first and of a second evaluation of a few genes, in this process."""
+    random = np.random.default_rng(1)
+    expression = expression_of(genes, 953, random)
+    predictions, evaluator = predictions_of(expression, 4, 2, random), Evaluator(expression, threads=1)
+    spent = []
+    for _ in range(2):
+        start = time.perf_counter()
+        evaluator.evaluate(predictions)
+        spent.append(time.perf_counter() - start)
+    return spent[0], spent[1]
+
+
+def small_studies() -> tuple[float, float, float]:
+    """Return seconds of 40 genes: compiling everything, in a new process with compiled code on disk, and again."""
+    here = Path(__file__)
+    with tempfile.TemporaryDirectory() as folder:
+        spent: list[list[float]] = []
+        for _ in range(2):
+            command = [sys.executable, str(here), "--small"]
+            environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
+            answer = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+            spent.append([float(word) for word in answer.split()])
+    return spent[0][0], spent[1][0], spent[1][1]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--genes", type=int, default=20_000)
@@ -103,47 +137,70 @@ def main() -> None:
     parser.add_argument("--predictors", type=int, default=4)
     parser.add_argument("--loop-genes", type=int, default=500)
     parser.add_argument("--threads", type=int, default=2)
-    asked = parser.parse_args()
+    parser.add_argument("--small", action="store_true", help="time 40 genes in this process, and nothing else")
+    options = parser.parse_args()
     warnings.simplefilter("ignore")
+    if options.small:
+        print(*small_study())
+        return
+    compiling, first, again = small_studies()
+    small_study()
     random = np.random.default_rng(0)
-    expression = expression_of(asked.genes, asked.individuals, random)
+    expression = expression_of(options.genes, options.individuals, random)
     lines = [
-        f"# Evaluator: {asked.genes:,} genes x {asked.individuals} individuals x {asked.predictors} predictors",
+        f"# Evaluator: {options.genes:,} genes x {options.individuals} individuals x {options.predictors} predictors",
         "",
-        f"{asked.threads} threads on {os.cpu_count()} cores ({platform.processor() or platform.machine()}), Python "
+        f"{options.threads} threads on {os.cpu_count()} cores ({platform.processor() or platform.machine()}), Python "
         f"{platform.python_version()}, numpy {np.__version__}, pandas {pd.__version__}, scipy {scipy.__version__}.",
         "From a checked table to the evaluation tables, analytic intervals, block jackknife, 20 label",
-        f"permutations; the loop over `scipy.stats.spearmanr` was timed on {asked.loop_genes} genes and scaled.",
-        "Peak memory is that of the whole process, the tables included.",
+        "permutations; the loop over `scipy.stats.spearmanr` on one thread was timed on",
+        f"{options.loop_genes} genes, half of them before the evaluation and half of them after it, and scaled. The",
+        f"ratio of seconds compares {options.threads} threads with one; that of processor seconds, added up over threads,",
+        "compares work with work. Memory is that of the whole process: when the evaluation starts (interpreter,",
+        "libraries, predictions table, the expression table as a DataFrame and as a matrix), and its peak until the",
+        "evaluation ends.",
+        "Compiled code was on disk and loaded.",
         "",
-        f"Load average at the start: {os.getloadavg()[0]:.1f}. Processor seconds, added up over threads, are what a",
-        "busy machine cannot lengthen much.",
+        f"Load average at the start: {os.getloadavg()[0]:.1f}.",
         "",
         "| table | rows | evaluator [s] | SciPy loop [s] | ratio | processor, evaluator [s] | processor, loop [s] "
-        "| peak memory [GB] |",
-        "|---|---|---|---|---|---|---|---|",
+        "| ratio | memory before [GB] | peak memory [GB] |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    print("\n".join(lines))
+    print("\n".join(lines), flush=True)
     for cross_fitted in (0, 2):
-        predictions = predictions_of(expression, asked.predictors, cross_fitted, random)
-        evaluator = Evaluator(expression, threads=asked.threads)
+        predictions = predictions_of(expression, options.predictors, cross_fitted, random)
+        evaluator = Evaluator(expression, threads=options.threads)
+        half = min(options.loop_genes, options.genes) // 2
+        measured = expression.iloc[: 2 * half, 4:].to_numpy()
+        first_row = (options.predictors - 1) * options.genes * options.individuals
+        column = predictions.table["prediction"].to_numpy()
+        some = column[first_row : first_row + measured.size].reshape(measured.shape)
+        loops = [scipy_loop(measured[:half], some[:half], half)]
+        forget_peak()
+        before = peak_gb()
         start, cpu_start = time.perf_counter(), time.process_time()
         evaluation = evaluator.evaluate(predictions)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu_start
-        assert len(evaluation.per_gene) == asked.genes * asked.predictors
-        measured = expression.iloc[:, 4:].to_numpy()
-        cells = measured.size
-        first = predictions.table["prediction"].to_numpy()[-cells:].reshape(measured.shape)
-        times = asked.genes * asked.predictors
-        loop, loop_cpu = (times * each for each in scipy_loop(measured, first, min(asked.loop_genes, asked.genes)))
+        peak = peak_gb()
+        assert len(evaluation.per_gene) == options.genes * options.predictors
+        loops.append(scipy_loop(measured[half:], some[half:], half))
+        loop, loop_cpu = options.genes * options.predictors * np.mean(loops, axis=0)
         kind = "zero-shot" if not cross_fitted else f"{cross_fitted} of them cross-fitted"
         line = (
             f"| {kind} | {len(predictions.table):,} | {seconds:.1f} | {loop:.1f} | {loop / seconds:.1f} "
-            f"| {cpu:.1f} | {loop_cpu:.1f} | {peak_gb():.2f} |"
+            f"| {cpu:.1f} | {loop_cpu:.1f} | {loop_cpu / cpu:.1f} | {before:.2f} | {peak:.2f} |"
         )
-        print(line)
+        print(line, flush=True)
         lines.append(line)
-        del predictions, evaluator, evaluation, first, measured
+        del predictions, evaluator, evaluation, measured, some, column
+    lines += [
+        "",
+        "40 genes x 953 individuals x 4 predictors (2 cross-fitted) on one thread: "
+        f"{compiling:.1f} s when everything is compiled for the first time, {first:.2f} s in a new process that loads "
+        f"compiled code, {again:.2f} s after that.",
+    ]
+    print(lines[-1], flush=True)
     Path(__file__).with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
