@@ -153,9 +153,9 @@ def main() -> None:
         f"{options.threads} threads on {os.cpu_count()} cores ({platform.processor() or platform.machine()}), Python "
         f"{platform.python_version()}, numpy {np.__version__}, pandas {pd.__version__}, scipy {scipy.__version__}.",
         "From a checked table to the evaluation tables, analytic intervals, block jackknife, 20 label",
-        "permutations; the loop over `scipy.stats.spearmanr` on one thread was timed on",
-        f"{options.loop_genes} genes, half of them before the evaluation and half of them after it, and scaled. The",
-        f"ratio of seconds compares {options.threads} threads with one; that of processor seconds, added up over threads,",
+        "permutations; the loop over `scipy.stats.spearmanr` on one thread was",
+        f"timed on {options.loop_genes} genes, half before the evaluation and half after it, and scaled. The ratio of",
+        f"seconds compares {options.threads} threads with one, that of processor seconds, summed over threads,",
         "compares work with work. Memory is that of the whole process: when the evaluation starts (interpreter,",
         "libraries, predictions table, the expression table as a DataFrame and as a matrix), and its peak until the",
         "evaluation ends.",

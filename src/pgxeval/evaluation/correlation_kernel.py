@@ -57,28 +57,32 @@ def permuted_cosines(
     n_folds = len(bounds) - 1
     most = max(8, _SIDE_BY_SIDE // max(n_scores, 1) // 8 * 8)
     # one row per individual, so that the same individual of many genes is multiplied at once
-    everyone = np.arange(n_scores)
     own = np.empty((n_scores, most))
     other = np.empty((n, most))
     squares, dot, total, between = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
     for start in range(0, n_rows, most):
         width = min(most, n_rows - start)
-        _side_by_side(scores, start, width, everyone, own)
-        _side_by_side(expression, start, width, columns, other)
+        for i in range(n_scores):
+            for g in range(width):
+                own[i, g] = scores[start + g, i]
+        for place in range(n):
+            for g in range(width):
+                other[place, g] = expression[start + g, columns[place]]
         for g in range(width):
             square = 0.0
             for i in range(n_scores):
                 square += scores[start + g, i] * scores[start + g, i]
             squares[g] = square
         for k in range(len(partners)):
-            dot[:] = 0.0
-            between[:] = 0.0
+            for g in range(width):
+                dot[g] = between[g] = 0.0
             for fold in range(n_folds):
                 begin, end = bounds[fold], bounds[fold + 1]
-                _add_products(own, other, partners[k], begin, end, width, dot)
+                _add_products(own, other, partners, k, begin, end, width, dot)
                 if n_folds > 1 and end > begin:
-                    total[:] = 0.0
-                    _add(own, partners[k], begin, end, width, total)
+                    for g in range(width):
+                        total[g] = 0.0
+                    _add(own, partners, k, begin, end, width, total)
                     for g in range(width):
                         between[g] += total[g] * total[g] / (end - begin)
             for g in range(width):
@@ -87,35 +91,29 @@ def permuted_cosines(
 
 
 @compiled_sums
-def _side_by_side(rows: Floats, start: int, width: int, columns: Ints, transposed: Floats) -> None:
-    for place in range(len(columns)):
-        for g in range(width):
-            transposed[place, g] = rows[start + g, columns[place]]
-
-
-@compiled_sums
-def _add_products(own: Floats, other: Floats, partner: Ints, begin: int, end: int, width: int, dot: Floats) -> None:
+def _add_products(
+    own: Floats, other: Floats, partners: Ints, k: int, begin: int, end: int, width: int, dot: Floats
+) -> None:
     """Add the products of four individuals at a time: each reads and writes the sums of all genes."""
     whole = begin + (end - begin) // 4 * 4
     for place in range(begin, whole, 4):
-        s0, s1, s2, s3 = own[partner[place]], own[partner[place + 1]], own[partner[place + 2]], own[partner[place + 3]]
-        e0, e1, e2, e3 = other[place], other[place + 1], other[place + 2], other[place + 3]
+        a, b, c, d = partners[k, place], partners[k, place + 1], partners[k, place + 2], partners[k, place + 3]
         for g in range(width):
-            dot[g] += (s0[g] * e0[g] + s1[g] * e1[g]) + (s2[g] * e2[g] + s3[g] * e3[g])
+            dot[g] += (own[a, g] * other[place, g] + own[b, g] * other[place + 1, g]) + (
+                own[c, g] * other[place + 2, g] + own[d, g] * other[place + 3, g]
+            )
     for place in range(whole, end):
-        s0, e0 = own[partner[place]], other[place]
         for g in range(width):
-            dot[g] += s0[g] * e0[g]
+            dot[g] += own[partners[k, place], g] * other[place, g]
 
 
 @compiled_sums
-def _add(own: Floats, partner: Ints, begin: int, end: int, width: int, total: Floats) -> None:
+def _add(own: Floats, partners: Ints, k: int, begin: int, end: int, width: int, total: Floats) -> None:
     whole = begin + (end - begin) // 4 * 4
     for place in range(begin, whole, 4):
-        s0, s1, s2, s3 = own[partner[place]], own[partner[place + 1]], own[partner[place + 2]], own[partner[place + 3]]
+        a, b, c, d = partners[k, place], partners[k, place + 1], partners[k, place + 2], partners[k, place + 3]
         for g in range(width):
-            total[g] += (s0[g] + s1[g]) + (s2[g] + s3[g])
+            total[g] += (own[a, g] + own[b, g]) + (own[c, g] + own[d, g])
     for place in range(whole, end):
-        s0 = own[partner[place]]
         for g in range(width):
-            total[g] += s0[g]
+            total[g] += own[partners[k, place], g]

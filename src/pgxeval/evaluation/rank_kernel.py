@@ -143,19 +143,25 @@ def score_folds(
     value = np.empty(n)
     rank = np.empty(n)
     for row in range(n_rows):
-        ends[:] = bounds[:n_folds]
-        grades[row] = 0.0
-        scaled[row] = 0.0
+        # loops, because assignments to slices take long to compile
+        for fold in range(n_folds):
+            ends[fold] = bounds[fold]
+        for place in range(n):
+            grades[row, place] = 0.0
+            scaled[row, place] = 0.0
         for place in range(n):
             i = order[row, place]
-            if math.isnan(values[row, i]):
+            number = values[row, i]
+            if math.isnan(number):
                 break
             fold = fold_of[i]
             if fold >= 0:
-                column[ends[fold]] = i
-                value[ends[fold]] = values[row, i]
-                ends[fold] += 1
-        sums[:, row] = 0.0
+                end = ends[fold]
+                column[end] = i
+                value[end] = number
+                ends[fold] = end + 1
+        for k in range(len(sums)):
+            sums[k, row] = 0.0
         others[row], flat[row] = 0, True
         for fold in range(n_folds):
             first, stop = bounds[fold], ends[fold]

@@ -29,25 +29,27 @@ def unit_rows(
     ``columns[bounds[k] : bounds[k + 1]]``. Rows without residuals are 0. `rank` is the number of folds present less
     one, and `explained` tells whether a row varies between folds only.
     """
-    n_rows = len(values)
+    n_rows, n = values.shape
     n_folds = len(bounds) - 1
-    # individuals in use and their values, side by side
+    plain = n_folds == 1 and len(columns) == n
+    # individuals in use and their values, next to each other
     used = np.empty(len(columns), dtype=np.int64)
     deviation = np.empty(len(columns))
     ends = np.empty(n_folds + 1, dtype=np.int64)
     for row in range(n_rows):
-        units[row] = 0.0
         complete = True
-        for place in range(len(columns)):
-            complete &= mask[row, columns[place]]
+        for i in range(n):
+            complete &= mask[row, i]
+            units[row, i] = 0.0
         folds = 0
         if complete:
-            for place in range(len(columns)):
-                used[place] = columns[place]
-            ends[:] = bounds
             present = len(columns)
+            for fold in range(n_folds + 1):
+                ends[fold] = bounds[fold]
             for fold in range(n_folds):
                 folds += bounds[fold + 1] > bounds[fold]
+            for place in range(0 if plain else present):
+                used[place] = columns[place]
         else:
             present = 0
             ends[0] = 0
@@ -61,8 +63,12 @@ def unit_rows(
         rank[row], explained[row] = max(folds - 1, 0), False
         if present == 0:
             continue
-        for place in range(present):
-            deviation[place] = values[row, used[place]]
+        if complete and plain:
+            for place in range(n):
+                deviation[place] = values[row, place]
+        else:
+            for place in range(present):
+                deviation[place] = values[row, used[place]]
         highest = _largest(deviation, present)
         if highest > _SAFE or 0 < highest < 1 / _SAFE:
             exponent = math.frexp(highest)[1]
@@ -84,8 +90,12 @@ def unit_rows(
         # deviations of this size are rounding errors of the mean
         if explained[row] or spread <= 1e-14 * highest * math.sqrt(present) or size == 0:
             continue
-        for place in range(present):
-            units[row, used[place]] = deviation[place] / size
+        if complete and plain:
+            for place in range(n):
+                units[row, place] = deviation[place] / size
+        else:
+            for place in range(present):
+                units[row, used[place]] = deviation[place] / size
 
 
 @compiled_sums
