@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pgxeval.evaluation.ranks import score_within_folds
 from pgxeval.evaluation.residuals import CovariateBasis
 
 
@@ -33,3 +34,19 @@ def test_what_the_covariates_explain_has_no_residuals() -> None:
     result = CovariateBasis(covariates).units(values, np.ones(values.shape, dtype=bool))
     assert result.explained.tolist() == [True, False, False]
     assert result.units.any(axis=1).tolist() == [False, False, True]
+
+
+def test_scores_within_folds_need_no_further_centring() -> None:
+    random = np.random.default_rng(3)
+    folds = np.arange(31) % 4
+    values = random.normal(size=(5, 31))
+    values[0], values[1, folds == 2] = 1.5, 0.25
+    scores = score_within_folds(values, folds, np.full(5, 1e-12)).grades
+    basis = CovariateBasis((folds[:, None] == np.arange(4)).astype(float), folds)
+    mask = np.ones(values.shape, dtype=bool)
+    found, expected = basis.units_of_scores(scores, mask), basis.units(scores, mask)
+    np.testing.assert_allclose(found.units, expected.units, atol=1e-14)
+    np.testing.assert_array_equal(found.rank, expected.rank)
+    np.testing.assert_array_equal(found.explained, expected.explained)
+    mask[2, 3] = False
+    np.testing.assert_array_equal(basis.units_of_scores(scores, mask).units, basis.units(scores, mask).units)

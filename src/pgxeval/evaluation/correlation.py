@@ -344,9 +344,9 @@ class RankedExpression:
             informative = within.informative
             rank_factor = np.sqrt(informative) / within.grade_shrinkage
             value_factor = np.sqrt(informative) / within.value_shrinkage
-        x_rank = basis.units(scores, mask)
+        units = basis.units if folds is None else basis.units_of_scores
+        x_rank, x_unit = units(scores, mask), units(x_value, mask)
         parameters = x_rank.rank + 1
-        x_unit = basis.units(x_value, mask)
         spearman, spearman_errors = influence_standard_errors(
             x_rank.units, y_rank, n, parameters, factor=rank_factor, groups=self.groups
         )

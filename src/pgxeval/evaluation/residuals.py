@@ -104,6 +104,17 @@ class CovariateBasis:
         residual[bad] = 0.0
         return Residuals(units=residual, rank=rank, explained=explained)
 
+    def units_of_scores(self, scores: Floats, mask: Bools) -> Residuals:
+        """Return what `units` does, of rows that have mean 0 in every fold (`score_within_folds`)."""
+        if self.folds is None or not mask.all():
+            return self.units(scores, mask)
+        size = np.sqrt(np.einsum("ij,ij->i", scores, scores))
+        return Residuals(
+            units=scores / np.where(size > 0, size, 1.0)[:, None],
+            rank=np.full(len(scores), len(np.unique(self.folds)) - 1),
+            explained=np.zeros(len(scores), dtype=bool),
+        )
+
     def _units_in_folds(self, values: Floats, mask: Bools) -> Residuals:
         from pgxeval.evaluation.residual_kernel import unit_rows
 
