@@ -6,10 +6,13 @@ The layers are the contracts of import-linter in ``pyproject.toml``; imports ins
 
 from __future__ import annotations
 
+import ast
 import graphlib
 import importlib
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -93,3 +96,121 @@ def test_a_newcomer_finds_the_file(question: str, file: str) -> None:
 def test_the_page_about_the_rooms_names_each_room() -> None:
     page = (REPOSITORY / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
     assert [room for room in ROOMS if f"`{room.replace('.', '/')}/`" not in page and room != "testing.checks"] == []
+
+
+def test_the_page_about_the_rooms_lists_the_layers_of_the_contract() -> None:
+    contract = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
+    page = (REPOSITORY / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    section = page[page.index("## Imports run downward") :]
+    listed = section.split("```")[1].removeprefix("text\n").split("\n")[:-1]
+    assert listed == [layer.strip("()") for layer in contract["layers"]]
+
+
+def test_the_page_about_the_rooms_names_files_that_exist() -> None:
+    page = (REPOSITORY / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"`(?:[a-z_]+/)*([a-z_]+\.py)`", page)) - {"__init__.py", "test_architecture.py"}
+    assert len(names) > 20
+    assert names <= {path.name for path in SOURCE.rglob("*.py")}
+
+
+# Files whose behaviour is tested through another file, which is named; all others have a test file of the same name.
+TESTED_THROUGH = {
+    # compiled kernels, through the functions that call them
+    "attribution/tree_kernel": "attribution/test_marginal",
+    "genome/allele_kernel": "genome/test_assembly",
+    "genome/haplotype_kernel": "genome/test_haplotypes",
+    "genome/window_kernel": "genome/test_haplotypes",
+    "genome/formats/bcf_kernel": "genome/formats/test_source",
+    "genome/formats/vcf_kernel": "genome/formats/test_source",
+    "genome/formats/vcf_value_kernel": "genome/formats/test_fields",
+    "predictors/trained/column_kernel": "predictors/trained/test_distinct_columns",
+    "predictors/trained/forest_kernel": "predictors/trained/test_forest",
+    "predictors/trained/penalty_gram": "predictors/trained/test_penalty",
+    "predictors/trained/penalty_kernel": "predictors/trained/test_penalty",
+    # what fitted predictors on dosages share
+    "predictors/trained/fitted": "predictors/trained/test_elastic_net",
+    "predictors/trained/linear": "predictors/trained/test_elastic_net",
+    # the arrays of one store, which only together make a source
+    "genome/formats/zarr_calls": "genome/formats/test_vcf_zarr",
+    "genome/formats/zarr_index": "genome/formats/test_vcf_zarr",
+    "genome/formats/zarr_records": "genome/formats/test_vcf_zarr",
+    "genome/formats/zarr_store": "genome/formats/test_vcf_zarr",
+    # steps of the evaluator, whose numbers are checked in its tables
+    "evaluation/by_tissue": "evaluation/test_tissues",
+    "evaluation/conclude": "evaluation/test_evaluator",
+    "evaluation/correlate_genes": "evaluation/test_evaluator",
+    "evaluation/each_tissue": "evaluation/test_tissues",
+    "evaluation/flips": "evaluation/test_gene_comparison",
+    "evaluation/gene_batches": "evaluation/test_batched",
+    "evaluation/infer": "evaluation/test_evaluator",
+    "evaluation/judge": "evaluation/test_evaluator",
+    "evaluation/judged_genes": "evaluation/test_evaluator",
+    "evaluation/matching": "evaluation/test_evaluator",
+    "evaluation/pair_pass": "evaluation/test_evaluator",
+    "evaluation/tables": "test_columns",
+    "evaluation/tissue_values": "evaluation/test_tissues",
+    # parts of a study, which are checked in its results, and of its page
+    "study/cis_tests": "study/test_run",
+    "study/counts": "study/test_run",
+    "study/effects": "study/test_run",
+    "study/mechanism": "study/test_run",
+    "study/pairs": "study/test_run",
+    "study/results": "study/test_run",
+    "study/selection": "study/test_run",
+    "study/settings": "study/test_run",
+    "study/study": "study/test_run",
+    "study/methods": "study/test_report",
+    "study/report_figures": "study/test_report",
+    "study/report_tables": "study/test_report",
+    # parts of the page
+    "report/appendix": "report/test_write",
+    "report/figures": "report/test_write",
+    "report/individuals": "report/test_write",
+    "report/texts": "report/test_write",
+    # open cohorts, whose files a local server serves
+    "datasets/geuvadis": "datasets/test_open_cohorts",
+    "datasets/mage": "datasets/test_open_cohorts",
+    "datasets/panel": "datasets/test_open_cohorts",
+    # reached through attribution, figures and runs
+    "attribution/shap": "attribution/test_attribute",
+    "attribution/substitution": "attribution/test_attribute",
+    "plots/calibration": "evaluation/test_direction_curve",
+    "prediction/ledger": "prediction/test_tasks",
+    "predictors/sequence/progress": "predictors/sequence/test_predictor",
+    # what tests themselves are made of
+    "simulation/families": "cohort/test_relatedness",
+    "testing/tiny_world": "testing/checks/test_predictor",
+    "testing/alphagenome/answer": "testing/alphagenome/test_server",
+    "testing/alphagenome/local": "testing/alphagenome/test_server",
+    "testing/alphagenome/wire": "testing/alphagenome/test_server",
+    "testing/checks/golden": "testing/checks/test_sequence_model",
+    "testing/checks/model_under_test": "testing/checks/test_sequence_model",
+    "testing/checks/suites": "testing/checks/test_sequence_model",
+    # without behaviour of their own: constants, protocols, one call
+    "__main__": "test_command",
+    "bars": "prediction/test_progress",
+    "genome/layout": "genome/formats/test_source",
+    "tables/batches": "evaluation/test_batched",
+}
+
+
+def test_each_file_has_its_test_file() -> None:
+    tests = REPOSITORY / "tests"
+    files = {path.relative_to(SOURCE).with_suffix("") for path in SOURCE.rglob("*.py") if path.name != "__init__.py"}
+    without = {name.as_posix() for name in files if not (tests / name.parent / f"test_{name.name}.py").is_file()}
+    assert without == set(TESTED_THROUGH)
+
+
+@pytest.mark.parametrize(("file", "test"), TESTED_THROUGH.items())
+def test_a_file_that_is_tested_through_another_is_reached_by_its_test(
+    graph: grimp.ImportGraph, file: str, test: str
+) -> None:
+    tree = ast.parse((REPOSITORY / "tests" / f"{test}.py").read_text(encoding="utf-8"))
+    imports: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pgxeval"):
+            imports |= {str(node.module)} | {f"{node.module}.{alias.name}" for alias in node.names}
+    target = f"pgxeval.{file.replace('/', '.')}"
+    modules = {name for name in imports if name in graph.modules}
+    reached = target in modules or any(graph.chain_exists(name, target) for name in modules)
+    assert reached or file == "__main__"  # nothing imports it
