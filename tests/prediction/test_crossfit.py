@@ -6,6 +6,7 @@ import attrs
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import (
@@ -15,8 +16,11 @@ from pgxeval.genome.dosages import Dosages
 from pgxeval.genome.personal import PersonalGenome
 from pgxeval.prediction.run import predict_cohort
 from pgxeval.predictors.protocol import Prediction
+from pgxeval.predictors.trained.blup import BlupPredictor
 from pgxeval.predictors.trained.elastic_net import ElasticNetPredictor
 from pgxeval.predictors.trained.random_forest import RandomForestPredictor
+from pgxeval.predictors.trained.sklearn import SklearnPredictor
+from pgxeval.predictors.trained.top_variant import TopVariantPredictor
 from pgxeval.seeding import assign_folds
 from pgxeval.tables.predictions import Predictions
 
@@ -186,3 +190,16 @@ def test_a_prediction_of_the_wrong_length_is_refused(planted: Planted) -> None:
 
     with pytest.raises(TableError, match=r"'short' failed at gene .* one value per individual: expected 80, got 3"):
         _run(planted[0], [Short()])
+
+
+@pytest.mark.parametrize("exponent", [-1000, -500, 500, 1000])
+def test_units_of_expression_change_no_prediction(planted: Planted, exponent: int) -> None:
+    cohort = planted[0].subset(genes=planted[0].gene_ids[:2])
+    predictors = [*QUICK, BlupPredictor(), TopVariantPredictor(), SklearnPredictor(Ridge(1.0))]
+    within = attrs.evolve(cohort, expression=cohort.expression / 16)  # below 1, as the scaled values are
+    other = attrs.evolve(cohort, expression=np.ldexp(cohort.expression, exponent))
+    base, scaled = (_run(one, predictors) for one in (within, other))
+    assert len(scaled.failures) == 0
+    for name in ("prediction", "training_mean"):
+        found, expected = np.ldexp(scaled.table[name], -exponent), base.table[name] * 16
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pgxeval.genome.personal import PersonalGenome
 
 
+_SAFE = 1e100
 _FIRST_FOLD = "prequential: the first fold is used for training only"
 
 
@@ -126,6 +127,7 @@ class CrossFitter:
             By replicate, then in the order of `predictors`.
         """
         n = len(self.individuals)
+        expression, exponent = _in_safe_units(expression)
         pairings = [
             make_pairing(self.individuals, self.groups, self.strata, self.folds, self.seed, replicate, self.fold_labels)
             for replicate in range(replicates + 1)
@@ -162,7 +164,12 @@ class CrossFitter:
                     step.add(self._fit_and_predict(predictor, step, shared), result)
                 if steps is not None:
                     steps.add()
-        return [fit for fits in results for fit in fits]
+        fits_of_all = [fit for fits in results for fit in fits]
+        if exponent:
+            for fit in fits_of_all:
+                fit.prediction[:] = np.ldexp(fit.prediction, exponent)
+                fit.training_mean[:] = np.ldexp(fit.training_mean, exponent)
+        return fits_of_all
 
     def _step(self, gene: Gene, expression: npt.NDArray[np.float64], pairing: Pairing, k: int, replicate: int) -> _Step:
         others = training_rows(pairing, k, self.method)
@@ -265,6 +272,15 @@ class _Shared:
             window = self.window(cis_variants)
             self._genotypes[key] = TrainingGenotypes.take(cis_variants, self.gene.gene_id, window, rows, self._groups)
         return self._genotypes[key]
+
+
+def _in_safe_units(expression: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], int]:
+    """Return expression divided by a power of two, and its exponent: 0 unless squares would overflow or vanish."""
+    highest = float(np.max(np.abs(expression), initial=0.0, where=np.isfinite(expression)))
+    if highest == 0 or 1 / _SAFE <= highest <= _SAFE:
+        return expression, 0
+    exponent = int(np.frexp(highest)[1])
+    return np.ldexp(expression, -exponent), exponent
 
 
 def check_length(prediction: Prediction, predictor: str, gene_id: str, n: int) -> None:
