@@ -33,7 +33,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory, oracles: ModuleType) -> tupl
 
 
 def held_by(genome: PersonalGenome) -> int:
-    return sum(made.nbytes for made in genome._windows._windows.values())
+    return sum(window.nbytes for window in genome._windows._windows.values())
 
 
 def test_memory_over_thousands_of_windows(paths: tuple[Path, Path]) -> None:

@@ -24,6 +24,7 @@ from pgxeval.errors import SettingError
 from pgxeval.prediction.digest import digest
 from pgxeval.prediction.predictor_state import identify
 from pgxeval.predictors.trained.random_forest import RandomForestPredictor
+from pgxeval.testing.tiny_world import TinyWorld
 
 
 def of(value: object) -> str:
@@ -231,6 +232,13 @@ def test_a_file_is_identified_by_its_content(tmp_path: Path) -> None:
         file.seek(large.stat().st_size // 2)
         file.write(b"x")
     assert of(Plain(large)) != before
+
+
+def test_a_predictor_may_hold_a_genome_and_reading_it_changes_nothing(tmp_path: Path) -> None:
+    world = TinyWorld.make(tmp_path)
+    before = of(Plain(world.genome))
+    world.genome.dosages("chr1:600001-600100")
+    assert of(Plain(world.genome)) == before != of(Plain(world.strangers))
 
 
 def test_tensors_and_modules_are_described_by_content() -> None:

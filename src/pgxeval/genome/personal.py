@@ -118,6 +118,9 @@ class PersonalGenome:
         self._known_contigs: dict[str, str] = {}
         self._windows = WindowCache(cache_bytes)
 
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_known_contigs": {}}  # what was asked before is not part of what it is
+
     def __repr__(self) -> str:
         return (
             f"PersonalGenome({self.source.path!r}, {len(self.individuals)} individuals, "

@@ -39,8 +39,12 @@ class WindowCache:
         self.nbytes = 0
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[WindowCache], tuple[int]]:
-        return WindowCache, (self.limit_bytes,)
+    def __getstate__(self) -> dict[str, int]:
+        return {"limit_bytes": self.limit_bytes}
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.limit_bytes = state["limit_bytes"]
+        renew_after_fork(self)
 
     def get(self, key: Key, make: Callable[[], _Cached]) -> _Cached:
         """Return a window, made where it is not held; two threads may make the same one."""
