@@ -58,12 +58,15 @@ def directions_of(correlations: npt.ArrayLike, zero: Zero = "undefined") -> Dire
 def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the exact binomial interval of a share; NaN without trials.
 
-    Source: Clopper and Pearson 1934, Biometrika 26:404, as in `scipy.stats.binomtest`.
+    The limits are quantiles of beta distributions, equal to those of `scipy.stats.binomtest`, which searches for them.
+    Source: Clopper and Pearson 1934, Biometrika 26:404.
     """
     if trials == 0:
         return math.nan, math.nan
-    limits = scipy.stats.binomtest(successes, trials).proportion_ci(confidence, method="exact")
-    return float(limits.low), float(limits.high)
+    tail = (1 - confidence) / 2
+    low = special.betaincinv(successes, trials - successes + 1, tail) if successes else 0.0
+    high = special.betaincinv(successes + 1, trials - successes, 1 - tail) if successes < trials else 1.0
+    return float(low), float(high)
 
 
 @attrs.frozen(kw_only=True)
@@ -187,7 +190,7 @@ class PairedTable:
         if discordant == 0:
             return OddsRatio(value=float("nan"), low=0.0, high=float("inf"), p_value=1.0)
         low, high = clopper_pearson(self.only_a, discordant, confidence)
-        p_value = float(scipy.stats.binomtest(self.only_a, discordant).pvalue)
+        p_value = min(1.0, 2 * float(special.bdtr(min(self.only_a, self.only_b), discordant, 0.5)))
         return OddsRatio(
             value=ratio(self.only_a, self.only_b),
             low=ratio(low, 1 - low),

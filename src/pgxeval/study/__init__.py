@@ -1,6 +1,6 @@
 """A whole study: predict, evaluate, compare and explain in all tissues, in one call."""
 
-from pgxeval.study.findings import Finding
+from pgxeval.study.finding import Finding
 from pgxeval.study.random_weights import RandomWeights, RandomWeightSettings, random_weights
 from pgxeval.study.results import StudyEvaluation, StudyResults
 from pgxeval.study.run import run_study

@@ -15,7 +15,8 @@ from pgxeval.report import markup
 from pgxeval.report.markup import bullets, paragraph, warning
 from pgxeval.report.page import Section, page, write_page
 from pgxeval.study import report_figures as figures
-from pgxeval.study.findings import Finding, find_answers
+from pgxeval.study.finding import Finding
+from pgxeval.study.findings import find_answers
 from pgxeval.study.methods import methods_text
 from pgxeval.study.report_tables import counts, exclusions, failures, table_of
 from pgxeval.study.results import StudyResults

@@ -13,7 +13,8 @@ import pandas as pd
 from pgxeval.errors import InputFileError, InputFileNotFoundError
 from pgxeval.evaluation import Evaluation
 from pgxeval.provenance import __version__
-from pgxeval.study.findings import Finding, find_answers
+from pgxeval.study.finding import Finding
+from pgxeval.study.findings import find_answers
 from pgxeval.study.methods import methods_text
 from pgxeval.study.results import TABLES, StudyEvaluation, StudyResults
 from pgxeval.tables.writing import make_folder, whole_file
