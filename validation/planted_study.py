@@ -14,7 +14,8 @@ and so on. The truth of shares, means and differences is therefore the expectati
 size, estimated by the mean over all simulated cohorts. With a fixed number of genes of each kind in each cohort, which
 an earlier version of this page had, estimates vary less than the intervals say: they covered 98.5 to 100 % for
 the cross-fitted predictors, whose correlations differ most between kinds. The estimated odds ratio of the true
-directions is compared with the planted 3.27 and 1.
+directions is compared with the planted 3.27 and 1. The interval of a difference to the permuted share also counts the
+variance between replicates, which makes it slightly too wide.
 
     python validation/planted_study.py collect FOLDER --minutes 6
     python validation/planted_study.py summarise FOLDER

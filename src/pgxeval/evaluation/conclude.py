@@ -22,7 +22,7 @@ from pgxeval.evaluation.structure import structure_table
 from pgxeval.evaluation.summary import Summariser
 from pgxeval.evaluation.tables import STRUCTURE
 from pgxeval.evaluation.tissue_values import TissueValues
-from pgxeval.evaluation.true_directions import true_directions_table
+from pgxeval.evaluation.true_directions_table import true_directions_table
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
 

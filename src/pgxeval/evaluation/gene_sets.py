@@ -35,7 +35,7 @@ def gene_sets(source: GeneSets) -> pd.DataFrame:
     Raises
     ------
     TableError
-        If columns are missing, a set is named ``"all"``, or a gene occurs twice in a set.
+        If columns are missing, a set is named ``"all"`` or has no gene, or a gene occurs twice in a set.
 
     Examples
     --------
@@ -48,6 +48,8 @@ def gene_sets(source: GeneSets) -> pd.DataFrame:
     if isinstance(source, pd.DataFrame):
         table = source
     elif isinstance(source, Mapping):
+        if empty := [str(name) for name, genes in source.items() if not len(genes)]:
+            raise TableError(f"gene sets: {known_names(empty, 5)} has no gene; leave a set without genes out")
         rows = [(str(gene), str(name)) for name, genes in source.items() for gene in genes]
         table = pd.DataFrame(rows, columns=["gene_id", "stratum"])
     elif isinstance(source, str):

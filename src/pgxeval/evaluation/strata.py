@@ -294,8 +294,7 @@ def strata_of(
         withheld = selectors | trained if selectors else frozenset()
         if "defined_by" in rows:
             selectors |= frozenset(name for names in rows["defined_by"] if isinstance(names, tuple) for name in names)
-        if members.any():
-            strata.append(
-                Stratum(name=str(name), genes=members, definers=selectors, given=not selectors, withheld=withheld)
-            )
+        strata.append(
+            Stratum(name=str(name), genes=members, definers=selectors, given=not selectors, withheld=withheld)
+        )
     return strata

@@ -89,7 +89,9 @@ class StudySettings:
     mechanism_margin
         In [0, 1]: `model` counts as working by a different mechanism where its predictions, rebuilt from the effects
         of variants, correlate with those of the random forest by at least this much less than those of another
-        trained predictor do.
+        trained predictor do. In simulations (``validation/mechanism.md``) models that read the same causal variants,
+        or proxies of them, stay below the default of 0.2, and models that read the weaker of two causal variants lie
+        above it; a model with half of its variance from variants without effect lies at 0.26.
     split
         How individuals are divided to define strata in one half and judge predictors in the other (`SplitSettings`);
         None does not, because all trained predictors are then fitted again in both halves of every division. With it
