@@ -189,6 +189,7 @@ TESTED_THROUGH = {
     # without behaviour of their own: constants, protocols, one call
     "__main__": "test_command",
     "bars": "prediction/test_progress",
+    "frames": "cohort/test_expression_files",
     "genome/layout": "genome/formats/test_source",
     "tables/batches": "evaluation/test_batched",
 }
