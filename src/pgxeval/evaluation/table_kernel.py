@@ -37,7 +37,7 @@ def look(
 
     A predictor is `folded` if a prediction that is not missing has a fold, and `silent` if an observed one is missing.
     """
-    last_code, last_gene, last_replicate = -1, -1, -1
+    last_code = last_gene = last_replicate = np.int64(-1)
     for row in range(len(predictor)):
         code, g, k = np.int64(predictor[row]), np.int64(gene[row]), np.int64(replicate[row])
         if g != last_gene or code != last_code or k != last_replicate:
@@ -76,7 +76,7 @@ def lay_out(
     Rows without a place, which is negative, are skipped.
     """
     folded = len(fold) > 0
-    last_code, last_gene, last_replicate = -1, -1, -1
+    last_code = last_gene = last_replicate = np.int64(-1)
     k, g, largest = -1, -1, 0.0
     for row in range(len(predictor)):
         code, own, run = np.int64(predictor[row]), np.int64(gene[row]), np.int64(replicate[row])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import warnings
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +96,7 @@ def _renumbered(column: pd.Series | npt.NDArray[Any] | pd.api.extensions.Extensi
     return renumbered
 
 
-def _of_type(column: pd.Series, name: str) -> pd.Series:
+def _of_type(column: pd.Series, name: Literal["int16", "Int16"]) -> pd.Series:
     return column if column.dtype == name else column.astype(name)
 
 
