@@ -43,6 +43,7 @@ class Cheap:
     name: str = "cheap"
     weight: float = 1.0
     seconds: float = 0.0
+    slow: Sequence[str] = ()
     die_at: Sequence[str] = ()
     how: str = "raise"
     calls: Path | None = None
@@ -54,7 +55,7 @@ class Cheap:
 
     def fit(self, gene: Gene, genome: Any, expression: Any, *, seed: int = 0) -> FittedCheap:
         """Fit nothing."""
-        time.sleep(self.seconds)
+        time.sleep(self.seconds if not self.slow or gene.gene_id in self.slow else 0.0)
         if self.calls is not None:
             with (self.calls / gene.gene_id).open("ab") as file:
                 file.write(b".")

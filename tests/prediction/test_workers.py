@@ -22,7 +22,7 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 
 from pgxeval.errors import PgxevalError
-from pgxeval.prediction import predict_cohort
+from pgxeval.prediction import PredictionStore, predict_cohort
 from pgxeval.prediction.workers import available_cores, count_workers
 from pgxeval.tables.predictions import Predictions
 
@@ -164,6 +164,44 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path, by: signal.Sig
     while any(map(_alive, workers)):
         assert time.monotonic() < deadline, "workers or their trackers live on"
         time.sleep(0.1)
+
+
+SLOW = """
+    import sys
+    import cheap
+    from pgxeval.prediction import predict_cohort
+
+    if __name__ == "__main__":
+        first = cheap.Cheap(seconds=600, slow=["G00000"])
+        predict_cohort(cheap.cheap_cohort(20), [first], workers=2, folds=2, replicates=0, store=sys.argv[1])
+"""
+
+
+def test_genes_after_a_slow_first_one_survive_a_kill(cheap: ModuleType, tmp_path: Path) -> None:
+    script, store = tmp_path / "parent.py", tmp_path / "store"
+    script.write_text(textwrap.dedent(SLOW))
+    parent = subprocess.Popen([sys.executable, str(script), str(store)], env=_environment())
+    try:
+        deadline = time.monotonic() + 90
+        while len(_done(store)) < 19:
+            assert time.monotonic() < deadline, f"{len(_done(store))} genes are kept"
+            assert parent.poll() is None
+            time.sleep(0.2)
+    finally:
+        parent.kill()
+        parent.wait()
+    assert _done(store) == {f"G{k:05d}" for k in range(1, 20)}
+    cohort, folder = cheap.cheap_cohort(20), tmp_path / "calls"
+    folder.mkdir()
+    options = {"workers": 1, "folds": 2, "replicates": 0}
+    stored = predict_cohort(cohort, [cheap.Cheap(calls=folder)], store=store, **options)
+    assert [path.name for path in folder.iterdir()] == ["G00000"]  # the only one that is computed
+    assert stored.table.equals(predict_cohort(cohort, [cheap.Cheap()], **options).table)
+
+
+def _done(store: Path) -> set[str]:
+    status = PredictionStore(store).status()
+    return set(status.loc[status["state"] == "done", "gene_id"].astype(str))
 
 
 def test_a_dask_cluster_gives_the_same_bytes_though_a_worker_is_killed(
