@@ -50,3 +50,21 @@ def test_counters_that_code_refers_to_are_not_settings() -> None:
     assert of(made(source.replace("calls.append(1)", "return calls"), calls=1.5)) != of(
         made(source.replace("calls.append(1)", "return calls"), calls=2.5)
     )
+
+
+LOCAL = """
+def make():
+    class Inner:
+        shift = {shift}
+        def add(self, x):
+            return x + self.shift
+    return Inner()
+class P:
+    def predict(self, gene, genome, individuals):
+        return make().add(1)
+"""
+
+
+def test_the_line_of_a_class_in_a_function_does_not_count() -> None:
+    assert of(made(LOCAL.format(shift=1000))) == of(made("\n\n" + LOCAL.format(shift=1000)))
+    assert of(made(LOCAL.format(shift=1000))) != of(made(LOCAL.format(shift=1001)))

@@ -234,6 +234,10 @@ def test_a_file_is_identified_by_its_content(tmp_path: Path) -> None:
     assert of(Plain(large)) != before
 
 
+def test_a_text_that_is_longer_than_a_path_is_a_text() -> None:
+    assert of(Plain("/" + "a" * 300)) != of(Plain("/" + "a" * 301))
+
+
 def test_a_predictor_may_hold_a_genome_and_reading_it_changes_nothing(tmp_path: Path) -> None:
     world = TinyWorld.make(tmp_path)
     before = of(Plain(world.genome))

@@ -116,7 +116,10 @@ def names_in(code: types.CodeType) -> set[str]:
 def code_identity(code: types.CodeType) -> Json:
     """Return what tells two versions of code apart: instructions, constants and names."""
     constants: list[Json] = []
+    is_class = "__firstlineno__" in code.co_names  # from Python 3.13 on, a class knows its line
     for constant in code.co_consts:
+        if is_class and constant == code.co_firstlineno:
+            continue
         if isinstance(constant, types.CodeType):
             constants.append(code_identity(constant))
         elif isinstance(constant, frozenset):

@@ -177,9 +177,12 @@ class _Walk:
 
     def _text(self, value: str) -> Json:
         # a path is often given as text: what the file holds counts, as for a Path
-        if value.startswith(("/", "~")) and len(value) < 4096 and "\0" not in value and Path(value).is_file():
-            return {"path": FileStamp.of(value).identity()}
-        return value
+        if not value.startswith(("/", "~")):
+            return value
+        try:
+            return {"path": FileStamp.of(value).identity()} if Path(value).is_file() else value
+        except (OSError, ValueError):  # longer than a path can be, or of a file that cannot be read
+            return value
 
     def _function(self, value: object, where: str) -> Json:
         if isinstance(value, functools.partial):
