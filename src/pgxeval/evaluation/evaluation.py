@@ -19,6 +19,7 @@ from pgxeval.evaluation.settings import MEASURE_NAMES, Measure, measure_of
 from pgxeval.evaluation.tables import STRUCTURE, TABLES, TRUE_DIRECTIONS, read_folder, write_folder
 from pgxeval.evaluation.tissue_values import TissueValues
 from pgxeval.evaluation.views import view_of
+from pgxeval.signatures import show_defaults
 from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
 from pgxeval.view import TableView
@@ -36,6 +37,7 @@ def _true_directions(table: pd.DataFrame | None) -> pd.DataFrame:
     return pd.DataFrame(columns=list(TRUE_DIRECTIONS)) if table is None else table
 
 
+@show_defaults
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Evaluation:
     """Judged predictions. Undefined is NaN (or NA) with a reason; what was dropped is counted in `exclusions`.
