@@ -149,7 +149,7 @@ TESTED_THROUGH = {
     "evaluation/pair_pass": "evaluation/test_evaluator",
     "evaluation/tables": "test_columns",
     "evaluation/tissue_values": "evaluation/test_tissues",
-    "evaluation/true_directions_table": "evaluation/test_true_directions",
+    "evaluation/true_directions_table": "evaluation/test_evaluator",
     # parts of a study, which are checked in its results, and of its page
     "study/cis_tests": "study/test_run",
     "study/counts": "study/test_run",
