@@ -133,3 +133,37 @@ def test_collinear_columns_without_a_ridge_term_are_refused() -> None:
     )
     assert not solved
     np.testing.assert_array_equal(b, kept)
+
+
+def _dense() -> Problem:
+    """Return a problem in which every column has a coefficient far from 0."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 180))
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    y = X @ (1 + rng.random(180))
+    return X.T @ X / 400, X.T @ (y - y.mean()) / y.std() / 400, np.ones(180)
+
+
+def test_nothing_needs_to_be_open() -> None:
+    problem = _dense()
+    gram, c, copies = problem
+    alphas = np.array([0.0020, 0.0019, 0.0018])
+    before, last, exact = _solve(problem, alphas)
+    ridge = alphas[2] / 2 / copies
+    elimination = Elimination(gram, ridge, last, before)
+    b, gradient, earlier = last.copy(), _gradient(problem, last), _gradient(problem, before)
+    arguments = (gram, c, alphas[2] / 2, ridge, *TOLERANCE, b, gradient)
+    assert elimination.solve(*arguments, before=before, gradient_before=earlier)
+    np.testing.assert_allclose(b, exact, atol=1e-8)
+    assert elimination.open.size == 0
+
+
+def test_without_a_steady_coefficient_it_leaves_the_problem_to_others() -> None:
+    problem = _dense()
+    gram, c, copies = problem
+    (last,) = _solve(problem, np.array([0.0019]))
+    elimination = Elimination(gram, 0.0009 / copies, last, np.zeros(180))
+    b, gradient = last.copy(), _gradient(problem, last)
+    arguments = (gram, c, 0.0009, 0.0009 / copies, *TOLERANCE, b, gradient)
+    assert not elimination.solve(*arguments, before=np.zeros(180), gradient_before=c.copy())
+    np.testing.assert_array_equal(b, last)

@@ -57,7 +57,8 @@ class Elimination:
         self.is_open = np.zeros(b.size, dtype=bool)
         self.outside, self.released = np.zeros((2, 0), dtype=np.int64)
         self.below, self.units = np.zeros((0, q)), np.zeros((0, q))
-        self.open, self.schur, self.complement = self.outside, np.zeros((0, 0)), np.zeros((0, 0))
+        self.open = self.outside
+        self.schur, self.inverse, self.complement = np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((0, 0))
 
     def serves(self, d: Array) -> bool:
         """Whether it pays to use it at another ridge term."""
@@ -93,7 +94,7 @@ class Elimination:
         """
         from pgxeval.predictors.trained.penalty_kernel import enter_and_drop, find_gradient, objective
 
-        if self.failed:  # collinear columns without a ridge term
+        if self.failed or not self.eliminated.size:  # collinear columns without a ridge term, or no steady column
             return False
         self._extend(d)
         shift = d - self.ridge
