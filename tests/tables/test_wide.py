@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,37 @@ def test_what_is_not_a_matrix_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.parquet").write_bytes(b"no")
     with pytest.raises(InputFileError, match="cannot be read"):
         Predictions.from_matrix(tmp_path / "bad.parquet", predictor="mine")
+
+
+def _expected() -> tuple[pd.DataFrame, pd.DataFrame]:
+    matrix = pd.DataFrame([[1.5, 2.5], [3.5, 4.5]], index=["G1", "G2"], columns=["a", "b"])
+    return matrix, Predictions.from_matrix(matrix, predictor="m").table
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
+@pytest.mark.parametrize("packed", [False, True])
+def test_texts_are_read_by_what_they_hold_and_not_by_their_name(
+    tmp_path: Path, separator: str, *, packed: bool
+) -> None:
+    matrix, expected = _expected()
+    long = expected[["predictor", "gene_id", "individual", "prediction"]].rename(columns={"gene_id": "Gene_ID"})
+    for table, index in ((matrix.rename_axis("gene"), True), (long, False)):
+        text = table.to_csv(sep=separator, index=index).encode()
+        path = tmp_path / "m.csv"
+        path.write_bytes(gzip.compress(text) if packed else text)
+        pd.testing.assert_frame_equal(Predictions.read(path).table, expected)
+
+
+def test_a_matrix_in_parquet_keeps_its_index(tmp_path: Path) -> None:
+    matrix, expected = _expected()
+    matrix.to_parquet(tmp_path / "m.parquet")
+    pd.testing.assert_frame_equal(Predictions.read(tmp_path / "m.parquet").table, expected)
+
+
+def test_texts_and_numbers_that_are_not_read(tmp_path: Path) -> None:
+    matrix, expected = _expected()
+    (tmp_path / "u.csv").write_bytes(expected.to_csv(index=False).encode("utf-16"))
+    with pytest.raises(InputFileError, match="UTF-16 text; convert it"):
+        Predictions.read(tmp_path / "u.csv")
+    with pytest.raises(TableError, match="column a holds complex numbers"):
+        Predictions.from_matrix(matrix + 1j, predictor="m")

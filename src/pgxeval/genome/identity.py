@@ -74,7 +74,7 @@ class FileStamp:
             size = "the same size" if now.size == self.size else f"{self.size:,} bytes then and {now.size:,} now"
             raise InputFileError(
                 f"{self.path} has changed since it was opened ({size}, modified "
-                f"{(now.modified_ns - self.modified_ns) / 1e9:+.3f} s later): results would mix two versions of it; "
+                f"{_seconds(now.modified_ns - self.modified_ns)}): results would mix two versions of it; "
                 "open it again with a new PersonalGenome, ReferenceGenome or Cohort"
             )
 
@@ -128,3 +128,7 @@ def text_digest(parts: Iterable[str]) -> str:
         digest.update(len(data).to_bytes(8, "little"))
         digest.update(data)
     return digest.hexdigest()
+
+
+def _seconds(nanoseconds: int) -> str:
+    return f"{abs(nanoseconds) / 1e9:.3f} s {'later' if nanoseconds >= 0 else 'earlier'}"

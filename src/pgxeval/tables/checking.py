@@ -25,6 +25,13 @@ _CHUNK = 2**22
 _MAX_BITMAP_PER_ROW = 4
 
 
+def _canonical_names(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose required columns have their names, where they differ in case or blanks ("Gene_ID") only."""
+    plain = {str(name).strip().lower().replace(" ", "_"): name for name in table.columns}
+    changed = {plain[name]: name for name in REQUIRED if name not in table.columns and name in plain}
+    return table.rename(columns=changed) if changed else table
+
+
 def check_predictions(table: pd.DataFrame, source: str = "predictions table") -> pd.DataFrame:
     """Check a predictions table and return it in the declared columns and types.
 
@@ -57,6 +64,7 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
     PgxevalWarning
         If the name of an ignored column resembles that of an optional one ("Fold", "train_mean").
     """
+    table = _canonical_names(table)
     missing = [name for name in REQUIRED if name not in table.columns]
     if missing:
         raise TableError(

@@ -8,7 +8,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -110,6 +110,42 @@ def separator_of(path: Path) -> str | None:
     return _TEXT_ENDINGS[ending]
 
 
+def text_layout(path: Path, separator: str) -> tuple[str, Literal["gzip"] | None]:
+    """Return the separator and the compression of a text table by its first line, whatever its name says.
+
+    Parameters
+    ----------
+    path
+        The file.
+    separator
+        What its name says; kept if its first line has it.
+
+    Returns
+    -------
+    tuple
+        The separator, a regular expression for blanks; and ``"gzip"`` or None.
+
+    Raises
+    ------
+    ValueError
+        If it is UTF-16 text, or not compressed although its name says so.
+    """
+    with path.open("rb") as file:
+        start = file.read(2)
+    packed = start == b"\x1f\x8b"
+    if start in (b"\xff\xfe", b"\xfe\xff"):
+        raise ValueError("it is UTF-16 text; convert it with `iconv -f UTF-16 -t UTF-8`")
+    if path.suffix.lower() == ".gz" and not packed:
+        raise ValueError("its name ends in .gz, and it is not compressed by gzip")
+    with gzip.open(path, "rb") if packed else path.open("rb") as text:
+        header = text.readline().decode(errors="replace").rstrip("\r\n")
+    compression: Literal["gzip"] | None = "gzip" if packed else None
+    if separator in header:
+        return separator, compression
+    blanks = r"\s+" if " " in header else separator
+    return next((other for other in (";", "\t", ",") if other in header), blanks), compression
+
+
 def _jsonable(value: object) -> object:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
@@ -126,7 +162,9 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
     number = ["", "NA", "NaN", "nan", "<NA>"]
     # Before pandas 3.1 the default was off by one unit in the last place now and then.
     exact: dict[str, Any] = {} if _PANDAS >= (3, 1) else {"float_precision": "round_trip"}
-    _check_last_line(path, separator)
+    separator, compression = text_layout(path, separator)
+    if compression is None and len(separator) == 1:
+        _check_last_line(path, separator)
     table: pd.DataFrame = pd.read_csv(
         path,
         sep=separator,
@@ -134,6 +172,7 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
         na_values=dict.fromkeys(("prediction", "training_mean", "fold", "replicate"), number),
         keep_default_na=False,
         low_memory=False,
+        compression=compression,
         **exact,
     )
     # pandas takes the first columns for an index where lines are longer than the header, and shifts all others.
@@ -144,8 +183,6 @@ def _read_text(path: Path, separator: str) -> pd.DataFrame:
 
 def _check_last_line(path: Path, separator: str) -> None:
     """Refuse a plain text whose last line is cut short: pandas would fill it with missing values."""
-    if path.suffix.lower() == ".gz":
-        return
     with path.open("rb") as file:
         header = file.readline()
         file.seek(max(len(header), path.stat().st_size - _TAIL_BYTES))

@@ -11,7 +11,7 @@ import pandas as pd
 
 from pgxeval.errors import InputFileError, InputFileNotFoundError, TableError
 from pgxeval.names import first_duplicate, known_names
-from pgxeval.tables.files import separator_of
+from pgxeval.tables.files import separator_of, text_layout
 
 _GENE_COLUMNS = ("gene_id", "gene", "genes", "gene_name", "name", "id", "phenotype_id", "pid", "unnamed: 0", "")
 _INDIVIDUAL_COLUMNS = ("fid", "iid", "#iid", "#fid", "individual", "individual_id", "sample", "sample_id")
@@ -28,6 +28,8 @@ def is_matrix(table: pd.DataFrame) -> bool:
     names = [str(name).strip().lower() for name in table.columns]
     if is_long(table) or {"gene_id", "individual"} <= set(names):
         return False
+    if not isinstance(table.index, pd.RangeIndex):  # Parquet keeps the index of a matrix
+        return True
     return names[:1] != [] and (names[0] in _GENE_COLUMNS + _INDIVIDUAL_COLUMNS or len(names[0].split()) > 2)
 
 
@@ -46,9 +48,8 @@ def read_matrix(path: str | os.PathLike[str]) -> pd.DataFrame:
     try:
         if separator is None:
             return pd.read_parquet(path)
-        with path.open("rb") as file:
-            blank = path.suffix == ".txt" and b"\t" not in file.readline()
-        return pd.read_csv(path, sep=r"\s+" if blank else separator, dtype=str, keep_default_na=False)
+        separator, compression = text_layout(path, separator)
+        return pd.read_csv(path, sep=separator, compression=compression, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
         raise InputFileError(f"matrix of predictions {path} cannot be read: {error}") from error
 
@@ -131,6 +132,8 @@ def _numbers(cells: pd.DataFrame, source: str) -> npt.NDArray[np.float64]:
     values = np.empty(cells.shape)
     for number, (name, column) in enumerate(cells.items()):
         plain = column
+        if pd.api.types.is_complex_dtype(column.dtype):
+            raise TableError(f"{source}: column {name} holds complex numbers; give real ones")
         if not pd.api.types.is_numeric_dtype(column.dtype):
             plain = column.astype(object).where(~column.astype(str).str.strip().isin(_MISSING), None)
         numbers = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
