@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import attrs
 import numpy as np
 import pandas as pd
 import pytest
@@ -115,3 +116,37 @@ def test_one_population_has_no_such_table_and_halves_and_tissues_keep_it(
     assert tissues["n_genes"].tolist() == [2 * len(cohorts[0].genes)] * 2
     mixed = {"blood": cohorts[0], "liver": cohorts[3]}
     assert evaluate_tissues(mixed, {"blood": predictions, "liver": predictions}).structure.empty
+
+
+class TestExpressionComponents:
+    """Expression components among the covariates: results with and without, against an evaluation made by hand."""
+
+    @pytest.fixture(scope="class")
+    def judged(self) -> tuple[Cohort, pd.DataFrame, Evaluation]:
+        genome, expression, predictions = _parts(3, 0.0)
+        factor = np.random.default_rng(5).normal(size=N)
+        mixed = attrs.evolve(expression, values=expression.values + 2 * factor)
+        predictions["prediction"] += np.tile(factor, len(expression.genes))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PgxevalWarning)
+            plain = Cohort.from_parts(genome=genome, expression=mixed, screen_genotypes=False)
+            adjusted = plain.with_pcs(expression=2)
+            return plain, predictions, Evaluator(adjusted).evaluate(predictions)
+
+    def test_both_analyses_are_next_to_each_other(self, judged: tuple[Cohort, pd.DataFrame, Evaluation]) -> None:
+        plain, predictions, evaluation = judged
+        table = evaluation.structure.set_index("adjustment")
+        assert table.index.tolist() == ["with 2 expression components", "without expression components"]
+        assert table["main"].tolist() == [True, False]
+        without = Evaluator(plain).evaluate(predictions)
+        for adjustment, expected in zip(table.index, (evaluation, without), strict=True):
+            row = expected.summary.iloc[0]
+            for name in ("mean_correlation", "mean_low", "share_right", "n_significant"):
+                assert table.loc[adjustment, name] == pytest.approx(row[name])
+        assert table["mean_correlation"].iloc[1] > table["mean_correlation"].iloc[0] + 0.1
+        assert without.structure.empty
+
+    def test_the_table_for_reading_names_them(self, judged: tuple[Cohort, pd.DataFrame, Evaluation]) -> None:
+        shown = " ".join(str(judged[2].show("structure")).split())
+        assert "Hidden factors: results with and without components of the expression" in shown
+        assert "follow hidden factors" in shown

@@ -95,7 +95,8 @@ class Evaluation:
         one-sided, against permuted expression), q_en, q_rf, stratum (linear, nonlinear, unpredictable,
         untested, or a name given by the user), assignment (how it was assigned), reason.
     structure
-        Where the cohort has population structure: the rows of the summary over all genes with and without components of
+        Where the cohort has population structure, or covariates that are components of its expression
+        (`Cohort.with_pcs`): the rows of the summary over all genes with and without components of
         the genotypes among the covariates. Columns: `pgxeval.evaluation.tables.STRUCTURE`.
 
         - predictor, adjustment ("with 2 genotype components", "without genotype components"), main (whether all other

@@ -15,6 +15,7 @@ from pgxeval.cohort.covariates import encode_covariates
 from pgxeval.cohort.exclusions import exclusions_table
 from pgxeval.cohort.expression import Expression
 from pgxeval.cohort.expression_files import read_expression
+from pgxeval.cohort.expression_pcs import component_names
 from pgxeval.errors import TableError, UnknownNameError
 from pgxeval.frames import ConvertsToPandas, TableLike
 from pgxeval.names import known_names, near_genes
@@ -47,6 +48,8 @@ class MeasuredExpression:
     components
         float64 (n_individuals, n_components), read-only: components of the genotypes, where the cohort has population
         structure; None without.
+    expression_components
+        Names of the covariates that are components of the expression (`pgxeval.Cohort.with_pcs`).
     exclusions
         Columns kind, name, reason: what the cohort and incomplete covariates excluded.
     notes
@@ -66,6 +69,7 @@ class MeasuredExpression:
     strata: tuple[str, ...] | None = attrs.field(default=None, repr=False)
     relationship: npt.NDArray[np.float64] | None = attrs.field(default=None, repr=False)
     components: npt.NDArray[np.float64] | None = attrs.field(default=None, repr=False)
+    expression_components: tuple[str, ...] = ()
     exclusions: pd.DataFrame = attrs.field(repr=False)
     notes: tuple[str, ...] = attrs.field(default=(), repr=False)
     gene_names: tuple[str, ...] = attrs.field(
@@ -101,16 +105,19 @@ class MeasuredExpression:
             values, exclusions = source.expression, source.exclusions
             groups, strata, relationship = source.groups, source.strata, source.relationship
             table, notes, components = source.covariates, list(source.notes), source.components
+            learned = tuple(component_names(source.expression_factors))
         else:
             if not isinstance(source, Expression):
                 source = _read(source)
             values, exclusions, table, notes = source.values, exclusions_table(()), None, list(source.notes)
             groups = strata = relationship = components = None
+            learned = ()
         individuals = source.individuals
         if covariates is not None:
             raw = read_covariates(covariates, individuals)
             present = frozenset(raw.index)
             encoded = encode_covariates(raw, individuals)
+            learned = ()
             if not len(encoded.table):
                 raise TableError(
                     f"covariates name none of the {len(individuals)} individuals of the expression table: covariates "
@@ -141,6 +148,7 @@ class MeasuredExpression:
             strata=None if strata is None else tuple(strata[i] for i in order),
             relationship=None if relationship is None else relationship.to_numpy()[np.ix_(order, order)],
             components=None if components is None else _read_only(components.loc[list(names)].to_numpy()),
+            expression_components=learned,
             exclusions=exclusions,
             notes=tuple(notes),
             gene_names=tuple(gene.name for gene in source.genes),

@@ -1,8 +1,9 @@
-"""Population structure: the same predictions judged with and without components of the genotypes.
+"""Confounding: the same predictions judged with and without components of the genotypes or of the expression.
 
 Where individuals differ in ancestry, expression and a prediction that follows ancestry are correlated at genes at which
 no variant has an effect. A reader should see how much of a result depends on the adjustment, so both analyses are
-reported. Only the evaluation changes: predictions are those of the table, trained with the covariates of the cohort.
+reported. The same holds for hidden factors of expression, where the cohort adjusts for them. Only the evaluation
+changes: predictions are those of the table, trained with the covariates of the cohort.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pgxeval.evaluation.measured import MeasuredExpression
 from pgxeval.evaluation.tables import STRUCTURE
 
 WITHOUT = "without genotype components"
+WITHOUT_EXPRESSION = "without expression components"
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -41,10 +43,11 @@ def other_adjustment(target: MeasuredExpression) -> Adjustment | None:
     Returns
     -------
     Adjustment or None
-        None where no population structure was found.
+        Of genotype components where population structure was found; otherwise without the expression components that
+        the covariates have; None without either.
     """
     if target.components is None:
-        return None
+        return _without_expression(target)
     n, names = len(target.individuals), target.covariate_names
     design = np.empty((n, 0)) if target.covariates is None else target.covariates
     adjusted = np.array([_is_one_of(column, target.components) for column in design.T], dtype=bool)
@@ -71,6 +74,23 @@ def other_adjustment(target: MeasuredExpression) -> Adjustment | None:
     )
 
 
+def _without_expression(target: MeasuredExpression) -> Adjustment | None:
+    learned = np.isin(target.covariate_names, target.expression_components)
+    if target.covariates is None or not learned.any():
+        return None
+    rest = target.covariates[:, ~learned]
+    return Adjustment(
+        target=attrs.evolve(
+            target,
+            covariates=rest if rest.shape[1] else None,
+            covariate_names=tuple(name for name in target.covariate_names if name not in target.expression_components),
+            expression_components=(),
+        ),
+        main=_with(int(learned.sum()), "expression"),
+        other=WITHOUT_EXPRESSION,
+    )
+
+
 def structure_table(main: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str]) -> pd.DataFrame:
     """Put two summaries over all genes next to each other.
 
@@ -94,5 +114,5 @@ def _is_one_of(column: npt.NDArray[np.float64], components: npt.NDArray[np.float
     return bool(np.isclose(components, column[:, None], rtol=1e-9, atol=1e-12).all(axis=0).any())
 
 
-def _with(count: int) -> str:
-    return f"with {count} genotype component{'s' if count > 1 else ''}"
+def _with(count: int, of: str = "genotype") -> str:
+    return f"with {count} {of} component{'s' if count > 1 else ''}"

@@ -13,6 +13,7 @@ from pgxeval.evaluation.concordance import ODDS_RATIO_KINDS, OddsRatioKind
 from pgxeval.evaluation.orientation import above_one
 from pgxeval.evaluation.settings import MEASURE_SYMBOLS, Measure, measure_of
 from pgxeval.evaluation.strata import ALL
+from pgxeval.evaluation.structure import WITHOUT_EXPRESSION
 from pgxeval.names import known_names, near_genes, near_names
 from pgxeval.view import Column, TableView, cells
 from pgxeval.wording import (
@@ -340,11 +341,16 @@ def strata_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequen
 
 
 def structure_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
-    """Return the summary with and without components of the genotypes, for reading."""
+    """Return the summary with and without components of the genotypes or of the expression, for reading."""
     table = evaluation.structure.iloc[:rows]
+    learned = bool((table["adjustment"] == WITHOUT_EXPRESSION).any())
     level = f"{evaluation.settings['level']:g}"
     return TableView(
-        title="Population structure: results with and without components of the genotypes"
+        title=(
+            "Hidden factors: results with and without components of the expression"
+            if learned
+            else "Population structure: results with and without components of the genotypes"
+        )
         if len(table)
         else "No population structure was found, or it was not tested",
         columns=(
@@ -364,7 +370,8 @@ def structure_view(evaluation: HoldsTables, rows: int | None = None) -> TableVie
             *(
                 (
                     "main: the adjustment of all other tables; predictions are the same in both",
-                    "results that appear only without components follow ancestry, not variants of the gene",
+                    "results that appear only without components follow "
+                    f"{'hidden factors' if learned else 'ancestry'}, not variants of the gene",
                 )
                 if len(table)
                 else ()
