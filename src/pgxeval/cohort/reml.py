@@ -60,17 +60,21 @@ class Relationship:
         n, m = dosages.shape
         # single precision moves h by about 1e-4, and halves the time where time matters
         precision: np.dtype[Any] = np.dtype(np.float32 if min(n, m) >= _SINGLE_FROM else np.float64)
-        Z = dosages.astype(precision)
-        Z -= Z.mean(axis=0)
-        Z /= np.sqrt(np.einsum("ij,ij->j", Z, Z) / n)
-        Q = basis.astype(Z.dtype)
-        Z -= Q @ (Q.T @ Z)
-        product = Z.T @ Z if m < n else Z @ Z.T
-        values, vectors = linalg.eigh(product, driver="evd", overwrite_a=True, check_finite=False)
-        nonzero = values > (_NULL if Z.dtype == np.float64 else _NULL_SINGLE) * values.max(initial=0.0)
-        values, vectors = values[nonzero].astype(np.float64), vectors[:, nonzero]
+        Z = np.subtract(dosages, dosages.mean(axis=0), dtype=precision, casting="same_kind")
+        Z *= (1 / np.sqrt(np.einsum("ij,ij->j", Z, Z) / n)).astype(precision)
+        Q = basis.astype(precision)
         if m < n:
-            vectors = Z @ (vectors / np.sqrt(values).astype(Z.dtype))
+            Z -= Q @ (Q.T @ Z)
+            product = Z.T @ Z
+        else:  # projecting the product costs less than projecting many variants
+            product = Z @ Z.T
+            product -= Q @ (Q.T @ product)
+            product -= (product @ Q) @ Q.T
+        values, vectors = linalg.eigh(product, driver="evd", overwrite_a=True, check_finite=False)
+        kept = values > (_NULL if precision == np.float64 else _NULL_SINGLE) * values.max(initial=0.0)
+        values, vectors = values[kept].astype(np.float64), vectors[:, kept]
+        if m < n:
+            vectors = Z @ (vectors / np.sqrt(values).astype(precision))
         scale = float(values.sum()) / (n - basis.shape[1])
         return cls(basis=basis, eigenvalues=values / scale, eigenvectors=vectors.astype(np.float64), scale=scale)
 

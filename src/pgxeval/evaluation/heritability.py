@@ -77,7 +77,7 @@ def heritability(
     if not (np.isfinite(traits).all() and np.isfinite(matrix).all()):
         raise TableError("expression and dosages must be finite; drop individuals or impute missing dosages")
     q = np.full((n, 1), n**-0.5) if basis is None else np.asarray(basis, dtype=np.float64)
-    varying = matrix.max(axis=0, initial=-np.inf) > matrix.min(axis=0, initial=np.inf)
+    varying = (matrix != matrix[:1]).any(axis=0)
     matrix = matrix if varying.all() else matrix[:, varying]
     reason = np.full(traits.shape[0], "", dtype=object)
     if n - q.shape[1] < _FEW:
@@ -96,7 +96,11 @@ def heritability(
         numbers["h2_se"][defined] = relationship.standard_error(h)
         numbers["h2_unbounded"][defined] = relationship.moment_estimate(squared, rest)
         ratio = relationship.likelihood_ratio(squared, rest)
-        numbers["h2_p"][defined] = _exact_p(ratio, relationship.null_ratios(draws, np.random.default_rng(seed)))
+        numbers["h2_p"][defined] = 1.0
+        positive = np.flatnonzero(ratio > 0)
+        if positive.size:
+            null = relationship.null_ratios(draws, np.random.default_rng(seed))
+            numbers["h2_p"][defined[positive]] = _exact_p(ratio[positive], null)
     return pd.DataFrame({**numbers, "n": n, "reason": reason})
 
 
