@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import attrs
 import numpy as np
@@ -19,9 +19,6 @@ from pgxeval.genome.contigs import canonical_contig
 from pgxeval.genome.formats.source import contig_names_of
 from pgxeval.genome.intervals import Interval
 from pgxeval.names import known_names
-
-if TYPE_CHECKING:
-    pass
 
 Status = Literal["ok", "note", "warning"]
 

@@ -234,3 +234,17 @@ def test_gradient_conditions_hold_for_every_column() -> None:
         used = chosen.coefficients != 0
         assert np.abs(gradient).max() <= t * (1 + 1e-5)
         np.testing.assert_allclose(gradient[used], t * np.sign(chosen.coefficients[used]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nearly_as_many_coefficients_as_individuals_meet_their_conditions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = _scaled(rng.binomial(2, rng.uniform(0.1, 0.5, 232), (238, 232)).astype(float))
+    y = X @ rng.normal(size=232)
+    y = (y - y.mean()) / y.std()
+    penalty = choose_penalty(_columns(X), y, np.arange(238).astype(np.int16) % 5, l1_ratio=1.0, n_alphas=3)
+    gradient = X.T @ (y - X @ penalty.coefficients) / 238
+    active = penalty.coefficients != 0
+    assert active.sum() > 150
+    assert penalty.converged
+    np.testing.assert_allclose(gradient[active], penalty.alpha * np.sign(penalty.coefficients[active]), atol=1e-7)

@@ -167,7 +167,8 @@ def enter_and_drop(
     size = c.size
     solution = np.zeros(size)
     solution_gradient = np.empty(size)
-    for iteration in range(max_iter):
+    is_solved = False  # whether the coefficients that are not 0 meet their conditions
+    for _ in range(max_iter):
         entered = 0
         for j in range(size):
             g = gradient[j]
@@ -175,7 +176,7 @@ def enter_and_drop(
                 b[j] = (g - t if g > 0 else g + t) / (gram[j, j] + d[j])
                 _subtract(gram[j], b[j], gradient)
                 entered += 1
-        if iteration > 0 and entered == 0:
+        if is_solved and entered == 0:
             return True
         face = np.flatnonzero(b)
         if face.size == 0:
@@ -197,6 +198,7 @@ def enter_and_drop(
                 solution[kept[a]] = coefficients[a]
             find_gradient(gram, c, solution, solution_gradient)
             accepted = objective(solution, c, solution_gradient, t, d) <= objective(b, c, gradient, t, d) + _ROUNDING
+        is_solved = accepted
         if accepted:
             b[:] = solution
             gradient[:] = solution_gradient
