@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 from tests.prediction.cheap import Cheap, cheap_cohort
 
 from pgxeval.cohort.cohort import Cohort
@@ -103,3 +104,13 @@ class Echo:
 def test_bad_settings_are_named(planted: Planted, settings: dict, message: str) -> None:
     with pytest.raises(SettingError, match=message):
         _run(planted[0], **settings)
+
+
+def test_what_is_not_a_cohort_or_a_predictor_is_answered() -> None:
+    with pytest.raises(SettingError, match=r"expected a Cohort, such as .*, got a str"):
+        predict_cohort("cohort", [Cheap()])  # type: ignore[arg-type,call-overload]
+    with pytest.raises(SettingError, match=r"Ridge is not a predictor: .* wrap it: SklearnPredictor\(Ridge\(\)\)"):
+        predict_cohort(cheap_cohort(n_genes=4), [Ridge()])  # type: ignore[list-item,call-overload]
+    for name in ("", " ", 3):
+        with pytest.raises(SettingError, match="the name of a predictor must be a text"):
+            predict_cohort(cheap_cohort(n_genes=4), [Cheap(name=name)])

@@ -115,3 +115,13 @@ def test_protocols_require_no_inheritance() -> None:
 
     assert isinstance(Batched(), PredictsGenes)
     assert isinstance(Batched(), RecordsSettings)
+
+
+def test_what_is_masked_is_missing_and_complex_numbers_are_refused() -> None:
+    masked = np.ma.array([1.0, 2.0, 3.0], mask=[False, True, False])
+    for values in (masked, np.ma.array([1, 2, 3], mask=[False, True, False])):
+        np.testing.assert_array_equal(Prediction.of(values, INDIVIDUALS).values, [1, np.nan, 3])
+        np.testing.assert_array_equal(Prediction(values=values).values, [1, np.nan, 3])
+    for wrong in (np.ones(3) * 1j, [1j, 2, 3], pd.Series([1j, 2, 3], index=INDIVIDUALS)):
+        with pytest.raises(TableError, match="real numbers"):
+            Prediction.of(wrong, INDIVIDUALS)

@@ -177,10 +177,16 @@ def make_predictors(predictors: Sequence[AnyPredictor | str]) -> tuple[AnyPredic
         elif isinstance(predictor, TrainablePredictor | Predictor):
             instances.append(predictor)
         else:
+            kind = type(predictor).__name__
+            hint = f"; wrap it: SklearnPredictor({kind}())" if hasattr(predictor, "get_params") else ""
             raise SettingError(
-                f"{type(predictor).__name__} is not a predictor: it needs a name and either predict (Predictor) or "
-                "fit (TrainablePredictor)"
+                f"{kind} is not a predictor: it needs a name and either predict (Predictor) or fit "
+                f"(TrainablePredictor){hint}"
             )
+    for predictor in instances:
+        name: object = predictor.name
+        if not isinstance(name, str) or not name.strip():
+            raise SettingError(f"the name of a predictor must be a text, got {name!r} of a {type(predictor).__name__}")
     if (doubled := first_duplicate([predictor.name for predictor in instances])) is not None:
         raise SettingError(f"predictors must have different names; {doubled} occurs more than once: give name=")
     return tuple(instances)

@@ -169,6 +169,9 @@ def predict_cohort(
     individual, its partner in a joint permutation of all individuals (expression and covariates stay together), so
     that every row is compared with the measured expression of its ``individual``.
     """
+    given: object = cohort
+    if not hasattr(given, "individuals") or not hasattr(given, "genes"):
+        raise SettingError(f"expected a Cohort, such as Cohort.from_files returns, got a {type(given).__name__}")
     request = Request.of(cohort, predictors, folds=folds, seed=seed, replicates=replicates, method=method, genes=genes)
     if on_error not in ("nan", "raise"):
         raise SettingError(f'on_error must be "nan" or "raise", got {on_error!r}')

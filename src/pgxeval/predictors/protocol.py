@@ -24,7 +24,7 @@ _NO_REASON = "the predictor gave no reason"
 
 
 def _read_only(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    array = np.array(values, dtype=np.float64)
+    array = np.array(_numbers(values))
     array.flags.writeable = False
     return array
 
@@ -117,10 +117,16 @@ class Prediction:
 
 
 def _numbers(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    if isinstance(values, np.ma.MaskedArray):  # what is masked is missing
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     try:
-        return np.asarray(values, dtype=np.float64)
+        is_complex = np.iscomplexobj(values)
+        numbers = np.asarray(np.real(values) if is_complex else values, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise TableError(f"predict must return numbers, one per individual ({error})") from error
+    if is_complex:
+        raise TableError("predict must return real numbers, one per individual, got complex ones")
+    return numbers
 
 
 def _in_order(series: pd.Series, individuals: Sequence[str]) -> pd.Series:
