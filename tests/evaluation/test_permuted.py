@@ -11,6 +11,7 @@ from scipy import stats
 from pgxeval.errors import SettingError
 from pgxeval.evaluation.evaluator import Evaluator
 from pgxeval.evaluation.permuted import permuted_p_values
+from pgxeval.evaluation.tissues import evaluate_tissues
 from pgxeval.tables.predictions import Predictions
 
 pytestmark = pytest.mark.filterwarnings("ignore::pgxeval.errors.PgxevalWarning")
@@ -54,3 +55,41 @@ def test_nothing_where_there_is_nothing_to_permute(top_variant) -> None:
     assert permuted_p_values(evaluation).empty  # one replicate has no other one to be compared with
     assert permuted_p_values(attrs.evolve(evaluation, predictions=None)).empty
     assert isinstance(permuted_p_values(evaluation), pd.DataFrame)
+
+
+def test_several_tissues_share_the_number_of_pairs_and_are_judged_one_by_one(top_variant) -> None:
+    made = {name: top_variant(60, 50, replicates=3, seed=seed) for name, seed in (("blood", 5), ("brain", 6))}
+    expression = {name: one.expression_table() for name, one in made.items()}
+    evaluation = evaluate_tissues(expression, {name: one.predictions() for name, one in made.items()})
+    found = permuted_p_values(evaluation)
+    for name, one in made.items():
+        alone = permuted_p_values(Evaluator(expression[name], threads=1).evaluate(one.predictions()))
+        part = found[found["tissue"] == name].drop(columns="tissue").reset_index(drop=True)
+        pd.testing.assert_frame_equal(part, alone)
+    few = permuted_p_values(evaluation, max_genes=20).groupby("tissue").size()
+    assert few.between(8, 10).all()  # a gene whose folds all predict the mean has no p-value
+    assert len(few) == 2
+    assert permuted_p_values(attrs.evolve(evaluation, values={})).empty
+
+
+def test_a_store_gives_what_its_table_gives(top_variant) -> None:
+    made = top_variant(30, 50, replicates=3, seed=7)
+    table = made.predictions().table
+
+    class Batches:
+        predictors, replicates, settings = ("top",), 3, made.predictions().settings
+        failures = made.predictions().failures
+
+        def batches(self, predictor: str):
+            genes = table["gene_id"].cat.categories
+            for part in (genes[:11], genes[11:]):
+                rows = table[table["gene_id"].isin(part)].reset_index(drop=True)
+                yield rows.assign(gene_id=rows["gene_id"].cat.remove_unused_categories())
+
+        def rows_of(self, gene_id: str) -> pd.DataFrame:
+            return table[table["gene_id"] == gene_id]
+
+    evaluator = Evaluator(made.expression_table(), threads=1)
+    pd.testing.assert_frame_equal(
+        permuted_p_values(evaluator.evaluate(Batches())), permuted_p_values(evaluator.evaluate(table))
+    )

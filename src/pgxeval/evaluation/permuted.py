@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from pgxeval.errors import PgxevalWarning, SettingError
+from pgxeval.evaluation.each_tissue import each_tissue
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.judged_genes import judge_genes
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.seeding import permute_individuals
+from pgxeval.tables.batches import BatchedPredictions
 from pgxeval.tables.predictions import Predictions
 
 _COLUMNS = ("predictor", "gene_id", "p_value")
@@ -23,17 +26,18 @@ def permuted_p_values(evaluation: Evaluation, *, max_genes: int = 2000) -> pd.Da
     Parameters
     ----------
     evaluation
-        An evaluation that still holds its predictions.
+        An evaluation, of one tissue or of several, that still holds its predictions.
     max_genes
-        Largest number of genes; of more genes, this many are taken at equal distances.
+        Largest number of genes; of more genes, this many are taken at equal distances. With several tissues, the number
+        of gene-tissue pairs, shared equally by the tissues.
 
     Returns
     -------
     pandas.DataFrame
-        Columns predictor, gene_id and p_value, uniform between 0 and 1 where p-values hold. For a cross-fitted
-        predictor the last replicate is compared with the other ones, so it needs at least two replicates; the
-        individuals of a zero-shot predictor are permuted. Without rows for predictors that lack replicates, and for an
-        evaluation of several tissues, of batches, or read from a folder.
+        Columns predictor, gene_id, p_value, and tissue with several; p_value is uniform between 0 and 1 where p-values
+        hold. For a cross-fitted predictor the last replicate is compared with the other ones, so it needs at least two
+        replicates; the individuals of a zero-shot predictor are permuted. Without rows for predictors that lack
+        replicates, and for an evaluation that was read from a folder.
 
     Raises
     ------
@@ -42,13 +46,27 @@ def permuted_p_values(evaluation: Evaluation, *, max_genes: int = 2000) -> pd.Da
     """
     if max_genes < 1:
         raise SettingError(f"max_genes must be 1 or more, got {max_genes}")
-    if evaluation.target is None or not isinstance(evaluation.predictions, Predictions):
+    if evaluation.target is None and not evaluation.values:
         return pd.DataFrame(columns=list(_COLUMNS))
-    table = _some_genes(evaluation.predictions.table, max_genes)
+    if evaluation.target is not None:
+        return _of_one_tissue(evaluation, max_genes)
+    share = max(1, max_genes // len(evaluation.values))
+    tables = [
+        _of_one_tissue(one, share).assign(tissue=tissue)
+        for tissue, one in each_tissue(evaluation, "a permuted replicate")
+    ]
+    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+
+
+def _of_one_tissue(evaluation: Evaluation, max_genes: int) -> pd.DataFrame:
+    nothing = pd.DataFrame(columns=list(_COLUMNS))
+    if evaluation.target is None or evaluation.predictions is None:
+        return nothing
+    table = _some_genes(evaluation.predictions, evaluation.target.gene_ids, max_genes)
     parts = [_permuted(part, evaluation) for _, part in table.groupby("predictor", observed=True, sort=False)]
     known = [part for part in parts if part is not None]
     if not known:
-        return pd.DataFrame(columns=list(_COLUMNS))
+        return nothing
     settings = EvaluationSettings(
         measure=evaluation.measure,
         zero_shot_inference=evaluation.settings.get("zero_shot_inference", "automatic"),
@@ -65,12 +83,22 @@ def permuted_p_values(evaluation: Evaluation, *, max_genes: int = 2000) -> pd.Da
     return pd.concat(tables, ignore_index=True).dropna().reset_index(drop=True)
 
 
-def _some_genes(table: pd.DataFrame, most: int) -> pd.DataFrame:
-    genes = table["gene_id"].cat.categories
-    if len(genes) <= most:
-        return table
-    chosen = genes[np.unique(np.linspace(0, len(genes) - 1, most).round().astype(int))]
-    return table[table["gene_id"].isin(chosen)]
+def _some_genes(predictions: Predictions | BatchedPredictions, gene_ids: Sequence[str], most: int) -> pd.DataFrame:
+    """Return the rows of at most so many genes, at equal distances."""
+    chosen = [gene_ids[k] for k in np.unique(np.linspace(0, len(gene_ids) - 1, most).round().astype(int))]
+    if isinstance(predictions, Predictions):
+        table = predictions.table
+        return table if len(chosen) == len(gene_ids) else table[table["gene_id"].isin(chosen)]
+    wanted, tables = set(chosen), []
+    for predictor in predictions.predictors:
+        for batch in predictions.batches(predictor):
+            rows = batch[batch["gene_id"].astype(str).isin(wanted)]
+            # categories of the parts differ
+            texts = [name for name in rows if isinstance(rows[name].dtype, pd.CategoricalDtype)]
+            tables.append(rows.astype(dict.fromkeys(texts, "string")))
+    return pd.concat(tables, ignore_index=True).astype(
+        dict.fromkeys(("predictor", "gene_id", "individual"), "category")
+    )
 
 
 def _permuted(table: pd.DataFrame, evaluation: Evaluation) -> pd.DataFrame | None:

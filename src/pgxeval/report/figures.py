@@ -159,7 +159,8 @@ def p_values(evaluation: Evaluation) -> str:
     shown = (
         "Hollow: one permuted replicate judged in the same way, which should follow the diagonal."
         if len(null)
-        else "No permuted replicate could be judged in the same way, because there are fewer than two."
+        else "No permuted replicate could be judged in the same way, because there are fewer than two, or "
+        "the evaluation was read from a folder."
     )
     return figure(
         plots.p_value_quantiles(evaluation, null if len(null) else None),
