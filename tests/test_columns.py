@@ -21,6 +21,7 @@ from pgxeval.evaluation import (
     EvaluationSettings,
     across_genes,
     compare_genes,
+    compare_pairs,
     evaluate_tissues,
     flips,
     heritability,
@@ -28,6 +29,7 @@ from pgxeval.evaluation import (
 )
 from pgxeval.evaluation.tables import TABLES
 from pgxeval.simulation import simulate_cohort
+from pgxeval.study import ceiling, cis_tests, counts, mechanism, pairs, run
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 ONLY_WITH_TISSUES = {"tissue"}
@@ -76,6 +78,7 @@ def made(cohort: tuple[Cohort, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "failures": predictions.failures,
         "effects": pgxeval.attribute(PREDICTORS[0], simulated.genes[0], simulated),
         "compare_genes": compare_genes(evaluation, a, b),
+        "study pairs": compare_pairs(evaluation).assign(tissue="a"),
         "flips": flips(evaluation, a, b),
         "across_genes": across_genes(predictions, evaluation.target),
         "tissue_sharing": tissue_sharing(tissues.per_gene),
@@ -94,9 +97,24 @@ def test_every_dictionary_is_that_of_a_real_table(made: dict[str, pd.DataFrame],
         assert set(table.columns) == set(columns) - optional, name
 
 
+def test_dictionaries_of_a_study_are_those_of_its_tables(dictionaries: ModuleType) -> None:
+    columns = {
+        "study flips": pairs.FLIPS,
+        "study heritability": cis_tests.HERITABILITY,
+        "nonadditivity": cis_tests.NONADDITIVITY,
+        "mechanism": mechanism.MECHANISM,
+        "ceiling": ceiling.CEILING,
+        "genes": run._genes_table([]).columns,
+        "counts": counts.COUNTS,
+        "study failures": run.FAILURES,
+    }
+    for name, expected in columns.items():
+        assert list(dictionaries.TABLES[name].columns) == list(expected), name
+
+
 def test_every_table_of_an_evaluation_has_a_dictionary_on_the_page(dictionaries: ModuleType) -> None:
     page = (DOCS / "reference" / "columns.md").read_text(encoding="utf-8")
-    shown = re.findall(r"^```\{columns\} (\S+)$", page, re.MULTILINE)
+    shown = re.findall(r"^```\{columns\} (.+)$", page, re.MULTILINE)
     assert sorted(shown) == sorted(dictionaries.TABLES)
     assert set(TABLES) <= set(shown)
 

@@ -22,6 +22,14 @@ class Dictionary:
         return self.units.get(column, "")
 
 
+_UNIT = {
+    "tissue": "tissue",
+    "gene_id": "identifier of the gene",
+    "gene_name": "symbol, or the identifier if there is none",
+    "n": "individuals",
+    "variants": "variants of the cis window that were used",
+}
+_PAIR = {"predictor_a": "first predictor", "predictor_b": "second predictor"}
 _EXPRESSION = "that of the expression"
 _PREDICTION = "that of the prediction"
 
@@ -207,6 +215,124 @@ TABLES: Mapping[str, Dictionary] = {
         columns={
             "predictor": "name of the predictor",
             "gene_id": "gene at which it failed",
+            "reason": "why",
+        }
+    ),
+    "study pairs": Dictionary(
+        columns={
+            **_PAIR,
+            "tissue": "tissue",
+            "gene_id": "identifier of the gene",
+            "gene_name": "symbol, or the identifier",
+            "correlation_a": "correlation of the first predictor, called a",
+            "correlation_b": "correlation of the second predictor, called b",
+            "correlation_between": "correlation of the two predictions",
+            "difference": "correlation_a less correlation_b",
+            "difference_low": "lower limit of difference",
+            "difference_high": "upper limit of difference",
+            "p_value": "p-value of difference = 0",
+            "q_value": "false discovery rate over the gene-tissue pairs of all tissues",
+            "better": '"a" or "b", the better one at the level of the evaluation, or empty',
+            "reason": "why the difference is undefined",
+        }
+    ),
+    "study flips": Dictionary(
+        columns={
+            **_PAIR,
+            "right": '"a" or "b": the one that has the right direction where the other has the wrong one',
+            "genes": "gene-tissue pairs at which that is so",
+            "both_clear": "of these, pairs at which both intervals exclude 0",
+            "one_clear": "pairs at which one does",
+            "neither_clear": "pairs at which none does",
+            "expected_by_chance": "number expected if the true correlations of both were equal at every pair",
+            "names": "up to five genes of both_clear",
+        },
+        units=dict.fromkeys(("genes", "both_clear", "one_clear", "neither_clear", "expected_by_chance"), "pairs"),
+    ),
+    "study heritability": Dictionary(
+        columns={
+            **_UNIT,
+            "h2": "REML estimate, from 0 to 0.999",
+            "h2_se": "standard error of h2, which assumes many small effects",
+            "h2_unbounded": "Haseman and Elston's estimate, which may be negative",
+            "h2_p": "one-sided p-value of h2 = 0",
+            "h2_q": "false discovery rate of h2_p over all gene-tissue pairs",
+            "reason": "why all are NaN, or empty",
+        },
+        units={"n": "individuals", "variants": "variants"},
+    ),
+    "nonadditivity": Dictionary(
+        columns={
+            **_UNIT,
+            "leads": "leading variants that were tested",
+            "dominance_p": "p-value of the largest dominance deviation at the leading variants",
+            "interaction_p": "p-value of the largest product of two leading variants; NaN with fewer than two",
+            "pairwise_p": "p-value of the variance component of all pairs of variants",
+            "p_value": "of the three combined",
+            "q_value": "false discovery rate of p_value over all gene-tissue pairs",
+            "reason": "why all are NaN, or empty",
+        },
+        units={"n": "individuals", "variants": "variants", "leads": "variants"},
+    ),
+    "mechanism": Dictionary(
+        columns={
+            "tissue": "tissue",
+            "gene_id": "identifier of the gene",
+            **_PAIR,
+            "variants": "variants compared: those whose dosage varies",
+            "clumps": "clumps of dependent variants among them",
+            "rank_correlation": "Spearman's rho of the two effects per standard deviation of dosage",
+            "rank_p": "two-sided p-value of rank_correlation, from random signs per clump",
+            "prediction_correlation": "Pearson's r over individuals of the predictions that the two effects imply",
+            "prediction_p": "two-sided p-value of prediction_correlation, from random signs per clump",
+            "overlap": "share of the leading variants of the first that are linked to a leading variant of the second",
+            "overlap_p": "one-sided p-value of overlap, from rotations along the genome",
+            "reason": "why the statistics are NaN, or empty",
+            "block": "genomic block of the gene",
+        },
+        units={"variants": "variants", "clumps": "clumps"},
+    ),
+    "ceiling": Dictionary(
+        columns={
+            "predictor": "name of the predictor",
+            "pairs": '"heritable" (gene-tissue pairs with significant heritability) or "all"',
+            "n_pairs": "how many",
+            "mean_correlation": "mean correlation over these pairs, an undefined one counting as 0",
+            "mean_ceiling": "mean of the largest correlation that the heritability allows",
+            "share": "mean_correlation / mean_ceiling; not bounded by 1, because both are estimates",
+            "low": "lower limit of share, block jackknife",
+            "high": "upper limit of share",
+            "reason": "why share is NaN, or empty",
+        },
+        units={"n_pairs": "pairs"},
+    ),
+    "genes": Dictionary(
+        columns={
+            "gene_id": "identifier of the gene",
+            "name": "symbol, or the identifier",
+            "contig": "contig, as in the genotypes",
+            "start": "first base",
+            "end": "after the last base",
+            "strand": "+ or -",
+            "tss": "transcription start site",
+            "exons": "exons as start-end, separated by commas",
+        },
+        units={"start": "0-based", "end": "0-based, exclusive", "tss": "0-based", "exons": "0-based half-open"},
+    ),
+    "counts": Dictionary(
+        columns={
+            "step": "what is counted",
+            "tissue": "tissue; empty for all together",
+            "predictor": "predictor; empty where it concerns all",
+            "count": "how many",
+        }
+    ),
+    "study failures": Dictionary(
+        columns={
+            "step": "part of the study",
+            "tissue": "tissue",
+            "predictor": "predictor; empty where it concerns all",
+            "gene_id": "gene",
             "reason": "why",
         }
     ),

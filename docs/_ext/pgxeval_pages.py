@@ -52,6 +52,7 @@ class _Table(SphinxDirective):
     """A table whose rows are reStructuredText."""
 
     required_arguments = 1
+    final_argument_whitespace = True
 
     def table(self, heads: list[str], rows: list[list[str]], widths: list[int]) -> list[nodes.Node]:
         lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {' '.join(map(str, widths))}", ""]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pgxeval.evaluation.evaluation import Evaluation
@@ -101,3 +102,21 @@ def test_a_print_needs_few_pages(page: Path) -> None:
     _run("--no-pdf-header-footer", f"--print-to-pdf={target}", page.as_uri(), folder=page.parent)
     pages = len(re.findall(rb"/Type\s*/Page\b", target.read_bytes()))
     assert 4 <= pages <= 16
+
+
+def test_no_printed_page_but_the_last_is_mostly_empty(page: Path) -> None:
+    pdfium = pytest.importorskip("pypdfium2", reason="reads the print")
+    target = page.parent / "report.pdf"
+    _run("--no-pdf-header-footer", f"--print-to-pdf={target}", page.as_uri(), folder=page.parent)
+    filled, inked = [], []
+    for sheet in pdfium.PdfDocument(target):
+        grey = sheet.render(scale=0.4, grayscale=True).to_numpy().squeeze()
+        rows, columns = np.flatnonzero((grey < 250).any(axis=1)), np.flatnonzero((grey < 250).any(axis=0))
+        filled.append((rows[-1] + 1) / grey.shape[0])
+        inked.append((columns[0] / grey.shape[1], (columns[-1] + 1) / grey.shape[1]))
+    # a figure that does not fit moves to the next page
+    assert min(filled[:-1]) > 0.5
+    assert np.mean(filled[:-1]) > 0.75
+    # nothing is cut off at the edges of the paper
+    assert min(left for left, _ in inked) > 0.02
+    assert max(right for _, right in inked) < 0.98
