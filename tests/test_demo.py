@@ -148,7 +148,7 @@ class TestRun:
         for said in (
             "100 kb",
             f"mean {truth['n_common'].mean():.0f}",
-            "permuted expression 1 time only",
+            "permuted expression 1 time.",
             "Planted truth",
             "overdominant",
         ):
