@@ -58,7 +58,8 @@ class Elimination:
         self.outside, self.released = np.zeros((2, 0), dtype=np.int64)
         self.below, self.units = np.zeros((0, q)), np.zeros((0, q))
         self.open = self.outside
-        self.schur, self.inverse, self.complement = np.zeros((0, 0)), np.zeros((0, 0)), np.zeros((0, 0))
+        self.schur, self.complement = np.zeros((0, 0)), np.zeros((0, 0))
+        self.inverse: Array = np.zeros((0, 0))
 
     def serves(self, d: Array) -> bool:
         """Whether it pays to use it at another ridge term."""
