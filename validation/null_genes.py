@@ -47,19 +47,24 @@ WINDOWS = {"20kb": 20_000, "100kb": 100_000, "1Mb": 1_000_000}
 PREDICTORS = {"elastic_net": pgxeval.ElasticNetPredictor(), "random_forest": pgxeval.RandomForestPredictor()}
 
 
-def collect(folder: Path, individuals: int, seeds: list[int], *, genes: int, runs: int, minutes: float) -> None:
+def collect(
+    folder: Path, individuals: int, seeds: list[int], *, windows: list[str], genes: int, runs: int, minutes: float
+) -> None:
     """Run the predictors on null genes and keep predictions less their training mean."""
     folder.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     for seed in seeds:
-        for window, length in WINDOWS.items():
+        for window in windows:
             path = folder / f"n{individuals}_s{seed}_{window}.npz"
             if path.exists():
                 continue
             if time.monotonic() - start > 60 * minutes:
                 return
             cohort, _ = simulate_cohort_in_memory(
-                individuals=individuals, kinds={"null": genes}, seed=1000 * seed + len(window) + 1, window_bp=length
+                individuals=individuals,
+                kinds={"null": genes},
+                seed=1000 * seed + len(window) + 1,
+                window_bp=WINDOWS[window],
             )
             predictions = pgxeval.predict_cohort(
                 cohort, list(PREDICTORS.values()), seed=seed, replicates=runs - 1, workers=1, progress=False
@@ -225,12 +230,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--individuals", type=int, default=90)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--windows", nargs="+", default=list(WINDOWS), choices=list(WINDOWS))
     parser.add_argument("--genes", type=int, default=16, help="genes per window")
     parser.add_argument("--runs", type=int, default=25)
     parser.add_argument("--minutes", type=float, default=5.0)
     options = parser.parse_args()
     if options.step == "collect":
-        sizes = {"genes": options.genes, "runs": options.runs, "minutes": options.minutes}
+        sizes = {"windows": options.windows, "genes": options.genes, "runs": options.runs, "minutes": options.minutes}
         collect(options.folder, options.individuals, options.seeds, **sizes)
     else:
         summarise(options.folder)

@@ -1,31 +1,40 @@
-"""Do relatives leak? Null genes in families and repeated samples, with and without `groups=`.
+"""Do relatives leak? Null genes in families and repeated samples, with four ways to treat relatives.
 
 Writes `relatives.md` next to this file. No variant has an effect, but the expression of relatives is correlated, as it
 is through variants elsewhere in the genome and a shared environment: 0.8 between two samples of one donor, and half of
-the variance times the relationship in families. A ridge regression, the elastic net and the random forest are
-cross-fitted with permuted replicates, once with individuals as units and once with `groups=`: a family stays in one
-fold, outer and inner, and families are permuted as wholes. Ridge runs in five studies of 60 genes, the others in
-two.
+the variance times the relationship in families. A ridge regression, the elastic net and the random forest (50 trees)
+are cross-fitted on the observed expression and on one permutation of it. Families are in one fold, or individuals are
+assigned to folds on their own; the permutation exchanges whole families, or individuals. `groups=` does both. The
+permuted genes of all studies of a design are the reference of each way. Standard errors are in parentheses.
 
-With individuals as units, the models recognise a relative in the training folds by the genotype, and the permuted
-reference does not show it, because permutations separate relatives. A sound analysis has a share of right directions at
-its permuted reference and a type I error of 0.05.
+With individuals in folds on their own, the models recognise a relative in the training folds by the genotype, and a
+permutation of individuals does not show it, because it separates relatives. A sound analysis has a share of right
+directions at its permuted reference and a type I error of 0.05.
+
+    python validation/relatives.py collect FOLDER --predictors trained --seeds 0 1 2 --minutes 5
+    python validation/relatives.py summarise FOLDER
 """
 
 from __future__ import annotations
 
 import argparse
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import attrs
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 import pgxeval
 from pgxeval.cohort import Expression
 from pgxeval.cohort.pedigree import Pedigree
+from pgxeval.evaluation.correlation import RankedExpression
+from pgxeval.evaluation.inference import NullDistribution, normal_score
+from pgxeval.evaluation.resampling import benjamini_hochberg
+from pgxeval.seeding import permute_individuals
 from pgxeval.simulation.families import draw_haplotypes, genome_of, names
 
 warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
@@ -108,89 +117,136 @@ DESIGNS = {
 }
 
 
-def study(design: str, predictors: list[object], genes: int, replicates: int, seed: int) -> list[dict[str, object]]:
-    """Run both analyses of one design, one row per predictor."""
+ARMS = {
+    "neither": (False, False),
+    "families in one fold": (True, False),
+    "families permuted whole": (False, True),
+    "both (`groups=`)": (True, True),
+}
+"""How relatives are treated -> whether families are in one fold, and whether they are permuted as wholes."""
+
+
+def study(design: str, predictors: list[object], genes: int, replicates: int, seed: int) -> pd.DataFrame:
+    """Return correlations of one study: one row per predictor, way of folding and gene.
+
+    Replicate 0 is the observed expression; the others, from 1, are permuted by individual or by family.
+    """
     rng = np.random.default_rng([seed, len(design)])
     haplotypes, correlation, groups = DESIGNS[design](rng)
     genome, every = genome_of(haplotypes)
-    every = every[:genes]
+    every, people = every[:genes], names(len(correlation))
     root = np.linalg.cholesky(correlation)
     values = rng.normal(size=(len(every), len(correlation))) @ root.T
-    expression = Expression(values=values, genes=every, individuals=names(len(correlation)))
+    labels = [groups[name] for name in people]
+    runs = [("observed", 0, np.arange(len(people)))]
+    for number in range(1, replicates + 1):
+        runs.append(("individual", number, permute_individuals(people, number, seed)))
+        runs.append(("family", number, permute_individuals(people, number, seed, groups=labels)))
     rows = []
-    for unit, labels in (("individual", None), ("family", groups)):
-        cohort = pgxeval.Cohort.from_parts(genome=genome, expression=expression, groups=labels, screen_genotypes=False)
-        predictions = pgxeval.predict_cohort(
-            cohort, predictors, seed=seed, replicates=replicates, workers=1, progress=False
-        )
-        evaluation = pgxeval.Evaluator(cohort).evaluate(predictions, settings=pgxeval.EvaluationSettings(seed=seed))
-        for predictor in predictions.predictors:
-            summary = evaluation.summary.query("predictor == @predictor and stratum == 'all'").iloc[0]
-            judged = evaluation.per_gene.query("predictor == @predictor")
-            rows.append(
-                {
-                    "design": design,
-                    "predictor": predictor,
-                    "unit": unit,
-                    "genes": int(summary["defined"]),
-                    "share right": summary["share_right"],
-                    "permuted reference": summary["reference_share"],
-                    "type I error at 5 %": float((judged["p_value"].dropna() < 0.05).mean()),
-                    "genes with q < 0.05": int((judged["q_value"] < 0.05).sum()),
-                }
+    for permuted, replicate, partner in runs:
+        measured = values[:, partner]
+        expression = Expression(values=measured, genes=every, individuals=people)
+        for folded in (False, True):
+            cohort = pgxeval.Cohort.from_parts(
+                genome=genome, expression=expression, groups=groups if folded else None, screen_genotypes=False
             )
+            table = pgxeval.predict_cohort(cohort, predictors, seed=seed, replicates=0, workers=1, progress=False).table
+            ranked = RankedExpression(measured, threads=1)
+            for name, part in table.groupby("predictor", observed=True):
+                centred = (part["prediction"] - part["training_mean"]).to_numpy().reshape(measured.shape)
+                folds = part["fold"].to_numpy().reshape(measured.shape)[0].astype(int)
+                scale = np.abs(part["training_mean"].to_numpy().reshape(measured.shape)).max(axis=1)
+                found = ranked.correlate(centred, folds=folds, tie_noise=True, scale=scale)
+                rows.append(
+                    pd.DataFrame(
+                        {
+                            "design": design,
+                            "predictor": name,
+                            "seed": seed,
+                            "family folds": folded,
+                            "permuted": permuted,
+                            "replicate": replicate,
+                            "r": found.spearman,
+                            "score": normal_score(found.spearman, found.spearman_errors),
+                        }
+                    )
+                )
+    return pd.concat(rows)
+
+
+def judge(found: pd.DataFrame) -> list[dict[str, object]]:
+    """Judge one predictor of one design in four ways, with the permuted genes of all its studies as the reference."""
+    rows = []
+    for arm, (folded, whole) in ARMS.items():
+        here = found[(found["family folds"] == folded) & found["r"].notna()]
+        observed = here[here["permuted"] == "observed"]
+        null = here[here["permuted"] == ("family" if whole else "individual")]
+        p = NullDistribution(scores=null["score"].to_numpy()).greater(observed["score"].to_numpy())
+        q = observed.assign(p=p).groupby("seed")["p"].transform(benjamini_hochberg)
+        rows.append(
+            {
+                "relatives": arm,
+                "genes": len(observed),
+                "share right": _share(observed["r"] > 0),
+                "permuted reference": _share(null["r"] > 0),
+                "type I error at 5 %": _share(p < 0.05),
+                "genes with q < 0.05": int((q < 0.05).sum()),
+            }
+        )
     return rows
 
 
-def kept(folder: Path, name: str, work: Callable[[], list[dict[str, object]]]) -> pd.DataFrame:
-    """Return the rows of one study, from the folder where it is complete."""
-    path = folder / f"{name.replace(' ', '_')}.csv"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(work()).to_csv(path, index=False)
-        print(path.name, flush=True)
-    return pd.read_csv(path)
+def _share(hits: ArrayLike) -> str:
+    """Return a share and its binomial standard error."""
+    found = np.asarray(hits, dtype=float)
+    p = np.clip(found.mean(), 0.5 / len(found), 1 - 0.5 / len(found))
+    return f"{found.mean():.3f} ({np.sqrt(p * (1 - p) / len(found)):.3f})"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("step", choices=["collect", "summarise"])
     parser.add_argument("folder", type=Path, help="complete studies are kept here, so that a run can be continued")
-    parser.add_argument("--designs", nargs="+", default=list(DESIGNS))
-    parser.add_argument("--seeds", type=int, default=5, help="studies of 60 genes with ridge")
-    parser.add_argument("--slow-seeds", type=int, default=2, help="studies with elastic net and random forest")
-    parser.add_argument("--replicates", type=int, default=8, help="of these")
-    asked = parser.parse_args()
-    runs = []
-    slow = [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor(n_estimators=50)]
-    for design in asked.designs:
-        runs += [
-            kept(asked.folder, f"{design} ridge {seed}", lambda d=design, s=seed: study(d, [Ridge()], 60, 10, s))
-            for seed in range(asked.seeds)
-        ]
-        runs += [
-            kept(asked.folder, f"{design} {seed}", lambda d=design, s=seed: study(d, slow, 60, asked.replicates, s))
-            for seed in range(asked.slow_seeds)
-        ]
-    table = pd.concat(runs).groupby(["design", "predictor", "unit"], sort=False)
-    result = table.agg(
-        {
-            "genes": "sum",
-            "share right": "mean",
-            "permuted reference": "mean",
-            "type I error at 5 %": "mean",
-            "genes with q < 0.05": "sum",
-        }
-    ).reset_index()
-    text = result.to_markdown(index=False, floatfmt=".3f")
-    report = f"# Relatives and repeated samples\n\n{__doc__}\n{text}\n"
+    parser.add_argument("--predictors", choices=["ridge", "trained"], default="ridge")
+    parser.add_argument("--designs", nargs="+", default=list(DESIGNS), choices=list(DESIGNS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--genes", type=int, default=60)
+    parser.add_argument("--replicates", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=5.0)
+    options = parser.parse_args()
+    if options.step == "summarise":
+        summarise(options.folder)
+        return
+    options.folder.mkdir(parents=True, exist_ok=True)
+    predictors: list[object] = [Ridge()]
+    if options.predictors == "trained":
+        predictors = [pgxeval.ElasticNetPredictor(), pgxeval.RandomForestPredictor(n_estimators=50)]
+    start = time.monotonic()
+    for seed in options.seeds:
+        for design in options.designs:
+            path = options.folder / f"{design.replace(' ', '_')}_{options.predictors}_{seed}.csv"
+            if not path.exists() and time.monotonic() - start < 60 * options.minutes:
+                study(design, predictors, options.genes, options.replicates, seed).to_csv(path, index=False)
+                print(path.name, round(time.monotonic() - start), flush=True)
+
+
+def summarise(folder: Path) -> None:
+    runs = pd.concat([pd.read_csv(path) for path in sorted(folder.glob("*.csv"))])
+    order = {name: k for k, name in enumerate([*DESIGNS, "ridge", "elastic_net", "random_forest"])}
+    rows = []
+    for (design, predictor), part in runs.groupby(["design", "predictor"]):
+        rows += [{"design": design, "predictor": predictor} | row for row in judge(part)]
+    rows.sort(key=lambda row: (order[row["design"]], order[row["predictor"]]))
+    text = pd.DataFrame(rows).to_markdown(index=False, disable_numparse=True)
+    report = f"# Relatives and repeated samples\n\n{(__doc__ or '').strip()}\n\n{text}\n"
     Path(__file__).with_suffix(".md").write_text(report)
     print(report)
-    ridge = result[result["predictor"] == "ridge"].set_index(["design", "unit"])
-    for design in asked.designs:
-        before, after = ridge.loc[design, "individual"], ridge.loc[design, "family"]
-        assert before["share right"] - before["permuted reference"] > 0.15, design
-        assert abs(after["share right"] - after["permuted reference"]) < 0.08, design
-        assert after["type I error at 5 %"] < 0.08, design
+    for row in rows:
+        level, error = (float(part.strip("()")) for part in str(row["type I error at 5 %"]).split())
+        if row["relatives"] == "both (`groups=`)":
+            assert level < 0.06 + 2 * error, row
+        if row["relatives"] == "neither" and row["predictor"] == "ridge":
+            assert level > 0.1, row
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""Bias of a third predictor in strata that elastic net and random forest define on the same individuals.
+"""Bias of third predictors in strata that elastic net and random forest define on the same individuals.
 
 Writes `strata_predictors.md` next to this file. Genes are additive (45 %, heritability 10 %), overdominant (20 %),
 recessive (10 %) or epistatic (10 %; heritability 20 % each), or have no effect (15 %). Elastic net and random forest
-are cross-fitted in 300 individuals with permuted replicates and define the strata, as in any evaluation. The third
-predictor is zero-shot: it knows the planted effects, mixed with as much variance of other variants. Its bias in a
-stratum is its mean Spearman correlation there less its mean in 1,000 new individuals, over the same genes. An unbiased
-analysis has 0.
+are cross-fitted in 300 individuals with permuted replicates and define the strata, as in any evaluation. Third
+predictors are zero-shot. Those "with signal" know the planted effects, mixed with as much variance of other variants;
+those "without signal" are weighted sums of random variants of the window. Of each kind there are eight with other
+variants, and the mean over the eight is taken per gene. The bias in a stratum is the mean Spearman correlation there
+less the mean in 1,000 new individuals, over the same genes. An unbiased analysis has 0.
 
 "Same individuals": strata and results from the 300 individuals. "Split halves": strata from one half
 (`Cohort.halves`), with the cross-fitting inside it, results from the other half, and the halves exchanged. "Top 20 %":
-the fifth of the genes with the largest gain of the forest over the elastic net.
+the fifth of the genes with the largest gain of the forest over the elastic net. Standard errors are over genes.
 
     python validation/strata_predictors.py collect FOLDER --seeds 1 2 3 --minutes 5
     python validation/strata_predictors.py summarise FOLDER
@@ -30,7 +31,7 @@ from pgxeval.simulation.simulate import simulate_cohort_in_memory
 
 warnings.simplefilter("ignore", pgxeval.PgxevalWarning)
 
-INDIVIDUALS, NEW, REPLICATES = 300, 1000, 4
+INDIVIDUALS, NEW, REPLICATES, PREDICTORS = 300, 1000, 3, 8
 SHARES = {"additive": 0.45, "overdominant": 0.2, "recessive": 0.1, "epistatic": 0.1, "null": 0.15}
 HERITABILITY = {"additive": 0.1, "overdominant": 0.2, "recessive": 0.2, "epistatic": 0.2, "null": 0.0}
 STRATA = ("linear", "nonlinear", "unpredictable")
@@ -55,8 +56,8 @@ def genetic_value(effects: str, dosages: np.ndarray) -> np.ndarray:
     return value
 
 
-def third_predictor(cohort: pgxeval.Cohort, truth: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Return predictions that know the effects, plus the same variance of random weights of other variants."""
+def third_predictors(cohort: pgxeval.Cohort, truth: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return predictions that know the effects, plus the same variance of random variants, and random ones alone."""
     random = np.random.default_rng([seed, 3])
     rows = []
     for record in truth.itertuples():
@@ -67,19 +68,22 @@ def third_predictor(cohort: pgxeval.Cohort, truth: pd.DataFrame, seed: int) -> p
         keys = list(zip(variants["position"].astype(str), variants["ref"], variants["alt"], strict=True))
         causal = [keys.index(tuple(name.split(":")[1:])) for name in record.causal_variants.split(",") if name]
         known = genetic_value(record.effects, values[:, causal]) if causal else np.zeros(len(values))
-        other = values[:, values.std(axis=0) > 0.2] @ random.normal(size=(values.std(axis=0) > 0.2).sum())
-        other = (other - other.mean()) / other.std()
-        prediction = known + (known.std() if known.std() > 0 else 1.0) * other
-        rows.append(
-            pd.DataFrame(
-                {
-                    "predictor": "third",
-                    "gene_id": record.gene_id,
-                    "individual": cohort.individuals,
-                    "prediction": prediction,
-                }
-            )
-        )
+        common = values[:, values.std(axis=0) > 0.2]
+        for number in range(PREDICTORS):
+            other = common @ random.normal(size=common.shape[1])
+            other = (other - other.mean()) / other.std()
+            kinds = {"with signal": known + (known.std() if known.std() > 0 else 1.0) * other, "without signal": other}
+            for kind, prediction in kinds.items():
+                rows.append(
+                    pd.DataFrame(
+                        {
+                            "predictor": f"{kind} {number}",
+                            "gene_id": record.gene_id,
+                            "individual": cohort.individuals,
+                            "prediction": prediction,
+                        }
+                    )
+                )
     return pd.concat(rows, ignore_index=True)
 
 
@@ -91,9 +95,13 @@ def strata_and_gain(cohort: pgxeval.Cohort, seed: int) -> pd.DataFrame:
     return pgxeval.Evaluator(cohort).evaluate(predictions).strata.set_index("gene_id")
 
 
-def correlations(cohort: pgxeval.Cohort, predictions: pd.DataFrame) -> pd.Series:
-    table = pgxeval.Evaluator(cohort).evaluate(predictions[predictions["individual"].isin(cohort.individuals)])
-    return table.per_gene.set_index("gene_id")["spearman"]
+def correlations(cohort: pgxeval.Cohort, predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean correlation of the predictors of each kind: genes in rows, kinds in columns."""
+    part = predictions[predictions["individual"].isin(cohort.individuals)]
+    settings = pgxeval.EvaluationSettings(permutations=0)
+    genes = pgxeval.Evaluator(cohort).evaluate(part, settings=settings).per_gene
+    kind = genes["predictor"].astype(str).str.rsplit(" ", n=1).str[0]
+    return genes.assign(kind=kind).pivot_table(index="gene_id", columns="kind", values="spearman", observed=True)
 
 
 def study(seed: int, genes: int) -> pd.DataFrame:
@@ -102,7 +110,7 @@ def study(seed: int, genes: int) -> pd.DataFrame:
     everyone, truth = simulate_cohort_in_memory(
         individuals=INDIVIDUALS + NEW, kinds=kinds, heritability=HERITABILITY, window_bp=20_000, seed=seed
     )
-    predictions = third_predictor(everyone, truth, seed)
+    predictions = third_predictors(everyone, truth, seed)
     names = sorted(everyone.individuals)
     cohort = everyone.subset(individuals=names[:INDIVIDUALS])
     expected = correlations(everyone.subset(individuals=names[INDIVIDUALS:]), predictions)
@@ -115,7 +123,7 @@ def study(seed: int, genes: int) -> pd.DataFrame:
     ):
         strata = strata_and_gain(defining, seed)
         found = correlations(judging, predictions)
-        part = pd.DataFrame({"stratum": strata["stratum"], "gain": strata["gain"], "bias": found - expected})
+        part = pd.DataFrame({"stratum": strata["stratum"], "gain": strata["gain"]}).join(found - expected)
         part["top"] = part["gain"].rank(ascending=False) <= 0.2 * len(part)
         rows.append(part.assign(design=design, kind=truth.set_index("gene_id")["kind"], seed=seed))
     return pd.concat(rows).reset_index()
@@ -128,16 +136,12 @@ def summarise(folder: Path) -> None:
     for design, part in genes.groupby("design", sort=False):
         for name in (*STRATA, "top 20 % by gain", "all"):
             chosen = part if name == "all" else part[part["top"] if name.startswith("top") else part["stratum"] == name]
-            bias = chosen["bias"].dropna()
-            rows.append(
-                {
-                    "strata and results": design,
-                    "stratum": name,
-                    "genes": len(bias),
-                    "bias of a third predictor": f"{bias.mean():+.4f}",
-                    "its error": f"{bias.std() / np.sqrt(len(bias)):.4f}",
-                }
-            )
+            row: dict[str, object] = {"strata and results": design, "stratum": name, "genes": len(chosen)}
+            for kind in ("with signal", "without signal"):
+                bias = chosen[kind].dropna()
+                row[f"bias {kind}"] = f"{bias.mean():+.4f}"
+                row[f"error, {kind}"] = f"{bias.std() / np.sqrt(len(bias)):.4f}"
+            rows.append(row)
     found = genes[genes["design"] == "same individuals"]
     called = pd.crosstab(found["kind"], found["stratum"], normalize="index").round(3).reset_index()
     counts = found.groupby("kind").size()

@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from pgxeval.evaluation import Evaluation, EvaluationSettings, Evaluator, compare_genes, gain_of
+from pgxeval.evaluation.inference import GENE_PERMUTATION
 from pgxeval.evaluation.resampling import label_permutations
 from pgxeval.evaluation.settings import MEASURES
 from pgxeval.tables.predictions import Predictions
@@ -103,7 +104,7 @@ def test_skewed_genes_are_permuted_one_by_one(bed, long) -> None:
     y = np.exp(1.5 * random.normal(size=(3, len(PEOPLE))))
     x = random.normal(size=(1, 3, len(PEOPLE)))
     found = Evaluator(bed(y, PEOPLE)).evaluate(long("a", x, PEOPLE, None, None), settings=PEARSON).per_gene
-    assert (found["inference"] == "two-sided: permutation of this gene").all()
+    assert (found["inference"] == GENE_PERMUTATION).all()
     assert found["ci_low"].isna().all()
     assert found["withheld"].str.startswith("Pearson interval: expression is too skewed").all()
     for g in range(3):

@@ -48,10 +48,10 @@ def test_zero_shot_is_judged_by_its_own_standard_error(bed, long) -> None:
         r, se, df = influence_by_hand(stats.rankdata(x[row.Index]), stats.rankdata(y[row.Index]))
         assert row.p_value == pytest.approx(2 * stats.t.sf(abs(np.arctanh(r)) / se, df))
         assert row.p_predicts == pytest.approx(stats.t.sf(np.arctanh(r) / se, df))
-        half = stats.t.isf(0.025, df) * se
+        half = stats.t.isf(0.025, df) * se * np.sqrt(1 + 6 * r**2 / N)
         assert (row.ci_low, row.ci_high) == pytest.approx(tuple(np.tanh(np.arctanh(r) + np.array([-half, half]))))
         r, se, df = influence_by_hand(x[row.Index], y[row.Index])
-        half = stats.t.isf(0.025, df) * se
+        half = stats.t.isf(0.025, df) * se * np.sqrt(1 + 6 * r**2 / N)
         assert (row.pearson_low, row.pearson_high) == pytest.approx(
             tuple(np.tanh(np.arctanh(r) + np.array([-half, half])))
         )
@@ -104,6 +104,26 @@ def test_few_individuals_have_no_interval(bed, long, n: int, spearman: bool, pea
     reasons = "; ".join(found["withheld"].dropna().unique())
     assert ("Spearman interval: fewer than 20 individuals" in reasons) == (not spearman)
     assert ("Pearson interval and p-value: fewer than 60 individuals" in reasons) == (not pearson)
+
+
+@pytest.mark.parametrize(("n", "carriers", "given"), [(59, 6, False), (59, 7, True), (60, 6, True), (60, 2, True)])
+def test_few_carriers_among_few_individuals_are_not_judged(bed, long, n: int, carriers: int, given: bool) -> None:
+    """An effect cannot be told from a variance that depends on the genotype."""
+    y, x = np.random.default_rng(9).normal(size=(2, 2, n))
+    x[0] = np.arange(n) < carriers
+    y[1] = np.maximum(np.arange(n) - n + 1 + carriers, 0)
+    table, evaluator = long("m", x[None], PEOPLE[:n], None, None), Evaluator(bed(y, PEOPLE[:n]))
+    found = evaluator.evaluate(table).per_gene
+    assert found["spearman"].notna().all()
+    assert (found[["p_value", "p_predicts", "q_value"]].notna() == given).all(axis=None)
+    assert ((found["inference"] != inference.FEW_DIFFER) == given).all()
+    assert found["spearman_low"].isna().all() == (n < 60 or carriers < 5)
+    if n < 60:
+        what = "interval" if given else "interval and p-value"
+        withheld = f"Spearman {what}: {inference.WITHHELD_FEW_DIFFER}; Pearson interval and p-value"
+        assert found["withheld"].str.startswith(withheld).all()
+    chosen = evaluator.evaluate(table, settings=EvaluationSettings(zero_shot_inference="permutation")).per_gene
+    assert chosen["p_value"].notna().all()
 
 
 def test_heavy_tails_withhold_pearson_but_not_spearman(bed, long) -> None:

@@ -64,6 +64,9 @@ class RowCorrelations:
     support
         float64 (n_rows,): n times the share of individuals whose prediction is not the commonest one (of their
         fold) times the share whose expression is not the commonest one.
+    differing
+        float64 (n_rows,): individuals whose prediction is not the commonest one (of their fold), or individuals whose
+        expression is not the commonest one, whichever are fewer.
     informative
         float64 (n_rows,): share of individuals (less one per fold) in folds with varying predictions; 1 without folds.
     skewness
@@ -83,6 +86,7 @@ class RowCorrelations:
     n: Ints
     df: Ints
     support: Floats
+    differing: Floats
     informative: Floats
     skewness: Floats
     reason: npt.NDArray[np.int8]
@@ -112,6 +116,7 @@ class RowCorrelations:
             n=np.zeros(n_rows, dtype=np.int64),
             df=np.zeros(n_rows, dtype=np.int64),
             support=nan(),
+            differing=nan(),
             informative=nan(),
             skewness=nan(),
             reason=np.zeros(n_rows, dtype=np.int8),
@@ -121,7 +126,7 @@ class RowCorrelations:
 
     def put(self, part: slice | Indices, other: RowCorrelations) -> None:
         """Copy the rows of `other` to the places `part`; a null of another length is not copied."""
-        for name in ("spearman", "pearson", "n", "df", "support", "informative", "skewness", "reason"):
+        for name in ("spearman", "pearson", "n", "df", "support", "differing", "informative", "skewness", "reason"):
             getattr(self, name)[part] = getattr(other, name)
         for name in ("spearman_errors", "pearson_errors"):
             mine, theirs = getattr(self, name), getattr(other, name)
@@ -362,6 +367,7 @@ class RankedExpression:
             n=n,
             df=n - 1 - parameters,
             support=varying * others,
+            differing=np.minimum(varying, n * others),
             informative=informative,
             skewness=np.sqrt(n) * third,
             reason=np.zeros(len(n), dtype=np.int8),

@@ -15,7 +15,6 @@ from pgxeval.evaluation.judge import GeneCorrelations, Reference
 from pgxeval.evaluation.per_gene import Judged, Kind
 from pgxeval.evaluation.resampling import benjamini_hochberg
 from pgxeval.evaluation.settings import MEASURES, Measure, ZeroShotInference
-from pgxeval.evaluation.standard_errors import StandardErrors
 
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
@@ -61,7 +60,7 @@ class Inferrer:
             null_df = np.array([one.df for one in replicates])
         inferred, how = self._infer(found, reference)
         known = reference.kind != "crossfit" or bool(replicates)
-        withheld = self._withhold(observed, inferred, reference.kind, known=known)
+        withheld = self._withhold(observed, inferred, reference.kind, how == inference.FEW_DIFFER, known=known)
         rank, product, main = inferred["spearman"], inferred["pearson"], inferred[self.measure]
         defined = found.covered & (observed.reason == 0)
         how[~defined] = inference.UNDEFINED
@@ -103,7 +102,7 @@ class Inferrer:
             text = inference.PERMUTED if replicates else inference.NO_REPLICATES
             pooled = {one: self._against_replicates(observed, replicates, one) for one in MEASURES}
             return pooled, np.full(len(observed.n), text, dtype=object)
-        inferred = {one: self._from_errors(observed.correlation(one), observed.errors(one)) for one in MEASURES}
+        inferred = {one: self._from_errors(observed, one) for one in MEASURES}
         how = np.full(
             len(observed.n), inference.STUDENTISED_FAMILIES if self.families else inference.STUDENTISED, dtype=object
         )
@@ -126,11 +125,14 @@ class Inferrer:
             permuted = found.permuted
             main.p_value[permuted], main.greater[permuted] = found.two_sided[permuted], found.greater[permuted]
             how[permuted] = inference.GENE_PERMUTATION
+        if self.zero_shot_inference == "automatic" or kind == "prequential":
+            how[inference.few_differ(observed)] = inference.FEW_DIFFER
         return inferred, how
 
-    def _from_errors(self, r: Floats, errors: StandardErrors) -> _Inferred:
+    def _from_errors(self, observed: RowCorrelations, measure: Measure) -> _Inferred:
+        r, errors = observed.correlation(measure), observed.errors(measure)
         p_value, greater = inference.student_p(inference.studentised(r, errors), errors.df)
-        low, high = inference.student_interval(r, errors, self.confidence)
+        low, high = inference.student_interval(r, observed.df, errors, self.confidence)
         return _Inferred(p_value=p_value, greater=greater, low=low, high=high)
 
     def _against_replicates(
@@ -151,7 +153,13 @@ class Inferrer:
         return _Inferred(p_value=p_value, greater=p_value, low=low, high=high)
 
     def _withhold(
-        self, observed: RowCorrelations, inferred: Mapping[Measure, _Inferred], kind: Kind, *, known: bool
+        self,
+        observed: RowCorrelations,
+        inferred: Mapping[Measure, _Inferred],
+        kind: Kind,
+        no_inference: npt.NDArray[np.bool_],
+        *,
+        known: bool,
     ) -> Texts:
         """Set to NaN what cannot be trusted, and return the reasons."""
         if not known:
@@ -160,15 +168,17 @@ class Inferrer:
         for measure, part in inferred.items():
             no_formula = inference.without_formula(observed, measure, crossfit=kind == "crossfit")
             small = inference.too_few(observed, measure)
-            no_interval = no_formula | small | (observed.errors(measure).df < inference.FEWEST_DF)
+            few = inference.few_differ(observed, inference.FEWEST_DIFFERING_FOR_INTERVAL) & (kind != "crossfit")
+            no_interval = no_formula | small | few | (observed.errors(measure).df < inference.FEWEST_DF)
             part.low[no_interval] = part.high[no_interval] = np.nan
             # permutations took the place of the formula, or the user chose a formula
             replaced = kind != "crossfit" and measure == self.measure
-            no_p = no_formula & (not replaced and (measure == "pearson" or kind != "crossfit"))
+            no_p = no_formula & (not replaced and (measure == "pearson" or kind != "crossfit")) | no_inference
             part.p_value[no_p] = part.greater[no_p] = np.nan
             what = np.where(no_p, "interval and p-value", "interval").astype(object)
             fewer = f"fewer than {inference.FEWEST_INDIVIDUALS[measure]} individuals, less covariates and folds"
             why = np.where(small, fewer, inference.WITHHELD[measure]).astype(object)
+            why[few & ~small] = inference.WITHHELD_FEW_DIFFER
             text = measure.capitalize() + " " + what + ": " + why
             joined = np.where(withheld == "", text, withheld + "; " + text)
             withheld = np.where(no_interval, joined, withheld)

@@ -249,10 +249,10 @@ class Judge:
         """Return the genes whose p-value must come from permutations of the gene."""
         if kind == "crossfit" or (kind == "zero-shot" and self.zero_shot_inference == "textbook"):
             return np.zeros(len(observed.n), dtype=bool)
-        every = self.zero_shot_inference == "permutation" and kind == "zero-shot"
-        return np.asarray(
-            (observed.reason == 0) & (every | inference.without_formula(observed, self.measure, crossfit=False))
-        )
+        if self.zero_shot_inference == "permutation" and kind == "zero-shot":
+            return np.asarray(observed.reason == 0)
+        without = inference.without_formula(observed, self.measure, crossfit=False)
+        return np.asarray((observed.reason == 0) & without & ~inference.few_differ(observed))
 
     def _permute_among(self, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """Permute the chosen individuals among themselves, and leave the others in their places."""
