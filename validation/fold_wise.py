@@ -143,7 +143,7 @@ def cell(n: int, h2: float, genes: int, predictors: list[str], seed: int) -> lis
     for name in names:
         within = measured.correlate(prediction[name], folds=folds, tie_noise=True)
         pooled = measured.correlate(prediction[name], tie_noise=True)
-        low, high = student_interval(within.spearman, within.spearman_errors)
+        low, high = student_interval(within.spearman, within.df, within.spearman_errors)
         widen = 1.0
         if name in null:
             replicate = shuffled.correlate(null[name], folds=folds, tie_noise=True)

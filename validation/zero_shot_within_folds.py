@@ -40,7 +40,7 @@ def main(seed: int = 1) -> None:
             for name, by in (("all together", None), ("within folds", folds)):
                 found = expression.correlate(x, folds=by)
                 given = found.support >= SPARSE_SUPPORT
-                lower, upper = student_interval(found.spearman, found.spearman_errors)
+                lower, upper = student_interval(found.spearman, found.df, found.spearman_errors)
                 error = (found.spearman - t)[given]
                 rows.append(
                     {
