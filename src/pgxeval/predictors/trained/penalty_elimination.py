@@ -169,7 +169,7 @@ class Elimination:
         block = gram[np.ix_(new, self.outside)] - rows[:n_new] @ self.below.T
         block[np.arange(n_new), np.arange(n_old, n_old + n_new)] += self.ridge[new]
         self.schur = np.block([[self.schur, block[:, :n_old].T], [block]])
-        self.inverse = np.linalg.inv(self.units @ self.units.T)
+        self.inverse = np.asarray(np.linalg.inv(self.units @ self.units.T), dtype=np.float64)
         beside = self.below @ self.units.T
         weighted = beside @ self.inverse
         self.complement = np.block([[self.schur + weighted @ beside.T, weighted], [weighted.T, self.inverse]])
