@@ -121,7 +121,7 @@ def test_one_population_has_no_such_table_and_halves_and_tissues_keep_it(
 class TestExpressionComponents:
     """Expression components among the covariates: results with and without, against an evaluation made by hand."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def judged(self) -> tuple[Cohort, pd.DataFrame, Evaluation]:
         genome, expression, predictions = _parts(3, 0.0)
         factor = np.random.default_rng(5).normal(size=N)
