@@ -124,7 +124,10 @@ TESTED_THROUGH = {
     "genome/formats/vcf_kernel": "genome/formats/test_source",
     "genome/formats/vcf_value_kernel": "genome/formats/test_fields",
     "predictors/trained/column_kernel": "predictors/trained/test_distinct_columns",
+    "predictors/trained/forest_draws": "predictors/trained/test_forest",
     "predictors/trained/forest_kernel": "predictors/trained/test_forest",
+    "predictors/trained/forest_splits": "predictors/trained/test_forest",
+    "predictors/trained/forest_sums": "predictors/trained/test_forest",
     "predictors/trained/penalty_gram": "predictors/trained/test_penalty",
     "predictors/trained/penalty_kernel": "predictors/trained/test_penalty",
     # what fitted predictors on dosages share

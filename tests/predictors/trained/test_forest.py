@@ -17,7 +17,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 from pgxeval.predictors.trained.forest import Forest, ForestSettings, fixed_point, grow_forest
 from pgxeval.predictors.trained.forest_codes import ForestCodes
-from pgxeval.predictors.trained.forest_kernel import draw_columns
+from pgxeval.predictors.trained.forest_draws import draw_columns
 
 KINDS = ("calls", "missing calls", "few fractions", "fractions")
 

@@ -193,7 +193,8 @@ def grow_forest(codes: ForestCodes, expression: npt.NDArray[np.float64], setting
     seed
         The only source of randomness. Equal seeds give equal trees on every machine.
     """
-    from pgxeval.predictors.trained import forest_kernel as kernel
+    from pgxeval.predictors.trained.forest_draws import draw_bootstrap
+    from pgxeval.predictors.trained.forest_kernel import grow_tree
 
     n = codes.n_individuals
     numbers = settings.resolve(n, codes.n_columns)
@@ -206,7 +207,7 @@ def grow_forest(codes: ForestCodes, expression: npt.NDArray[np.float64], setting
     for number in range(settings.n_estimators):
         state = np.array([hash64("tree", int(seed), number)], dtype=np.uint64)
         if settings.bootstrap:
-            kernel.draw_bootstrap(weight, numbers["draws"], state)
+            draw_bootstrap(weight, numbers["draws"], state)
         rows = np.flatnonzero(weight)
         value = weight * fixed
         tree_wide = wide or int(np.abs(value).sum()) >= 2**31
@@ -225,7 +226,7 @@ def grow_forest(codes: ForestCodes, expression: npt.NDArray[np.float64], setting
             "n_samples": np.empty(most, np.int32),
             "weight": np.empty(most, np.int32),
         }
-        n_nodes = kernel.grow_tree(
+        n_nodes = grow_tree(
             codes.codes,
             codes.many,
             codes.sums,

@@ -1,13 +1,4 @@
-"""Compiled steps of the random forest: class sums instead of sorting.
-
-A dosage column has few distinct values, so a split is a cut between two of them. For each column and cut the
-kernel keeps two integer sums over the samples of a node whose code exceeds the cut: the weighted expression, and
-weight and number of samples packed into one integer. The sums of the smaller child are added up, those of its
-sibling are the difference (Ke et al., LightGBM, NeurIPS 2017), and the compiler vectorises both over columns.
-
-Expression enters as fixed-point integers. Integer sums do not depend on their order and differences are exact, so
-that equal splits have exactly equal scores on every machine. Columns with many distinct values have no kept
-sums; each node counts them directly.
+"""Compiled growth of a regression tree on dosages, and the predictions of grown trees.
 
 All functions take the layout of `pgxeval.predictors.trained.forest_codes.ForestCodes`.
 """
@@ -21,19 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.compiled import compiled
-
-# Columns of the table of sums: one row for each number of distinct values and cut.
-FIRST_COLUMN, LAST_COLUMN, CUT, FIRST_SUM, CUTS = range(5)
+from pgxeval.predictors.trained.forest_draws import draw_columns, uniform
+from pgxeval.predictors.trained.forest_splits import BLOCK, choose_among_many, choose_among_sums, column_varies
+from pgxeval.predictors.trained.forest_sums import add_rows
 
 # Columns of the stack of nodes that wait.
 _NODE, _BEGIN, _END, _ROOM, _DEPTH = range(5)
-
-_BLOCK = 512
-_SORT_BELOW = 24
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
-_S27, _S30, _S31, _S11 = np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(11)
 
 Ints = npt.NDArray[Any]
 """int32, or int64 where 32 bits do not suffice."""
@@ -41,401 +25,6 @@ Codes = npt.NDArray[np.uint8]
 Index = npt.NDArray[np.int64]
 State = npt.NDArray[np.uint64]
 Float = npt.NDArray[np.float64]
-
-
-@compiled
-def _random(state: State) -> Any:
-    """Return 64 random bits (splitmix64; Steele et al., OOPSLA 2014)."""
-    state[0] += _GOLDEN
-    z = state[0]
-    z = (z ^ (z >> _S30)) * _MIX_1
-    z = (z ^ (z >> _S27)) * _MIX_2
-    return z ^ (z >> _S31)
-
-
-@compiled
-def _uniform(state: State) -> float:
-    return float(_random(state) >> _S11) * 2.0**-53
-
-
-@compiled
-def draw_bootstrap(weight: Index, draws: int, state: State) -> None:
-    """Count how often each sample is drawn in `draws` draws with replacement."""
-    weight[:] = 0
-    for _ in range(draws):
-        weight[int(_uniform(state) * weight.size)] += 1
-
-
-@compiled
-def draw_columns(
-    drawn: npt.NDArray[np.int32], owner: Index, bits: State, n_tickets: int, n_drawn: int, state: State
-) -> None:
-    """Draw `n_drawn` of `n_tickets` original columns without replacement.
-
-    The first `drawn.size` tickets are one copy of each distinct column, ticket ``drawn.size + k`` is a further
-    copy of column ``owner[k]``. `drawn` receives the number of copies drawn. Each ticket is drawn independently
-    first; tickets are then added or removed at random until their number is right, which leaves every
-    subset of that size equally likely.
-    """
-    n_words = (n_tickets + 7) // 8
-    for i in range(n_words):
-        bits[i] = _random(state)
-    ticket = bits.view(np.uint8)[:n_tickets]
-    limit = np.uint8(min(255, (256 * n_drawn + n_tickets // 2) // n_tickets))
-    count = 0
-    for i in range(n_tickets):
-        ticket[i] = np.uint8(1) if ticket[i] < limit else np.uint8(0)
-    for i in range(n_tickets):
-        count += ticket[i]
-    while count > n_drawn:
-        i = int(_uniform(state) * n_tickets)
-        count -= ticket[i]
-        ticket[i] = 0
-    while count < n_drawn:
-        i = int(_uniform(state) * n_tickets)
-        count += 1 - ticket[i]
-        ticket[i] = 1
-    n = drawn.size
-    for i in range(n):
-        drawn[i] = ticket[i]
-    for i in range(n_tickets - n):
-        drawn[owner[i]] += ticket[n + i]
-
-
-@compiled
-def _add_one_cut(codes: Codes, rows: Index, packed: Ints, value: Ints, cut: np.uint8, h0: Ints, h1: Ints) -> None:
-    n = h0.size
-    h0[:] = 0
-    h1[:] = 0
-    zero = packed.dtype.type(0)
-    i = 0
-    while i + 4 <= rows.size:
-        q0, q1, q2, q3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
-        r0, r1, r2, r3 = codes[q0], codes[q1], codes[q2], codes[q3]
-        p0, p1, p2, p3 = packed[q0], packed[q1], packed[q2], packed[q3]
-        v0, v1, v2, v3 = value[q0], value[q1], value[q2], value[q3]
-        for f in range(n):
-            h0[f] += (
-                (p0 if r0[f] > cut else zero)
-                + (p1 if r1[f] > cut else zero)
-                + (p2 if r2[f] > cut else zero)
-                + (p3 if r3[f] > cut else zero)
-            )
-            h1[f] += (
-                (v0 if r0[f] > cut else zero)
-                + (v1 if r1[f] > cut else zero)
-                + (v2 if r2[f] > cut else zero)
-                + (v3 if r3[f] > cut else zero)
-            )
-        i += 4
-    while i < rows.size:
-        q0 = rows[i]
-        r0, p0, v0 = codes[q0], packed[q0], value[q0]
-        for f in range(n):
-            h0[f] += p0 if r0[f] > cut else zero
-            h1[f] += v0 if r0[f] > cut else zero
-        i += 1
-
-
-@compiled
-def _add_two_cuts(codes: Codes, rows: Index, packed: Ints, value: Ints, h0: Ints, h1: Ints, h2: Ints, h3: Ints) -> None:
-    """As `_add_one_cut` for the cuts 0 and 1 at once, which is most of the work on hard calls."""
-    n = h0.size
-    h0[:] = 0
-    h1[:] = 0
-    h2[:] = 0
-    h3[:] = 0
-    zero = packed.dtype.type(0)
-    i = 0
-    while i + 4 <= rows.size:
-        q0, q1, q2, q3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
-        r0, r1, r2, r3 = codes[q0], codes[q1], codes[q2], codes[q3]
-        p0, p1, p2, p3 = packed[q0], packed[q1], packed[q2], packed[q3]
-        v0, v1, v2, v3 = value[q0], value[q1], value[q2], value[q3]
-        for f in range(n):
-            g0, g1, g2, g3 = np.int32(r0[f]), np.int32(r1[f]), np.int32(r2[f]), np.int32(r3[f])
-            h0[f] += (
-                (p0 if g0 > 0 else zero)
-                + (p1 if g1 > 0 else zero)
-                + (p2 if g2 > 0 else zero)
-                + (p3 if g3 > 0 else zero)
-            )
-            h1[f] += (
-                (v0 if g0 > 0 else zero)
-                + (v1 if g1 > 0 else zero)
-                + (v2 if g2 > 0 else zero)
-                + (v3 if g3 > 0 else zero)
-            )
-            h2[f] += (
-                (p0 if g0 > 1 else zero)
-                + (p1 if g1 > 1 else zero)
-                + (p2 if g2 > 1 else zero)
-                + (p3 if g3 > 1 else zero)
-            )
-            h3[f] += (
-                (v0 if g0 > 1 else zero)
-                + (v1 if g1 > 1 else zero)
-                + (v2 if g2 > 1 else zero)
-                + (v3 if g3 > 1 else zero)
-            )
-        i += 4
-    while i < rows.size:
-        q0 = rows[i]
-        r0, p0, v0 = codes[q0], packed[q0], value[q0]
-        for f in range(n):
-            g0 = np.int32(r0[f])
-            h0[f] += p0 if g0 > 0 else zero
-            h1[f] += v0 if g0 > 0 else zero
-            h2[f] += p0 if g0 > 1 else zero
-            h3[f] += v0 if g0 > 1 else zero
-        i += 1
-
-
-@compiled
-def add_rows(codes: Codes, rows: Index, packed: Ints, value: Ints, sums: Index, counts: Ints, totals: Ints) -> None:
-    """Fill `counts` and `totals` with the sums over `rows`."""
-    k = 0
-    while k < sums.shape[0]:
-        first, last, start = sums[k, FIRST_COLUMN], sums[k, LAST_COLUMN], sums[k, FIRST_SUM]
-        n = last - first
-        if sums[k, CUTS] == 2:
-            middle, end = start + n, start + 2 * n
-            _add_two_cuts(
-                codes[:, first:last],
-                rows,
-                packed,
-                value,
-                counts[start:middle],
-                totals[start:middle],
-                counts[middle:end],
-                totals[middle:end],
-            )
-            k += 2
-        else:
-            _add_one_cut(
-                codes[:, first:last],
-                rows,
-                packed,
-                value,
-                np.uint8(sums[k, CUT]),
-                counts[start : start + n],
-                totals[start : start + n],
-            )
-            k += 1
-
-
-@compiled
-def _score_block(
-    counts: Ints,
-    totals: Ints,
-    drawn: npt.NDArray[np.int32],
-    n: int,
-    weight: np.int64,
-    total: np.int64,
-    min_leaf: int,
-    scores: npt.NDArray[np.float32],
-    bits: npt.NDArray[np.int32],
-) -> np.int32:
-    """Score cuts in single precision; return the bits of the largest score (scores are ordered as their bits)."""
-    whole = np.float32(weight)
-    mean = np.float32(total / weight)
-    half = 4 * counts.itemsize
-    mask = counts.dtype.type((1 << half) - 1)
-    fewest, most = np.int32(min_leaf), np.int32(n - min_leaf)
-    for f in range(counts.size):
-        above = np.int32(counts[f] & mask)
-        w = np.float32(np.int32(counts[f] >> half))
-        d = np.float32(totals[f]) - mean * w
-        # np.divide: a plain division would be checked for zero, one number at a time
-        score = np.divide(d * d, w * (whole - w))
-        scores[f] = score if (above >= fewest) & (above <= most) & (drawn[f] > 0) else np.float32(-1)
-    best = np.int32(-1)
-    for f in range(counts.size):
-        best = max(best, bits[f])
-    return best
-
-
-@compiled
-def _column_varies(
-    column: int, n_kept: int, sums: Index, counts: Ints, many: Codes, rows: Index, n: int, mask: int
-) -> bool:
-    if column >= n_kept:
-        codes = many[column - n_kept]
-        low, high = 255, 0
-        for i in range(rows.size):
-            code = codes[rows[i]]
-            low, high = min(low, code), max(high, code)
-        return low < high
-    for k in range(sums.shape[0]):
-        if sums[k, FIRST_COLUMN] <= column < sums[k, LAST_COLUMN]:
-            above = counts[sums[k, FIRST_SUM] + column - sums[k, FIRST_COLUMN]] & mask
-            if 0 < above < n:
-                return True
-    return False
-
-
-@compiled
-def _choose_among_sums(
-    sums: Index,
-    counts: Ints,
-    totals: Ints,
-    drawn: npt.NDArray[np.int32],
-    n: int,
-    weight: np.int64,
-    total: np.int64,
-    magnitude: float,
-    min_leaf: int,
-    scores: npt.NDArray[np.float32],
-    bits: npt.NDArray[np.int32],
-    block_best: npt.NDArray[np.int32],
-    state: State,
-    best: Float,
-    choice: Index,
-) -> None:
-    """Find the best cut: candidates in single precision, the choice among them exactly.
-
-    Among equal scores each drawn original column is equally likely, as where columns are visited in random order.
-    """
-    top = np.int32(-1)
-    b = 0
-    for k in range(sums.shape[0]):
-        first, n_columns, start = (
-            sums[k, FIRST_COLUMN],
-            sums[k, LAST_COLUMN] - sums[k, FIRST_COLUMN],
-            sums[k, FIRST_SUM],
-        )
-        for i in range(0, n_columns, _BLOCK):
-            j = min(n_columns, i + _BLOCK)
-            block_best[b] = _score_block(
-                counts[start + i : start + j],
-                totals[start + i : start + j],
-                drawn[first + i : first + j],
-                n,
-                weight,
-                total,
-                min_leaf,
-                scores[start + i : start + j],
-                bits[start + i : start + j],
-            )
-            top = max(top, block_best[b])
-            b += 1
-    if top < 0:
-        return
-    # A score is off by about 2 d e, where e is the rounding of the sums in single precision and d**2 = score * product.
-    top_score = float(np.array([top], dtype=np.int32).view(np.float32)[0])
-    smallest = max(1.0, float(min_leaf * (weight - min_leaf)))
-    rounding = 2.4e-7 * magnitude
-    slack = 1e-5 * top_score + 4 * rounding * (np.sqrt(top_score / smallest) + rounding / smallest)
-    limit = np.float32(max(0.0, top_score - 2 * slack))
-    limit_bits = np.array([limit], dtype=np.float32).view(np.int32)[0]
-    half = 4 * counts.itemsize
-    mask = (1 << half) - 1
-    b = 0
-    for k in range(sums.shape[0]):
-        first, n_columns, start = (
-            sums[k, FIRST_COLUMN],
-            sums[k, LAST_COLUMN] - sums[k, FIRST_COLUMN],
-            sums[k, FIRST_SUM],
-        )
-        for i in range(0, n_columns, _BLOCK):
-            if block_best[b] >= limit_bits:
-                for f in range(start + i, start + min(n_columns, i + _BLOCK)):
-                    if scores[f] < limit:
-                        continue
-                    above = counts[f] & mask
-                    cut = sums[k, CUT]
-                    if cut > 0 and counts[f - n_columns] & mask == above:
-                        continue  # the class between the two cuts is empty: the same split as one cut below
-                    w = np.int64(counts[f] >> half)
-                    d = float(np.int64(totals[f]) * weight - np.int64(total) * w)
-                    score = d * d / float(w * (weight - w))
-                    _offer(first + f - start, cut, score, drawn, state, best, choice)
-            b += 1
-
-
-@compiled
-def _offer(
-    column: int, cut: int, score: float, drawn: npt.NDArray[np.int32], state: State, best: Float, choice: Index
-) -> None:
-    """Take a cut that is better than the best so far, or as good with the chance of its drawn copies."""
-    if score > best[0]:
-        best[0] = score
-        best[1] = drawn[column]
-        choice[0], choice[1] = column, cut
-    elif score == best[0]:
-        best[1] += drawn[column]
-        if _uniform(state) * best[1] < drawn[column]:
-            choice[0], choice[1] = column, cut
-
-
-@compiled
-def _choose_among_many(
-    many: Codes,
-    rows: Index,
-    n_kept: int,
-    drawn: npt.NDArray[np.int32],
-    packed: Ints,
-    value: Ints,
-    weight: np.int64,
-    total: np.int64,
-    min_leaf: int,
-    room: Index,
-    state: State,
-    best: Float,
-    choice: Index,
-) -> None:
-    """As `_choose_among_sums` for columns of many distinct values: counted here, in the samples of the node."""
-    half = 4 * packed.itemsize
-    mask = (1 << half) - 1
-    n = rows.size
-    code, order = room[0], room[1]
-    hist_count, hist_total = room[2], room[3]
-    for column in range(n_kept, n_kept + many.shape[0]):
-        if drawn[column] == 0:
-            continue
-        codes = many[column - n_kept]
-        groups = 0
-        if n < _SORT_BELOW:
-            for i in range(n):
-                c = np.int64(codes[rows[i]])
-                j = i
-                while j > 0 and code[j - 1] > c:
-                    code[j], order[j] = code[j - 1], order[j - 1]
-                    j -= 1
-                code[j], order[j] = c, rows[i]
-            for i in range(n):
-                if i == 0 or code[i] != code[groups - 1]:
-                    code[groups] = code[i]
-                    hist_count[groups], hist_total[groups] = 0, 0
-                    groups += 1
-                hist_count[groups - 1] += packed[order[i]]
-                hist_total[groups - 1] += value[order[i]]
-        else:
-            low, high = np.int64(255), np.int64(0)
-            hist_count[:256] = 0
-            hist_total[:256] = 0
-            for i in range(n):
-                c = np.int64(codes[rows[i]])
-                low, high = min(low, c), max(high, c)
-                hist_count[c] += packed[rows[i]]
-                hist_total[c] += value[rows[i]]
-            for k in range(low, high + 1):
-                if hist_count[k] > 0:
-                    code[groups] = k
-                    hist_count[groups], hist_total[groups] = hist_count[k], hist_total[k]
-                    groups += 1
-        below, sum_below = np.int64(0), np.int64(0)
-        for g in range(groups - 1):
-            below += hist_count[g]
-            sum_below += hist_total[g]
-            n_below = below & mask
-            if n_below < min_leaf or n - n_below < min_leaf:
-                continue
-            w = below >> half
-            d = float(sum_below * weight - total * w)
-            product = float(w * (weight - w))
-            if d * d >= best[0] * product * (1 - 1e-12):
-                _offer(column, code[g], d * d / product, drawn, state, best, choice)
 
 
 @compiled
@@ -486,7 +75,7 @@ def grow_tree(
     bits = np.empty((n_tickets + 7) // 8, np.uint64)
     scores = np.empty(counts.shape[1], np.float32)
     score_bits = scores.view(np.int32)
-    block_best = np.empty(counts.shape[1] // _BLOCK + sums.shape[0] + 1, np.int32)
+    block_best = np.empty(counts.shape[1] // BLOCK + sums.shape[0] + 1, np.int32)
     room = np.empty((4, 256), np.int64)
     best = np.empty(2, np.float64)
     choice = np.empty(2, np.int64)
@@ -522,7 +111,7 @@ def grow_tree(
             if max_features < n_tickets:
                 draw_columns(drawn, owner, bits, n_tickets, max_features, state)
             for attempt in range(2):
-                _choose_among_sums(
+                choose_among_sums(
                     sums,
                     counts[here],
                     totals[here],
@@ -539,7 +128,7 @@ def grow_tree(
                     best,
                     choice,
                 )
-                _choose_among_many(
+                choose_among_many(
                     many,
                     rows[begin:end],
                     n_kept,
@@ -560,12 +149,12 @@ def grow_tree(
                 tickets = 0
                 varying = -1
                 for column in range(n_distinct):
-                    if _column_varies(column, n_kept, sums, counts[here], many, rows[begin:end], n, mask):
+                    if column_varies(column, n_kept, sums, counts[here], many, rows[begin:end], n, mask):
                         if drawn[column] > 0:
                             varying = -1
                             break
                         tickets += multiplicity[column]
-                        if _uniform(state) * tickets < multiplicity[column]:
+                        if uniform(state) * tickets < multiplicity[column]:
                             varying = column
                 if varying < 0:
                     break
@@ -599,7 +188,7 @@ def grow_tree(
         n_nodes += 2
         # any original column of the group is as good; they may differ in individuals outside of the training set
         k = member_first[column]
-        k += int(_uniform(state) * (member_first[column + 1] - k))
+        k += int(uniform(state) * (member_first[column + 1] - k))
         feature[node] = member[k]
         cut_value = highest[levels + low_code] / 2.0 + lowest[levels + high_code] / 2.0
         if member_flipped[k]:

@@ -160,7 +160,7 @@ class Elimination:
         self.outside = np.concatenate([self.outside, new])
         self.released = np.concatenate([self.released, released])
         self.open = np.concatenate([self.outside, self.released])
-        rows = np.zeros((columns.size, self.eliminated.size))
+        rows: Array = np.zeros((columns.size, self.eliminated.size))
         rows[:n_new] = gram[np.ix_(new, self.eliminated)]
         rows[np.arange(n_new, columns.size), self.place[released]] = 1.0
         rows = dtrsm(1.0, self.factor, rows.T, lower=0, trans_a=1, overwrite_b=True).T
