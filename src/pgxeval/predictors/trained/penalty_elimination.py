@@ -56,7 +56,8 @@ class Elimination:
         self.place[self.eliminated] = np.arange(q)
         self.is_open = np.zeros(b.size, dtype=bool)
         self.outside, self.released = np.zeros((2, 0), dtype=np.int64)
-        self.below, self.units = np.zeros((0, q)), np.zeros((0, q))
+        self.below: Array = np.zeros((0, q))
+        self.units: Array = np.zeros((0, q))
         self.open = self.outside
         self.schur, self.complement = np.zeros((0, 0)), np.zeros((0, 0))
         self.inverse: Array = np.zeros((0, 0))
