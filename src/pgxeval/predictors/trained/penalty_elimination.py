@@ -167,9 +167,10 @@ class Elimination:
         rows = dtrsm(1.0, self.factor, rows.T, lower=0, trans_a=1, overwrite_b=True).T
         self.below = np.concatenate([self.below, rows[:n_new]])
         self.units = np.concatenate([self.units, rows[n_new:]])
-        block = gram[np.ix_(new, self.outside)] - rows[:n_new] @ self.below.T
+        block: Array = gram[np.ix_(new, self.outside)] - rows[:n_new] @ self.below.T
         block[np.arange(n_new), np.arange(n_old, n_old + n_new)] += self.ridge[new]
-        self.schur = np.block([[self.schur, block[:, :n_old].T], [block]])
+        joined = np.block([[self.schur, block[:, :n_old].T], [block]])
+        self.schur = np.asarray(joined, dtype=np.float64)
         self.inverse = np.asarray(np.linalg.inv(self.units @ self.units.T), dtype=np.float64)
         beside = self.below @ self.units.T
         weighted = beside @ self.inverse
