@@ -334,12 +334,12 @@ the path where it no longer pays (bar: 8), and {large["cv.glmnet / ours, 100 pen
 the full path (bar: 3).
 
 Where the full path spends its time, profiled on the gene without causal variants (570 coefficients on average, 900 at
-the end): 60 % in the linear systems (half of it where columns enter or change their sign), 10 % in the checks of all
-columns, 10 % in Gram matrices of the inner folds, 5 % in the fitted values. One Cholesky factorisation now serves 4.6
-penalties; the difference of the ridge terms is made up for by substitution, 3 to 4 rounds per penalty. One
-factorisation per fold and penalty, as before, took 50 to 60 % of 1.4 to 1.8 times the present time. Not better:
-factors in single precision with refinement, other sweeps of coordinate descent, other block layouts, and smaller sets
-of columns, which need more repetitions.
+the end): 60 % in the linear systems (half of it where columns enter or change their sign), 6 % in the products for
+the checks of all columns, 12 % in Gram matrices of the inner folds, 4 % in the fitted values. One Cholesky
+factorisation now serves 4.6 penalties; the difference of the ridge terms is made up for by substitution, 5 rounds per
+penalty. One factorisation per fold and penalty, as before, took half of 1.4 and 1.8 times the present time (two
+genes, one run each, busy). Not better: factors in single precision with refinement, other sweeps of coordinate
+descent, other block layouts, and smaller sets of columns, which need more repetitions.
 
 ## 240 individuals, about 127 variants
 
