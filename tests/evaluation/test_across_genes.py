@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from pgxeval.evaluation import Evaluator
-from pgxeval.evaluation.across_genes import FEW, across_genes
+from pgxeval.evaluation.across_genes import FEW, PERFECT, across_genes
 from pgxeval.tables import Predictions
 
 
@@ -52,3 +52,12 @@ def test_few_genes_are_undefined_with_the_reason() -> None:
     (row,) = across_genes(Predictions.from_table(_table(expression)), Evaluator(_bed(expression)).target).itertuples()
     assert np.isnan(row.spearman)
     assert row.reason == FEW
+
+
+def test_a_perfect_order_has_no_interval() -> None:
+    expression = np.arange(12.0)[:, None] + np.linspace(0, 0.1, 12)
+    predictions = Predictions.from_table(_table(2 * expression))
+    (row,) = across_genes(predictions, Evaluator(_bed(expression)).target).itertuples()
+    assert row.spearman == 1
+    assert np.isnan([row.low, row.high]).all()
+    assert row.reason == PERFECT

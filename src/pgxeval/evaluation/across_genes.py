@@ -11,6 +11,7 @@ from pgxeval.tables import Predictions
 
 FEWEST_GENES = 10
 FEW = f"fewer than {FEWEST_GENES} genes with a prediction and measured expression"
+PERFECT = "a correlation of 1 or -1 has no interval"
 COLUMNS = ("predictor", "n_genes", "spearman", "low", "high", "pearson", "reason")
 
 
@@ -52,11 +53,17 @@ def across_genes(predictions: Predictions, measured: MeasuredExpression, *, conf
             continue
         rank = float(scipy.stats.spearmanr(x, y).statistic)
         low, high = _interval(rank, len(joined), confidence)
-        rows.append((name, len(joined), rank, low, high, float(scipy.stats.pearsonr(x, y).statistic), ""))
+        reason = "" if np.isfinite(low) else PERFECT
+        rows.append((name, len(joined), rank, low, high, float(scipy.stats.pearsonr(x, y).statistic), reason))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def _interval(rank: float, n: int, confidence: float) -> tuple[float, float]:
-    """Return limits of a rank correlation on Fisher's scale (Bonett and Wright, Psychometrika 65:23, 2000)."""
+    """Return limits of a rank correlation on Fisher's scale (Bonett and Wright, Psychometrika 65:23, 2000).
+
+    NaN where the correlation is 1 or -1, which have no finite place on that scale.
+    """
+    if abs(rank) == 1:
+        return np.nan, np.nan
     half = scipy.stats.norm.isf((1 - confidence) / 2) * np.sqrt((1 + rank**2 / 2) / (n - 3))
     return float(np.tanh(np.arctanh(rank) - half)), float(np.tanh(np.arctanh(rank) + half))

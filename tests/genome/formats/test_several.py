@@ -117,3 +117,26 @@ def test_what_is_refused(folder: Path, tmp_path: Path, oracles: ModuleType) -> N
 def test_reference_of_another_kind() -> None:
     with pytest.raises(SettingError, match="reference must be the path of a FASTA file or a ReferenceGenome, got int"):
         PersonalGenome("x.vcf.gz", reference=5)  # type: ignore[arg-type]
+
+
+def test_a_field_that_one_file_lacks_is_refused_and_different_fields_are_warned_of(
+    tmp_path: Path, oracles: ModuleType
+) -> None:
+    cells = {
+        "genotypes": ("GT", "0|1", "1|1"),
+        "both": ("GT:DS", "0|1:0.9", "1|1:1.8"),
+        "dosages": ("DS", "0.9", "1.8"),
+    }
+    for contig, (kind, (key, *values)) in zip(CONTIGS, cells.items(), strict=False):
+        line = "\t".join([contig, "5", ".", "A", "C", ".", ".", ".", key, *values])
+        text = oracles.vcf_text({contig: 99}, ["a", "b"], [line])
+        undeclared = [field for field in ("GT", "DS") if field not in key]
+        text = "\n".join(row for row in text.split("\n") if not any(f"<ID={field}," in row for field in undeclared))
+        oracles.write_vcf(tmp_path / f"{kind}.vcf.gz", text)
+    window = [Interval(contig, 0, 99) for contig in CONTIGS]
+    genome = PersonalGenome([tmp_path / "genotypes.vcf.gz", tmp_path / "both.vcf.gz"])
+    assert genome.dosages(window[1]).values[:, 0].tolist() == [1, 2]
+    with pytest.raises(SettingError, match="no such FORMAT field"):
+        genome.dosages(window[1], field="DS")
+    with pytest.warns(PgxevalWarning, match=r"DS of dosages.vcf.gz, GT of both.vcf.gz"):
+        PersonalGenome([tmp_path / "both.vcf.gz", tmp_path / "dosages.vcf.gz"])

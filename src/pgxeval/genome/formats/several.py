@@ -76,11 +76,21 @@ class SeveralFiles:
             lengths={name: lengths[name] for name in self._source_of if name in lengths},
             plink=all(isinstance(source, NamesContigs) and source.contig_names.plink for source in self.sources),
         )
-        fields = {source.default_field if isinstance(source, ChoosesField) else "GT" for source in self.sources}
+        file_of = {
+            source.default_field if isinstance(source, ChoosesField) else "GT": source for source in self.sources
+        }
         chosen: tuple[Field, ...] = ("DS", "GP", "GT")
-        self.default_field: Field = next(field for field in chosen if field in fields)
-        known = [source.fields if isinstance(source, ListsFields) else frozenset[str]() for source in self.sources]
-        self.fields: frozenset[str] = frozenset() if frozenset() in known else frozenset().union(*known)
+        self.default_field: Field = next(field for field in chosen if field in file_of)
+        if len(file_of) > 1:
+            examples = ", ".join(f"{field} of {Path(source.path).name}" for field, source in sorted(file_of.items()))
+            warnings.warn(
+                f"{self.path}: the files do not hold the same FORMAT fields; dosages are read from {examples}",
+                PgxevalWarning,
+                stacklevel=4,
+            )
+        # a field that one file lacks would be replaced by its genotypes there
+        fields = [source.fields if isinstance(source, ListsFields) else frozenset[str]() for source in self.sources]
+        self.fields: frozenset[str] = frozenset.intersection(*fields)
 
     @property
     def path(self) -> str:
