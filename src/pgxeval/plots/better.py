@@ -48,16 +48,16 @@ def scatter_better(compared: pd.DataFrame, predictor_a: str, predictor_b: str, *
     """
     sides = compared_sides(compared, predictor_a, predictor_b)
     ax = axes_or_new(ax, (5.4, 5.4))
-    shown = sides[sides["a"].notna() & sides["b"].notna()]
-    undefined = len(sides) - len(shown)
-    if shown.empty:
+    points = sides[sides["a"].notna() & sides["b"].notna()]
+    n_undefined = len(sides) - len(points)
+    if points.empty:
         return say(ax, "No pair has a defined correlation\nunder both predictors.")
-    x, y = shown["a"].to_numpy(), shown["b"].to_numpy()
+    x, y = points["a"].to_numpy(), points["b"].to_numpy()
     limit = symmetric_limit(np.concatenate([x, y]))
     ax.axhline(0, color=GREY, linewidth=0.7, zorder=1)
     ax.axvline(0, color=GREY, linewidth=0.7, zorder=1)
     ax.plot([-limit, limit], [-limit, limit], color=GREY, linewidth=0.8, linestyle="--", zorder=1)
-    better = shown["better"].to_numpy()
+    better = points["better"].to_numpy()
     classes = (
         (better == "", "#B8BEC6", "o", "neither"),
         (better == "a", PALETTE[0], "o", f"{plain(predictor_a)} better"),
@@ -67,6 +67,6 @@ def scatter_better(compared: pd.DataFrame, predictor_a: str, predictor_b: str, *
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     ax.set_xlabel(f"correlation, {plain(predictor_a)}")
     ax.set_ylabel(f"correlation, {plain(predictor_b)}")
-    note = f"{len(shown):,} pairs" + (f"; {undefined:,} undefined, not drawn" if undefined else "")
+    note = f"{len(points):,} pairs" + (f"; {n_undefined:,} undefined, not drawn" if n_undefined else "")
     ax.text(0.98, 0.02, note, transform=ax.transAxes, ha="right", va="bottom", fontsize="small")
     return ax

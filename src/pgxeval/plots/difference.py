@@ -60,8 +60,8 @@ def paired_difference(
     """
     table = evaluation.per_gene
     predictor_names(table, (predictor_a, predictor_b))
-    keyed = table.assign(pair=pairs_of(table), predictor=table["predictor"].astype(str))
-    wide = keyed.pivot_table(index="pair", columns="predictor", values="correlation", sort=False, dropna=False)
+    long = table.assign(pair=pairs_of(table), predictor=table["predictor"].astype(str))
+    wide = long.pivot_table(index="pair", columns="predictor", values="correlation", sort=False, dropna=False)
     both = wide.reindex(columns=[predictor_a, predictor_b]).fillna(0.0).to_numpy(dtype=np.float64)
     difference = both[:, 0] - both[:, 1]
     ax = axes_or_new(ax, (6.4, 3.7))

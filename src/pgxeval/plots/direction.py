@@ -69,10 +69,10 @@ def sign_concordance(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
             words += f" [{ends[0]:.1f}, {ends[1]:.1f}]"
         words += f"\npermuted {100 * reference[row]:.1f} %" if np.isfinite(reference[row]) else "\npermuted: not known"
         ax.text(1.01, y - 0.1, words, transform=ax.get_yaxis_transform(), va="center", fontsize="small")
-    drawn = 100 * np.concatenate([share, low, high, reference, [0.5]])
-    drawn = drawn[np.isfinite(drawn)]
-    margin = 0.08 * max(drawn.max() - drawn.min(), 10)
-    ax.set(xlim=(drawn.min() - margin, drawn.max() + margin), ylim=(-len(names) + 0.4, 0.6))
+    extent = 100 * np.concatenate([share, low, high, reference, [0.5]])
+    extent = extent[np.isfinite(extent)]
+    margin = 0.08 * max(extent.max() - extent.min(), 10)
+    ax.set(xlim=(extent.min() - margin, extent.max() + margin), ylim=(-len(names) + 0.4, 0.6))
     ax.set_yticks(-np.arange(len(names)), [short(name) for name in names])
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("genes predicted in the right direction [% of genes with a direction]")

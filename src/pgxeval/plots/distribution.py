@@ -70,18 +70,18 @@ def correlation_distribution(
     edges = np.linspace(-limit, limit, bins + 1)
     labels = []
     for row, name in enumerate(names):
-        known = values[name][np.isfinite(values[name])]
-        undefined = len(values[name]) - len(known)
-        labels.append(f"{short(name)}\n{len(known):,} genes" + (f", {undefined:,} undefined" * bool(undefined)))
-        if not len(known):
+        finite = values[name][np.isfinite(values[name])]
+        n_undefined = len(values[name]) - len(finite)
+        labels.append(f"{short(name)}\n{len(finite):,} genes" + (f", {n_undefined:,} undefined" * bool(n_undefined)))
+        if not len(finite):
             ax.text(0, -row + 0.3, "undefined for every gene", ha="center", color=GREY)
             continue
-        counts, _ = np.histogram(known, edges)
+        counts, _ = np.histogram(finite, edges)
         color = PALETTE[row % len(PALETTE)]
         height = 0.78 * counts / counts.max()
         ax.stairs(height - row, edges, baseline=-row, fill=True, color=color, alpha=0.35)
         ax.stairs(height - row, edges, baseline=-row, color=color, linewidth=1.2)
-        median = float(np.median(known))
+        median = float(np.median(finite))
         ax.plot([median, median], [-row, -row + 0.86], color="black", linewidth=1.6)
         share = _share_text(of_stratum(evaluation.summary, ALL), name)
         ax.text(
@@ -104,6 +104,6 @@ def correlation_distribution(
 def _share_text(summary: pd.DataFrame, name: str) -> str:
     row = summary[summary["predictor"].astype(str) == name].iloc[0]
     share, reference = float(row["share_right"]), float(row["reference_share"])
-    observed = f"{100 * share:.1f} % right" if np.isfinite(share) else "share undefined"
-    permuted = f"{100 * reference:.1f} %" if np.isfinite(reference) else "not known"
-    return f"{observed}\npermuted: {permuted}"
+    own = f"{100 * share:.1f} % right" if np.isfinite(share) else "share undefined"
+    chance = f"{100 * reference:.1f} %" if np.isfinite(reference) else "not known"
+    return f"{own}\npermuted: {chance}"

@@ -36,11 +36,11 @@ def predictor_names(table: pd.DataFrame, wanted: Sequence[str] | None) -> list[s
     UnknownNameError
         If one of `wanted` is not in the table.
     """
-    known = list(dict.fromkeys(table["predictor"].astype(str)))
+    available = list(dict.fromkeys(table["predictor"].astype(str)))
     for name in wanted or ():
-        if name not in known:
-            raise UnknownNameError(f"predictor {name} is not in the table; it has {', '.join(known) or 'none'}")
-    return list(wanted) if wanted is not None else known
+        if name not in available:
+            raise UnknownNameError(f"predictor {name} is not in the table; it has {', '.join(available) or 'none'}")
+    return list(wanted) if wanted is not None else available
 
 
 def compared_sides(compared: pd.DataFrame, predictor_a: str, predictor_b: str) -> pd.DataFrame:
@@ -56,23 +56,23 @@ def compared_sides(compared: pd.DataFrame, predictor_a: str, predictor_b: str) -
     UnknownNameError
         If the table holds pairs of predictors, and not this one.
     """
-    table, turned = compared, False
+    table, is_reversed = compared, False
     if "predictor_a" in compared:
         names = (compared["predictor_a"].astype(str), compared["predictor_b"].astype(str))
         straight = (names[0] == predictor_a) & (names[1] == predictor_b)
-        turned = not straight.any()
-        table = compared[(names[0] == predictor_b) & (names[1] == predictor_a)] if turned else compared[straight]
+        is_reversed = not straight.any()
+        table = compared[(names[0] == predictor_b) & (names[1] == predictor_a)] if is_reversed else compared[straight]
         if table.empty:
-            known = ", ".join(dict.fromkeys(f"{a} and {b}" for a, b in zip(*names, strict=True)))
+            pairs = ", ".join(dict.fromkeys(f"{a} and {b}" for a, b in zip(*names, strict=True)))
             raise UnknownNameError(
-                f"{predictor_a} and {predictor_b} were not compared; the table has {known or 'none'}"
+                f"{predictor_a} and {predictor_b} were not compared; the table has {pairs or 'none'}"
             )
     label = table["gene_name"].astype(str)
     if "tissue" in table and len(set(table["tissue"].astype(str))) > 1:
         label = label + " (" + table["tissue"].astype(str) + ")"
     sides = pd.DataFrame({side: numbers(table, f"correlation_{side}") for side in "ab"})
     sides = sides.assign(better=table["better"].fillna("").astype(str).to_numpy(), label=label.to_numpy())
-    if turned:
+    if is_reversed:
         sides = sides.rename(columns={"a": "b", "b": "a"})
         sides["better"] = sides["better"].map({"a": "b", "b": "a", "": ""})
     return sides
@@ -131,16 +131,16 @@ def scatter_classes(
         Which points, colour, marker and name.
     """
     size = 30 if len(x) <= 200 else 12 if len(x) <= 2000 else 4
-    for order, (chosen, color, marker, name) in enumerate(classes):
+    for order, (members, color, marker, name) in enumerate(classes):
         ax.scatter(
-            x[chosen],
-            y[chosen],
+            x[members],
+            y[members],
             s=size,
             color=color,
             marker=marker,
             alpha=0.75,
             linewidths=0,
-            label=f"{name}: {int(chosen.sum()):,}",
+            label=f"{name}: {int(members.sum()):,}",
             zorder=2 + order,
             rasterized=len(x) > 1000,
         )

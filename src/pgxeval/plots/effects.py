@@ -99,10 +99,10 @@ def _linkage(table: pd.DataFrame, first: str, dosages: pd.DataFrame | None) -> d
     if dosages is None:
         return None
     own = table[table["predictor"].astype(str) == first]
-    known = own[own["variant"].isin(dosages.columns)]
-    if not len(known):
+    present = own[own["variant"].isin(dosages.columns)]
+    if not len(present):
         return None
-    lead = dosages[known["variant"].iloc[int(known["effect"].abs().to_numpy().argmax())]].to_numpy(dtype=np.float64)
+    lead = dosages[present["variant"].iloc[int(present["effect"].abs().to_numpy().argmax())]].to_numpy(dtype=np.float64)
     values: npt.NDArray[np.float64] = dosages.to_numpy(dtype=np.float64)
     values, lead = values - values.mean(axis=0), lead - lead.mean()
     with np.errstate(invalid="ignore", divide="ignore"):

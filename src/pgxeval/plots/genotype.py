@@ -70,12 +70,12 @@ def genotype_expression(
             return say(ax, f"No variant in the window of {gene.name}\nhas two classes of 5 individuals.")
     else:
         position, ref, alt = variant
-        chosen = (table["position"] == position) & (table["ref"] == ref) & (table["alt"] == alt)
-        if not chosen.any():
+        matches = (table["position"] == position) & (table["ref"] == ref) & (table["alt"] == alt)
+        if not matches.any():
             raise UnknownNameError(
                 f"gene {gene_id}: variant {position} {ref}>{alt} is not in its window of {flank_bp} bp"
             )
-        column = int(np.flatnonzero(chosen)[0])
+        column = int(np.flatnonzero(matches)[0])
     row = table.iloc[column]
     _draw(ax, copies[:, column], expression)
     name = f"{row['contig']}:{row['position']:,} {_allele(row['ref'])}>{_allele(row['alt'])}"
@@ -88,9 +88,9 @@ def genotype_expression(
 
 def _leading(copies: npt.NDArray[np.int8], expression: npt.NDArray[np.float64]) -> int | None:
     """Return the column whose genotype classes differ most, None without two classes of enough individuals."""
-    known = np.isfinite(expression)
-    ranks = stats.rankdata(expression[known])
-    classes = np.stack([copies[known] == k for k in range(3)]).astype(np.float64)
+    finite = np.isfinite(expression)
+    ranks = stats.rankdata(expression[finite])
+    classes = np.stack([copies[finite] == k for k in range(3)]).astype(np.float64)
     size = classes.sum(axis=1)
     classes *= (size >= _FEWEST_IN_CLASS)[:, None, :]
     size = classes.sum(axis=1)

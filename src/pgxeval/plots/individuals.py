@@ -35,13 +35,13 @@ def observed_predicted(evaluation: Evaluation, gene_id: str, predictor: str, *, 
     """
     table = evaluation.observed_predicted(gene_id, predictor)
     ax = axes_or_new(ax, (5.2, 4.6))
-    shown = table[["predicted", "observed"]].dropna()
-    if len(shown) < 2:
+    points = table[["predicted", "observed"]].dropna()
+    if len(points) < 2:
         return say(ax, "Fewer than two individuals have both\na prediction and a measured expression.")
-    many = len(shown) > 1000
+    many = len(points) > 1000
     ax.plot(
-        shown["predicted"],
-        shown["observed"],
+        points["predicted"],
+        points["observed"],
         "o",
         color=PALETTE[0],
         alpha=0.3 if many else 0.6,
@@ -49,7 +49,7 @@ def observed_predicted(evaluation: Evaluation, gene_id: str, predictor: str, *, 
         markeredgewidth=0,
         rasterized=many,
     )
-    values = shown[["predicted", "observed"]]
+    values = points[["predicted", "observed"]]
     values = values.rank() if evaluation.measure == "spearman" else values
     r = values["predicted"].corr(values["observed"]) if np.ptp(values.to_numpy(), axis=0).all() else np.nan
     ax.set_xlabel(f"predicted by {plain(predictor)} [its own unit]")
@@ -57,7 +57,7 @@ def observed_predicted(evaluation: Evaluation, gene_id: str, predictor: str, *, 
     name = evaluation.measure_name
     words = f"{name} = {r:.3f}" if np.isfinite(r) else f"{name} undefined: constant values"
     ax.set_title(
-        f"{plain(gene_label(evaluation.per_gene, gene_id))}  {words}, {len(shown):,} individuals", fontsize="small"
+        f"{plain(gene_label(evaluation.per_gene, gene_id))}  {words}, {len(points):,} individuals", fontsize="small"
     )
     despine(ax)
     return ax

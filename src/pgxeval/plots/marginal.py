@@ -59,10 +59,10 @@ def marginal_effects(
     if not order:
         return say(ax, f"{plain(predictor)} gives no variant of this gene\na marginal effect.")
     for place, row in enumerate(order):
-        known = np.isfinite(at[row])
+        finite = np.isfinite(at[row])
         ax.plot(
-            np.arange(3)[known],
-            at[row][known],
+            np.arange(3)[finite],
+            at[row][finite],
             color=PALETTE[place % len(PALETTE)],
             marker=MARKERS[place % len(MARKERS)],
             label=short(str(rows["variant"].iloc[row]), 28),

@@ -41,16 +41,16 @@ def nonlinear_selection(evaluation: Evaluation, *, top: int = 300, ax: Axes | No
     x = np.nan_to_num(numbers(strata, "correlation_en"), nan=0.0)
     y = np.nan_to_num(numbers(strata, "correlation_rf"), nan=0.0)
     gain = np.nan_to_num(numbers(strata, "gain"), nan=-np.inf)
-    called = (strata["stratum"].astype(str) == NONLINEAR).to_numpy()
+    is_nonlinear = (strata["stratum"].astype(str) == NONLINEAR).to_numpy()
     largest = np.zeros(len(strata), dtype=bool)
     largest[np.argsort(-gain, kind="stable")[:top]] = True
-    largest &= (gain > 0) & ~called
+    largest &= (gain > 0) & ~is_nonlinear
     limit = symmetric_limit(np.concatenate([x, y]))
     ax.plot([-limit, limit], [-limit, limit], color=GREY, linewidth=0.8, linestyle="--", zorder=1)
     classes = (
-        (~called & ~largest, "#B8BEC6", "o", "other"),
+        (~is_nonlinear & ~largest, "#B8BEC6", "o", "other"),
         (largest, PALETTE[4], "s", f"among the {top:,} largest gains, not significant"),
-        (called, PALETTE[1], "^", "nonlinear: significant gain"),
+        (is_nonlinear, PALETTE[1], "^", "nonlinear: significant gain"),
     )
     scatter_classes(ax, x, y, classes)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")

@@ -36,21 +36,21 @@ def ranked_gain(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
     table = evaluation.strata
     ax = axes_or_new(ax, (6.4, 3.7))
     gain = numbers(table, "gain") if "gain" in table else np.empty(0)
-    known = np.isfinite(gain)
-    if not known.any():
+    finite = np.isfinite(gain)
+    if not finite.any():
         return say(ax, "The evaluation has no gain of a random forest over an elastic net.")
-    order = np.argsort(-gain[known], kind="stable")
-    shown = table[known].iloc[order]
-    values, strata = gain[known][order], shown["stratum"].astype(str).to_numpy(dtype=object)
+    order = np.argsort(-gain[finite], kind="stable")
+    genes = table[finite].iloc[order]
+    values, strata = gain[finite][order], genes["stratum"].astype(str).to_numpy(dtype=object)
     rank = np.arange(1, len(values) + 1)
     ax.axhline(0, color=GREY, linewidth=0.9, linestyle="--", zorder=0)
     size = 30 if len(values) <= 200 else 12 if len(values) <= 1000 else 6
     for k, name in enumerate(in_order(strata)):
-        chosen = strata == name
-        label = f"{plain(name)} ({chosen.sum():,})"
+        members = strata == name
+        label = f"{plain(name)} ({members.sum():,})"
         ax.scatter(
-            rank[chosen],
-            values[chosen],
+            rank[members],
+            values[members],
             s=size,
             color=PALETTE[k % len(PALETTE)],
             marker=MARKERS[k % len(MARKERS)],
@@ -60,7 +60,7 @@ def ranked_gain(evaluation: Evaluation, *, ax: Axes | None = None) -> Axes:
             rasterized=len(values) > 1000,
         )
     names = dict(zip(pairs_of(evaluation.per_gene), evaluation.per_gene["gene_name"].astype(str), strict=True))
-    pairs = pairs_of(shown).to_numpy(dtype=object)
+    pairs = pairs_of(genes).to_numpy(dtype=object)
     height = max(float(np.ptp(values)), 1e-6)
     for k, row in enumerate(np.flatnonzero(strata == NONLINEAR)[:_NAMED]):
         ax.annotate(

@@ -54,17 +54,17 @@ def scatter_predictors(
     """
     pair = _pair(evaluation.per_gene, predictor_a, predictor_b)
     ax = axes_or_new(ax, (5.6, 5.6))
-    defined = pair["a"].notna() & pair["b"].notna()
+    complete = pair["a"].notna() & pair["b"].notna()
     note = _undefined_note(pair)
-    if not defined.any():
+    if not complete.any():
         return say(ax, f"No gene has a defined correlation\nunder both predictors.\n{note}")
-    shown = pair[defined]
-    x, y = shown["a"].to_numpy(), shown["b"].to_numpy()
+    points = pair[complete]
+    x, y = points["a"].to_numpy(), points["b"].to_numpy()
     limit = symmetric_limit(np.concatenate([x, y]))
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=1)
     ax.axvline(0, color=GREY, linewidth=0.8, zorder=1)
     ax.plot([-limit, limit], [-limit, limit], color=GREY, linewidth=0.8, linestyle="--", zorder=1)
-    if len(shown) > MANY_POINTS:
+    if len(points) > MANY_POINTS:
         hexagons = ax.hexbin(
             x,
             y,
@@ -78,13 +78,15 @@ def scatter_predictors(
         )
         ax.figure.colorbar(hexagons, ax=ax, shrink=0.75, label="genes per hexagon (log scale)")
     else:
-        _scatter_genes(ax, shown, evaluation.strata if mark_nonlinear else None)
+        _scatter_genes(ax, points, evaluation.strata if mark_nonlinear else None)
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     ax.set_xlabel(f"{evaluation.measure_name}, {plain(predictor_a)}")
     ax.set_ylabel(f"{evaluation.measure_name}, {plain(predictor_b)}")
-    _count_quadrants(ax, shown)
+    _count_quadrants(ax, points)
     ax.set_title(
-        f"{len(shown):,} gene{'s' * (len(shown) != 1)} defined under both\n{note}".strip(), fontsize="small", loc="left"
+        f"{len(points):,} gene{'s' * (len(points) != 1)} defined under both\n{note}".strip(),
+        fontsize="small",
+        loc="left",
     )
     return ax
 
@@ -103,26 +105,26 @@ def _pair(table: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
 
 def _undefined_note(pair: pd.DataFrame) -> str:
     no_a, no_b = pair["a"].isna(), pair["b"].isna()
-    undefined = {"for x only": no_a & ~no_b, "for y only": no_b & ~no_a, "for both": no_a & no_b}
-    parts = [f"{int(genes.sum()):,} {where}" for where, genes in undefined.items() if genes.any()]
+    gaps = {"for x only": no_a & ~no_b, "for y only": no_b & ~no_a, "for both": no_a & no_b}
+    parts = [f"{int(genes.sum()):,} {where}" for where, genes in gaps.items() if genes.any()]
     return f"undefined, not drawn: {', '.join(parts)}" if parts else ""
 
 
 def _scatter_genes(ax: Axes, shown: pd.DataFrame, strata: pd.DataFrame | None) -> None:
     nonlinear = np.zeros(len(shown), dtype=bool)
     if strata is not None:
-        keyed = strata.set_index(pairs_of(strata))["stratum"].astype(str)
-        stratum = keyed[~keyed.index.duplicated()]
+        stratum_of = strata.set_index(pairs_of(strata))["stratum"].astype(str)
+        stratum = stratum_of[~stratum_of.index.duplicated()]
         nonlinear = (stratum.reindex(shown.index) == "nonlinear").to_numpy()
     size = 34 if len(shown) <= 200 else 14 if len(shown) <= 1000 else 7
-    for chosen, color, marker, label in (
+    for members, color, marker, label in (
         (~nonlinear, PALETTE[0], "o", "other genes"),
         (nonlinear, PALETTE[1], "^", "nonlinear genes"),
     ):
-        if chosen.any():
+        if members.any():
             ax.scatter(
-                shown["a"][chosen],
-                shown["b"][chosen],
+                shown["a"][members],
+                shown["b"][members],
                 s=size,
                 color=color,
                 marker=marker,

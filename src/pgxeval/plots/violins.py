@@ -56,23 +56,23 @@ def correlation_violins(
     names = predictor_names(table, predictors)
     ax = axes_or_new(ax, (1.6 + 1.25 * max(len(names), 1), 4.4))
     labels = []
-    drawn = 0
+    n_points = 0
     for place, name in enumerate(names):
         r = numbers(table[table["predictor"].astype(str) == name], "correlation")
-        defined = r[np.isfinite(r)]
-        undefined = len(r) - len(defined)
-        labels.append(f"{short(name, 14)}\n{len(defined):,}" + (f"\n({undefined:,} undefined)" if undefined else ""))
-        drawn += len(defined)
+        finite = r[np.isfinite(r)]
+        n_undefined = len(r) - len(finite)
+        labels.append(f"{short(name, 14)}\n{len(finite):,}" + (f"\n({n_undefined:,} undefined)" if n_undefined else ""))
+        n_points += len(finite)
         color = PALETTE[place % len(PALETTE)]
-        if len(defined) < _FEW or np.ptp(defined) == 0:
-            ax.plot(np.full(len(defined), place), defined, "o", color=color, markersize=4, alpha=0.7)
+        if len(finite) < _FEW or np.ptp(finite) == 0:
+            ax.plot(np.full(len(finite), place), finite, "o", color=color, markersize=4, alpha=0.7)
             continue
-        parts: dict[str, Any] = ax.violinplot(defined, positions=[place], widths=0.82, showextrema=False)
+        parts: dict[str, Any] = ax.violinplot(finite, positions=[place], widths=0.82, showextrema=False)
         parts["bodies"][0].set(facecolor=color, edgecolor=color, alpha=0.35)
-        low, middle, high = np.quantile(defined, [0.25, 0.5, 0.75])
+        low, middle, high = np.quantile(finite, [0.25, 0.5, 0.75])
         ax.vlines(place, low, high, color=color, linewidth=6)
         ax.hlines(middle, place - 0.22, place + 0.22, color="black", linewidth=1.8)
-    if not drawn:
+    if not n_points:
         return say(ax, "No correlation is defined\nunder any predictor.")
     ax.axhline(0, color=GREY, linewidth=0.9, linestyle="--", zorder=0)
     ax.set_xticks(range(len(names)), labels, fontsize="small")

@@ -40,9 +40,9 @@ def answers(evaluation: Evaluation) -> list[Answer]:
     order = findings.best_first(evaluation)
     if not order:
         return []
-    drawn = [_ranking(evaluation, order), _significant(evaluation, order), _direction(evaluation, order)]
-    drawn += [_odds_ratio(evaluation, order), _nonlinear(evaluation)]
-    return [one for one in drawn if one is not None]
+    cards = [_ranking(evaluation, order), _significant(evaluation, order), _direction(evaluation, order)]
+    cards += [_odds_ratio(evaluation, order), _nonlinear(evaluation)]
+    return [one for one in cards if one is not None]
 
 
 def _ranking(evaluation: Evaluation, order: list[findings.Row]) -> Answer:
@@ -110,8 +110,8 @@ def _direction(evaluation: Evaluation, order: list[findings.Row]) -> Answer:
 def _odds_ratio(evaluation: Evaluation, order: list[findings.Row]) -> Answer | None:
     if len(order) < 2:
         return None
-    found = findings.pair_row(evaluation.concordance, order[0]["predictor"], order[1]["predictor"])
-    if found is None:
+    comparison = findings.pair_row(evaluation.concordance, order[0]["predictor"], order[1]["predictor"])
+    if comparison is None:
         return None
     a, b = order[0]["predictor"], order[1]["predictor"]
     rows = above_one(of_stratum(evaluation.concordance, ALL))
@@ -122,10 +122,10 @@ def _odds_ratio(evaluation: Evaluation, order: list[findings.Row]) -> Answer | N
         sentence = f"`{a}` and `{b}` never disagree, so a McNemar odds ratio cannot tell them apart."
     else:
         verdict = findings.right_more_often(row)
-        decided = verdict if "points right more often, compared" in verdict else "the data do not decide which"
+        decision = verdict if "points right more often, compared" in verdict else "the data do not decide which"
         sentence = (
             f"McNemar odds ratio of `{a}` to `{b}`, of which only one is right at {count(row['only_a'])} and "
-            f"{count(row['only_b'])} genes: {decided}."
+            f"{count(row['only_b'])} genes: {decision}."
         )
     return Answer(
         question="Which of the best two is right more often?",
@@ -140,20 +140,20 @@ def _nonlinear(evaluation: Evaluation) -> Answer | None:
     if table.empty:
         return None
     strata = table["stratum"].astype(str)
-    tested = strata[strata != UNTESTED]
+    tests = strata[strata != UNTESTED]
     question = "How many genes are nonlinear?"
-    if tested.empty:
+    if tests.empty:
         return Answer(question=question, value=UNDEFINED, sentence=f"{findings.nonlinear(evaluation)}")
-    counts = tested.value_counts()
-    if not {LINEAR, NONLINEAR, UNPREDICTABLE} & set(tested):
+    counts = tests.value_counts()
+    if not {LINEAR, NONLINEAR, UNPREDICTABLE} & set(tests):
         return Answer(
             question="How many genes are in each stratum?",
-            value=count(len(tested)),
+            value=count(len(tests)),
             sentence=findings.nonlinear(evaluation),
         )
     return Answer(
         question=question,
-        value=f"{count(counts.get(NONLINEAR, 0))} of {count(len(tested))}",
+        value=f"{count(counts.get(NONLINEAR, 0))} of {count(len(tests))}",
         sentence="genes at which the random forest gains significantly over the elastic net; "
         f"{count(counts.get(LINEAR, 0))} linear, {count(counts.get(UNPREDICTABLE, 0))} unpredictable.",
         details=findings.nonlinear(evaluation),

@@ -23,9 +23,9 @@ def cohort(evaluation: Evaluation, options: Options) -> str:
     """Show which individuals were judged, how they were predicted, and what was excluded."""
     settings = evaluation.settings
     covariates = list(settings["covariates"])
-    given = f"covariates {listed([f'`{name}`' for name in covariates])}" if covariates else "no covariates"
+    adjustment = f"covariates {listed([f'`{name}`' for name in covariates])}" if covariates else "no covariates"
     sizes = f"{counted(settings['n_genes'], 'gene')} in {counted(settings['n_individuals'], 'individual')}"
-    parts = [paragraph(f"The evaluation covers {sizes}, with {given}.")]
+    parts = [paragraph(f"The evaluation covers {sizes}, with {adjustment}.")]
     parts.append(bullets([_how_predicted(name, dict(one)) for name, one in settings["predictors"].items()]))
     parts += [_notes(evaluation, options), _failures(evaluation)]
     if evaluation.exclusions.empty:
@@ -38,15 +38,15 @@ def _notes(evaluation: Evaluation, options: Options) -> str:
     if evaluation.target is None or not evaluation.target.notes:
         return ""
     names = evaluation.target.individuals
-    shown = [
+    items = [
         note
         for note in evaluation.target.notes
         if options.show_individuals_of or not any(name in note for name in names)
     ]
-    hidden = len(evaluation.target.notes) - len(shown)
+    hidden = len(evaluation.target.notes) - len(items)
     if hidden:
-        shown.append(f"{counted(hidden, 'note')} naming individuals: see `cohort.notes`")
-    return paragraph("Notes on how the inputs were read:") + bullets(shown)
+        items.append(f"{counted(hidden, 'note')} naming individuals: see `cohort.notes`")
+    return paragraph("Notes on how the inputs were read:") + bullets(items)
 
 
 def _failures(evaluation: Evaluation) -> str:
@@ -105,16 +105,18 @@ def _exclusions(evaluation: Evaluation, options: Options) -> str:
     withheld = ~rows["kind"].isin(_NAMED_KINDS) & (rows["name"].fillna("") != "")
     if options.show_individuals_of or not withheld.any():
         return view(exclusions_view(evaluation))
-    shown = attrs.evolve(evaluation, exclusions=rows.assign(name=rows["name"].mask(withheld, "names withheld")))
+    public_evaluation = attrs.evolve(
+        evaluation, exclusions=rows.assign(name=rows["name"].mask(withheld, "names withheld"))
+    )
     note = "Names of individuals are shown only on request."
-    return view(exclusions_view(shown), caption=f"What was excluded or is undefined. {note}")
+    return view(exclusions_view(public_evaluation), caption=f"What was excluded or is undefined. {note}")
 
 
 def settings(evaluation: Evaluation, options: Options) -> str:
     """Show settings, versions, seed and replicates, as recorded."""
-    given = dict(evaluation.settings)
-    predictors = {name: dict(flat(dict(one))) for name, one in dict(given.pop("predictors", {})).items()}
-    own = list(flat(given))
+    recorded_settings = dict(evaluation.settings)
+    predictors = {name: dict(flat(dict(one))) for name, one in dict(recorded_settings.pop("predictors", {})).items()}
+    own = list(flat(recorded_settings))
     parts = [
         table(
             [

@@ -156,7 +156,7 @@ def p_values(evaluation: Evaluation) -> str:
         f"{name} {counted(int((part['p_value'] < 0.01).sum()), 'gene')} of {count(len(part))}"
         for name, part in table.groupby("predictor", observed=True, sort=False)
     ]
-    shown = (
+    sentence = (
         "Hollow: one permuted replicate judged in the same way, which should follow the diagonal."
         if len(null)
         else "No permuted replicate could be judged in the same way, because there are fewer than two, or "
@@ -166,7 +166,7 @@ def p_values(evaluation: Evaluation) -> str:
         plots.p_value_quantiles(evaluation, null if len(null) else None),
         title="Observed against expected p-values",
         alt=f"Quantile-quantile plot of p-values. Below 0.01: {'; '.join(below)}.",
-        caption=f"{shown} Grey: 95 % range of independent genes without signal.",
+        caption=f"{sentence} Grey: 95 % range of independent genes without signal.",
     )
 
 

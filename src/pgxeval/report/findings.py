@@ -140,9 +140,9 @@ def _kind(evaluation: Evaluation) -> str:
 def ranking(evaluation: Evaluation, order: list[Row]) -> str:
     """Return which predictor ranks the individuals best, and whether its lead is shown."""
     best = order[0]
-    called, level = interval_words(evaluation), level_words(evaluation)
+    interval_name, level = interval_words(evaluation), level_words(evaluation)
     bounds = correlation_interval(best["mean_low"], best["mean_high"])
-    mean = correlation(best["mean_correlation"]) + (f" ({called} {bounds})" if bounds != UNDEFINED else "")
+    mean = correlation(best["mean_correlation"]) + (f" ({interval_name} {bounds})" if bounds != UNDEFINED else "")
     significant = _significant(best, level)
     if len(order) == 1:
         return (
@@ -156,22 +156,22 @@ def ranking(evaluation: Evaluation, order: list[Row]) -> str:
         f"`{second['predictor']}` with {correlation(second['mean_correlation'])} over {_defined(second)}"
         f"{_significant(second, level)}."
     )
-    found = pair_row(evaluation.comparison, best["predictor"], second["predictor"])
-    if found is None or is_undefined(found[0]["mean_difference_low"]):
+    comparison = pair_row(evaluation.comparison, best["predictor"], second["predictor"])
+    if comparison is None or is_undefined(comparison[0]["mean_difference_low"]):
         return f"{words} Whether the two differ was not tested."
-    row, turned = found
-    difference, low, high = _oriented(row, "mean_difference", turned)
-    over, _, _ = _oriented(row, "over_reference", turned)
+    row, is_reversed = comparison
+    difference, low, high = _oriented(row, "mean_difference", is_reversed)
+    over, _, _ = _oriented(row, "over_reference", is_reversed)
     size = (
-        f"mean difference {correlation(difference)}, {called} {correlation_interval(low, high)}, "
+        f"mean difference {correlation(difference)}, {interval_name} {correlation_interval(low, high)}, "
         f"p = {probability(row['p_value'])} by block jackknife"
     )
     if is_undefined(over):
         verdict = "the two have no joint permuted replicates to compare the difference with, so it is not tested"
         return f"{words} On the same {counted(row['n_genes'], 'gene')}, {verdict} ({size})."
     size += f"; on permuted expression {correlation(difference - over)}"
-    decided = leads(evaluation, order)
-    verdict = "ranks individuals better on average than" if decided else "is not shown to rank individuals better than"
+    is_ahead = leads(evaluation, order)
+    verdict = "ranks individuals better on average than" if is_ahead else "is not shown to rank individuals better than"
     return (
         f"{words} On the same {counted(row['n_genes'], 'gene')}, `{best['predictor']}` {verdict} "
         f"`{second['predictor']}` ({size})."
@@ -183,11 +183,15 @@ def leads(evaluation: Evaluation, order: list[Row]) -> bool | None:
 
     Both intervals must exclude 0: that of the difference, and that of the difference to permuted expression.
     """
-    found = pair_row(evaluation.comparison, order[0]["predictor"], order[1]["predictor"])
-    if found is None or is_undefined(found[0]["mean_difference_low"]) or is_undefined(found[0]["over_reference"]):
+    comparison = pair_row(evaluation.comparison, order[0]["predictor"], order[1]["predictor"])
+    if (
+        comparison is None
+        or is_undefined(comparison[0]["mean_difference_low"])
+        or is_undefined(comparison[0]["over_reference"])
+    ):
         return None
-    _, low, high = _oriented(found[0], "mean_difference", found[1])
-    _, over_low, over_high = _oriented(found[0], "over_reference", found[1])
+    _, low, high = _oriented(comparison[0], "mean_difference", comparison[1])
+    _, over_low, over_high = _oriented(comparison[0], "over_reference", comparison[1])
     return (low > 0 and over_low > 0) or (high < 0 and over_high < 0)
 
 
@@ -211,8 +215,8 @@ def _significant(row: Row, level: str) -> str:
 
 def directions(evaluation: Evaluation, order: list[Row]) -> str:
     """Return how often each predictor points the right way, compared with its permuted reference."""
-    called = interval_words(evaluation)
-    shares = "; ".join(_direction(row, called) for row in order[:_SHOWN])
+    interval_name = interval_words(evaluation)
+    shares = "; ".join(_direction(row, interval_name) for row in order[:_SHOWN])
     others = len(order) - _SHOWN
     more = f" {counted(others, 'further predictor')} below." if others > 0 else ""
     return (
@@ -247,10 +251,10 @@ def against_chance(row: Row) -> str:
 
 def odds_ratio(evaluation: Evaluation, order: list[Row]) -> str:
     """Return the odds ratio of the best two predictors and its verdict; "" for a single predictor."""
-    found = pair_row(evaluation.concordance, order[0]["predictor"], order[1]["predictor"])
-    if found is None:
+    comparison = pair_row(evaluation.concordance, order[0]["predictor"], order[1]["predictor"])
+    if comparison is None:
         return ""
-    row = _records(above_one(pd.DataFrame([found[0]])))[0]
+    row = _records(above_one(pd.DataFrame([comparison[0]])))[0]
     a, b = row["predictor_a"], row["predictor_b"]
     genes = (
         f"Of {counted(int(row['n']), 'gene')} with a direction under both, only `{a}` is right at "
@@ -261,8 +265,8 @@ def odds_ratio(evaluation: Evaluation, order: list[Row]) -> str:
         return f"{genes}: they never disagree, so a McNemar odds ratio cannot tell them apart."
     bounds = interval(row["mcnemar_or_low"], row["mcnemar_or_high"])
     chance = row["reference_mcnemar_or"]
-    permuted = "" if is_undefined(chance) else f"; {number(chance)} on permuted expression"
-    numbers = f"McNemar odds ratio of `{a}` to `{b}` {number(ratio)}, {interval_words(evaluation)} {bounds}{permuted}"
+    reference = "" if is_undefined(chance) else f"; {number(chance)} on permuted expression"
+    numbers = f"McNemar odds ratio of `{a}` to `{b}` {number(ratio)}, {interval_words(evaluation)} {bounds}{reference}"
     others = math.comb(len(order), 2) - 1
     more = f" {counted(others, 'further pair')} below." if others else ""
     return f"{genes} ({numbers}): {right_more_often(row)}.{more}"
@@ -315,14 +319,14 @@ def nonlinear(evaluation: Evaluation) -> str:
     if table.empty:
         return ""
     strata = table["stratum"].astype(str)
-    tested = strata != UNTESTED
-    if not tested.any():
+    has_test = strata != UNTESTED
+    if not has_test.any():
         return f"Genes were not sorted into linear and nonlinear ones: {table['reason'].iloc[0]}."
-    counts = strata[tested].value_counts()
+    counts = strata[has_test].value_counts()
     if not {LINEAR, NONLINEAR, UNPREDICTABLE} & set(strata):
         parts = [f"{name} {count(n)}" for name, n in counts.items()]
         return f"Genes in the strata that were given: {listed(parts)}."
-    n, total = int(counts.get(NONLINEAR, 0)), int(tested.sum())
+    n, total = int(counts.get(NONLINEAR, 0)), int(has_test.sum())
     if n:
         words = f"{count(n)} of {counted(total, 'gene')} {'is' if n == 1 else 'are'} nonlinear ({percent(n / total)})"
         words += f", the smallest q of a gain {probability(table.loc[strata == NONLINEAR, 'q'].min())}"

@@ -23,11 +23,11 @@ def genes_in_detail(evaluation: Evaluation, genes: tuple[str, ...], cohort: Coho
     if not genes:
         return paragraph(NOT_SHOWN, "note")
     strata = dict(zip(evaluation.strata["gene_id"].astype(str), evaluation.strata["stratum"].astype(str), strict=True))
-    shown = []
+    blocks = []
     for gene in genes:
         label = gene_label(evaluation.per_gene, gene)
         predictor = predictor_of(evaluation.per_gene, gene)
-        drawn = [
+        figures = [
             figure(
                 plots.observed_predicted(evaluation, gene, predictor),
                 title=f"{label}: observed against predicted",
@@ -37,7 +37,7 @@ def genes_in_detail(evaluation: Evaluation, genes: tuple[str, ...], cohort: Coho
         ]
         if cohort is not None and gene in cohort.gene_ids:
             flank_bp, around = _window(evaluation, predictor)
-            drawn.append(
+            figures.append(
                 figure(
                     plots.genotype_expression(cohort, gene, flank_bp=flank_bp, around=around),
                     title=f"{label}: expression by genotype",
@@ -47,14 +47,14 @@ def genes_in_detail(evaluation: Evaluation, genes: tuple[str, ...], cohort: Coho
                 )
             )
         kind = f", {strata[gene]}" if gene in strata else ""
-        shown.append(details(f"{label}{kind}", pair(*drawn)))
-    return "".join(shown)
+        blocks.append(details(f"{label}{kind}", pair(*figures)))
+    return "".join(blocks)
 
 
 def _window(evaluation: Evaluation, predictor: str) -> tuple[int, Any]:
     """Return the cis window that a predictor was trained on, or the default one."""
-    asked = evaluation.settings["predictors"].get(predictor, {}).get("asked", {})
-    variants = asked.get("cis_variants") if isinstance(asked, dict) else None
+    request = evaluation.settings["predictors"].get(predictor, {}).get("asked", {})
+    variants = request.get("cis_variants") if isinstance(request, dict) else None
     if not isinstance(variants, dict):
         return DEFAULT_FLANK_BP, "body"
     around = variants.get("around")

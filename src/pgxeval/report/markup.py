@@ -28,8 +28,8 @@ LONG = 25
 
 def text(value: Any) -> str:
     """Escape plain text for HTML, quotes included; ``5 %`` and ``q < 0.05`` stay on one line."""
-    escaped = escape(str(value).replace("\x00", "\ufffd"), quote=True)
-    return escaped.replace(" %", "&nbsp;%").replace(" &lt; ", "&nbsp;&lt;&nbsp;")
+    html = escape(str(value).replace("\x00", "\ufffd"), quote=True)
+    return html.replace(" %", "&nbsp;%").replace(" &lt; ", "&nbsp;&lt;&nbsp;")
 
 
 def paragraph(words: str, kind: str | None = None) -> str:
@@ -148,9 +148,9 @@ def figure(ax: Axes, *, alt: str, caption: str, title: str = "") -> str:
     title
         What the figure shows, in a few words.
     """
-    drawn = cast("Figure", ax.figure)
-    data = base64.b64encode(_svg(drawn).encode()).decode()
-    width, height = (round(96 * float(inches)) for inches in drawn.get_size_inches())
+    canvas = cast("Figure", ax.figure)
+    data = base64.b64encode(_svg(canvas).encode()).decode()
+    width, height = (round(96 * float(inches)) for inches in canvas.get_size_inches())
     label = f"Figure {FIGURE_NUMBER}.{f' {inline(title)}.' if title else ''}"
     return (
         f'<figure><img width="{width}" height="{height}" alt="{text(alt)}" src="data:image/svg+xml;base64,{data}">'

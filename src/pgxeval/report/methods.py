@@ -51,16 +51,16 @@ def methods_text(evaluation: Evaluation, cohort: Cohort | None = None) -> str:
         record is stated.
     """
     settings = evaluation.settings
-    used: list[str] = []
+    citations: list[str] = []
     paragraphs = [
-        " ".join([_data(settings), *(_predictor(name, one, used) for name, one in _predictors(settings).items())]),
-        _statistics(evaluation, used),
+        " ".join([_data(settings), *(_predictor(name, one, citations) for name, one in _predictors(settings).items())]),
+        _statistics(evaluation, citations),
         _software(settings),
     ]
     digests = _digests(cohort)
     if digests:
         paragraphs.append("Digests of files: " + "; ".join(digests) + ".")
-    paragraphs.append("References\n" + "\n".join(f"- {one}" for one in dict.fromkeys(used)))
+    paragraphs.append("References\n" + "\n".join(f"- {one}" for one in dict.fromkeys(citations)))
     return "\n\n".join(one for one in paragraphs if one)
 
 
@@ -70,30 +70,30 @@ def _predictors(settings: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def _data(settings: Mapping[str, Any]) -> str:
     covariates = [str(name) for name in settings.get("covariates", [])]
-    given = f", given the covariates {listed(covariates)}" if covariates else ", without covariates"
+    adjustment = f", given the covariates {listed(covariates)}" if covariates else ", without covariates"
     tissues = settings.get("tissues")
     units = "gene-tissue pair" if tissues else "gene"
     place = f" in {counted(len(tissues), 'tissue')}" if tissues else ""
     return (
         f"Predicted and measured expression were compared across {counted(settings['n_individuals'], 'individual')} at "
-        f"{counted(settings['n_genes'], units)}{place}{given}."
+        f"{counted(settings['n_genes'], units)}{place}{adjustment}."
     )
 
 
 def _predictor(name: str, one: Mapping[str, Any], used: list[str]) -> str:
-    asked = one.get("asked")
-    asked = asked if isinstance(asked, Mapping) else {}
-    kind, references = _CLASSES.get(str(asked.get("class")), ("", ()))
+    request = one.get("asked")
+    request = request if isinstance(request, Mapping) else {}
+    kind, references = _CLASSES.get(str(request.get("class")), ("", ()))
     used += [_REFERENCES[reference] for reference in references]
-    if one.get("citation") or asked.get("citation"):
-        used.append(str(one.get("citation") or asked.get("citation")))
+    if one.get("citation") or request.get("citation"):
+        used.append(str(one.get("citation") or request.get("citation")))
     words = f"{name}" + (f" ({kind})" if kind else "")
     if one.get("kind") not in ("crossfit", "prequential"):
         return f"{words} was applied without training on these individuals."
     folds = f" in {one['folds']} folds" if "folds" in one else ""
     how = "each fold predicted from the earlier ones" if one["kind"] == "prequential" else "cross-fitted"
     words += f" was trained on these individuals, {how}{folds}"
-    variants = asked.get("cis_variants")
+    variants = request.get("cis_variants")
     if isinstance(variants, Mapping) and "flank_bp" in variants:
         around = {"body": "gene", "tss": "TSS"}.get(str(variants.get("around")), "gene")
         words += f", on variants within {count(variants['flank_bp'])} bp of the {around}"
@@ -134,7 +134,9 @@ def _software(settings: Mapping[str, Any]) -> str:
             versions.setdefault(str(name), set()).add(str(version))
     if not versions:
         return ""
-    return "Software: " + ", ".join(f"{name} {listed(sorted(found), 'or')}" for name, found in versions.items()) + "."
+    return (
+        "Software: " + ", ".join(f"{name} {listed(sorted(numbers), 'or')}" for name, numbers in versions.items()) + "."
+    )
 
 
 def _digests(cohort: Cohort | None) -> list[str]:

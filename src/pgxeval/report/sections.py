@@ -67,10 +67,10 @@ class Options:
 
 def answer(evaluation: Evaluation, options: Options) -> str:
     """Show one number and one sentence per question, what to know before trusting them, and one figure."""
-    shown = [finding(one.question, one.value, one.sentence, one.details) for one in answers(evaluation)]
-    if not shown:
+    items = [finding(one.question, one.value, one.sentence, one.details) for one in answers(evaluation)]
+    if not items:
         return paragraph(NOTHING)
-    cards = f'<div class="answers">{"".join(shown)}</div>'
+    cards = f'<div class="answers">{"".join(items)}</div>'
     return cards + "".join(warning(words) for words in cautions(evaluation)) + figures.distribution(evaluation)
 
 
@@ -90,15 +90,15 @@ def pairs(evaluation: Evaluation, options: Options) -> str:
     )
     if whole.concordance.empty:
         return paragraph("A comparison needs at least two predictors.")
-    drawn = [pair(*two) for two in zip(figures.differences(evaluation), figures.scatters(evaluation), strict=True)]
+    rows = [pair(*two) for two in zip(figures.differences(evaluation), figures.scatters(evaluation), strict=True)]
     parts = [view(comparison_view(whole)), view(concordance_view(whole)), paragraph(attenuation(evaluation), "note")]
     if len(whole.true_directions):
         parts.append(view(true_directions_view(whole)))
-    parts += [drawn[0], figures.odds_ratios(evaluation)]
-    if len(drawn) > 1:
-        left = len(figures.pairs(evaluation)) - len(drawn)
-        note = paragraph(f"{counted(left, 'further pair')} not drawn.", "note") if left else ""
-        parts.append(details("Figures of the other pairs", "".join(drawn[1:]) + note))
+    parts += [rows[0], figures.odds_ratios(evaluation)]
+    if len(rows) > 1:
+        remainder = len(figures.pairs(evaluation)) - len(rows)
+        note = paragraph(f"{counted(remainder, 'further pair')} not drawn.", "note") if remainder else ""
+        parts.append(details("Figures of the other pairs", "".join(rows[1:]) + note))
     other = [view(concordance_view(whole, kind=kind)) for kind in ("marginal", "association")]
     parts.append(
         details("Other odds ratios, and exact tests", "".join(other) + _exact(whole.concordance) + _PAIRED_NOTE)
@@ -191,18 +191,18 @@ def genes(evaluation: Evaluation, options: Options) -> str:
     if rows.empty:
         return paragraph("The evaluation has no genes.")
     order = genes_by_q(rows)
-    shown = order[: options.max_genes]
+    first_genes = order[: options.max_genes]
     sizes = rows.groupby("gene_id", observed=True)["n"].max()
     strata_of = dict(
         zip(evaluation.strata["gene_id"].astype(str), evaluation.strata["stratum"].astype(str), strict=True)
     )
     columns = [
-        Column(title="Gene", cells=[gene_label(rows, gene) for gene in shown], numeric=False),
-        Column(title="Stratum", cells=[strata_of.get(gene, UNDEFINED) for gene in shown], numeric=False),
-        Column(title="Individuals", cells=[count(sizes[gene]) for gene in shown]),
+        Column(title="Gene", cells=[gene_label(rows, gene) for gene in first_genes], numeric=False),
+        Column(title="Stratum", cells=[strata_of.get(gene, UNDEFINED) for gene in first_genes], numeric=False),
+        Column(title="Individuals", cells=[count(sizes[gene]) for gene in first_genes]),
     ]
     for name in dict.fromkeys(rows["predictor"].astype(str)):
-        own = rows[rows["predictor"].astype(str) == name].set_index("gene_id").reindex(shown)
+        own = rows[rows["predictor"].astype(str) == name].set_index("gene_id").reindex(first_genes)
         symbol = MEASURE_SYMBOLS[evaluation.measure]
         columns += [
             Column(
@@ -213,8 +213,8 @@ def genes(evaluation: Evaluation, options: Options) -> str:
         ]
     confidence = f"{100 * evaluation.settings['confidence']:g} % interval"
     caption = (
-        f"The {counted(len(shown), 'gene')} with the smallest q-value under any predictor, of {count(len(order))}; "
-        f"in square brackets: {confidence}."
+        f"The {counted(len(first_genes), 'gene')} with the smallest q-value under any predictor, of "
+        f"{count(len(order))}; in square brackets: {confidence}."
     )
     legend = (
         "The full table, with p-values, how they were found, both correlations and reasons where something is "
@@ -228,10 +228,10 @@ def genes(evaluation: Evaluation, options: Options) -> str:
 
 def genes_by_q(rows: pd.DataFrame) -> list[str]:
     """Return all genes, those with the smallest q-value under any predictor first."""
-    ranked = pd.DataFrame({"gene": rows["gene_id"].astype(str)})
-    ranked["q"] = rows["q_value"].fillna(math.inf)
-    ranked["r"] = -rows["correlation"].abs().fillna(0.0)
-    return list(ranked.sort_values(["q", "r", "gene"], kind="stable")["gene"].drop_duplicates())
+    ranking = pd.DataFrame({"gene": rows["gene_id"].astype(str)})
+    ranking["q"] = rows["q_value"].fillna(math.inf)
+    ranking["r"] = -rows["correlation"].abs().fillna(0.0)
+    return list(ranking.sort_values(["q", "r", "gene"], kind="stable")["gene"].drop_duplicates())
 
 
 def structure(evaluation: Evaluation, options: Options) -> str:
@@ -250,7 +250,7 @@ def otherwise(evaluation: Evaluation, options: Options) -> str:
         parts.append(rows.assign(label=label, covariates=len(covariates), measure=one.measure))
     rows = pd.concat(parts, ignore_index=True)
     rows = rows.sort_values("predictor", key=lambda names: names.map(_first_places(names)), kind="stable")
-    shown = TableView(
+    evaluations_view = TableView(
         title="The same predictors, evaluated otherwise",
         columns=(
             Column(title="Predictor", cells=cells(rows, str, "predictor"), numeric=False),
@@ -268,7 +268,7 @@ def otherwise(evaluation: Evaluation, options: Options) -> str:
         legend=("A result that depends on population structure changes where its components are covariates.",),
         table=rows,
     )
-    return view(shown)
+    return view(evaluations_view)
 
 
 def _first_places(names: pd.Series) -> dict[str, int]:

@@ -103,8 +103,8 @@ def write_report(
     The same evaluation gives the same bytes. The page holds results over individuals; whether it may be shared depends
     on the agreement under which the data were obtained.
     """
-    asked = SECTIONS if sections is None else tuple(sections)
-    if unknown := [name for name in asked if name not in _SECTIONS]:
+    section_names = SECTIONS if sections is None else tuple(sections)
+    if unknown := [name for name in section_names if name not in _SECTIONS]:
         raise SettingError(f"unknown section(s) {', '.join(map(str, unknown))}; allowed are {', '.join(SECTIONS)}")
     if max_genes < 0:
         raise SettingError(f"max_genes must be 0 or more, got {max_genes}")
@@ -117,7 +117,7 @@ def write_report(
     )
     bodies = [
         Section(anchor=name, heading=heading, body=body, appendix=name in _APPENDIX)
-        for name, (heading, draw) in ((name, _SECTIONS[name]) for name in asked)
+        for name, (heading, draw) in ((name, _SECTIONS[name]) for name in section_names)
         if (body := draw(tissues if name == "tissues" else evaluation, options))
     ]
     place = next((k for k, one in enumerate(bodies) if one.appendix), len(bodies))
@@ -155,16 +155,16 @@ _PRIVACY = {
 
 
 def _genes_to_show(evaluation: Evaluation, genes: bool | Sequence[str]) -> tuple[str, ...]:
-    known = section.genes_by_q(evaluation.per_gene)
+    by_q = section.genes_by_q(evaluation.per_gene)
     if isinstance(genes, bool):
         nonlinear = set(evaluation.strata.loc[evaluation.strata["stratum"].astype(str) == NONLINEAR, "gene_id"])
-        chosen = [gene for gene in known if gene in nonlinear][:_SHOWN_GENES]
-        chosen += [gene for gene in known if gene not in chosen][: _SHOWN_GENES - len(chosen)]
-        return tuple(chosen) if genes else ()
+        first_genes = [gene for gene in by_q if gene in nonlinear][:_SHOWN_GENES]
+        first_genes += [gene for gene in by_q if gene not in first_genes][: _SHOWN_GENES - len(first_genes)]
+        return tuple(first_genes) if genes else ()
     names = (genes,) if isinstance(genes, str) else tuple(genes)
-    if unknown := [gene for gene in names if gene not in known]:
+    if unknown := [gene for gene in names if gene not in by_q]:
         raise UnknownNameError(
             f"show_individuals_of: gene(s) {known_names(unknown, 5)} are not in the evaluation"
-            f"{near_genes(str(unknown[0]), known)}"
+            f"{near_genes(str(unknown[0]), by_q)}"
         )
     return names
