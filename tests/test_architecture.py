@@ -153,6 +153,11 @@ TESTED_THROUGH = {
     "evaluation/tables": "test_columns",
     "evaluation/tissue_values": "evaluation/test_tissues",
     "evaluation/true_directions_table": "evaluation/test_evaluator",
+    # views by table, and what they share, all reached by name of the table
+    "evaluation/gene_views": "evaluation/test_views",
+    "evaluation/pair_views": "evaluation/test_views",
+    "evaluation/predictor_views": "evaluation/test_views",
+    "evaluation/view_legends": "evaluation/test_views",
     # parts of a study, which are checked in its results, and of its page
     "study/cis_tests": "study/test_run",
     "study/counts": "study/test_run",

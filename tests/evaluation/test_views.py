@@ -11,9 +11,10 @@ import pytest
 
 from pgxeval.errors import PgxevalWarning, SettingError, UnknownNameError
 from pgxeval.evaluation.evaluator import Evaluation, Evaluator
+from pgxeval.evaluation.gene_views import INFERENCE
+from pgxeval.evaluation.pair_views import odds_sentence
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.evaluation.tables import TABLES
-from pgxeval.evaluation.views import INFERENCE, odds_sentence
 from pgxeval.seeding import assign_folds, permute_individuals
 from pgxeval.tables.predictions import Predictions
 

@@ -11,15 +11,10 @@ import pandas as pd
 from pgxeval.cohort.cohort import Cohort
 from pgxeval.evaluation.by_tissue import by_tissue
 from pgxeval.evaluation.evaluation import Evaluation
+from pgxeval.evaluation.pair_views import comparison_view, concordance_view, true_directions_view
+from pgxeval.evaluation.predictor_views import structure_view, summary_view
 from pgxeval.evaluation.settings import MEASURE_SYMBOLS
 from pgxeval.evaluation.strata import ALL
-from pgxeval.evaluation.views import (
-    comparison_view,
-    concordance_view,
-    structure_view,
-    summary_view,
-    true_directions_view,
-)
 from pgxeval.plots.drawing import gene_label, in_order, of_stratum
 from pgxeval.report import figures
 from pgxeval.report.answers import answers
