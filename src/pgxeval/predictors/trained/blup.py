@@ -68,8 +68,8 @@ class BlupPredictor:
             relationship = training.genotypes.memo(
                 "relationship", lambda: Relationship.of(dosages, np.full((n, 1), n**-0.5))
             )
-            squared, rest = relationship.energies(training.expression[None, :])
-            h2 = float(relationship.maximise(squared, rest)[0])
+            energies, rest = relationship.energies(training.expression[None, :])
+            h2 = float(relationship.maximise(energies, rest)[0])
             center, scale = dosages.mean(axis=0), dosages.std(axis=0)
             component = (training.expression - training.mean) @ relationship.eigenvectors
             component = component / (h2 * relationship.eigenvalues + 1 - h2)

@@ -147,10 +147,10 @@ class CisVariants:
         with np.errstate(invalid="ignore", divide="ignore"):
             means = alternate / n_called
         minor = np.minimum(alternate, 2 * n_called - alternate)
-        passed = (
+        passes = (
             (n_called > 0) & (minor >= self.min_minor_alleles) & (minor >= self.min_maf * 2 * n_called) & (low < high)
         )
-        columns = np.flatnonzero(passed)
+        columns = np.flatnonzero(passes)
         return SelectedVariants(
             window=window.interval,
             columns=columns,
@@ -215,10 +215,10 @@ def _tally(
         n_called, alternate, low, high = tally_calls(np.ascontiguousarray(calls), rows)
         return n_called.astype(np.int64), alternate.astype(np.int64), low, high
     values = calls[rows].astype(np.float64)
-    called = values >= 0
+    has_call = values >= 0
     return (
-        called.sum(axis=0),
-        np.where(called, values, 0.0).sum(axis=0),
-        np.where(called, values, np.inf).min(axis=0, initial=np.inf),
-        np.where(called, values, -np.inf).max(axis=0, initial=-np.inf),
+        has_call.sum(axis=0),
+        np.where(has_call, values, 0.0).sum(axis=0),
+        np.where(has_call, values, np.inf).min(axis=0, initial=np.inf),
+        np.where(has_call, values, -np.inf).max(axis=0, initial=-np.inf),
     )

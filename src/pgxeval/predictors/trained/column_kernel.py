@@ -106,9 +106,9 @@ def tally_calls(calls: npt.NDArray[np.int8], rows: npt.NDArray[np.int64]) -> npt
         row = calls[rows[i]]
         for j in range(n_columns):
             dosage = row[j]
-            called = dosage >= 0
-            number[j] += 1 if called else 0
-            total[j] += dosage if called else 0
+            has_call = dosage >= 0
+            number[j] += 1 if has_call else 0
+            total[j] += dosage if has_call else 0
         for j in range(n_columns):
             dosage = row[j]
             low[j] = dosage if (dosage >= 0) & (dosage < low[j]) else low[j]

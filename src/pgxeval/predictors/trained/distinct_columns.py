@@ -61,12 +61,12 @@ def find_distinct(dosages: npt.NDArray[np.int8] | npt.NDArray[np.float32]) -> Di
     words: npt.NDArray[Any]
     if dosages.dtype == np.int8:
         words = np.ascontiguousarray(dosages)
-        to_turn = turned = _turned(words, allele_balance(words))
+        to_turn = turns = _turned(words, allele_balance(words))
     else:
         missing = ~(dosages >= 0)
-        turned = _turned(dosages, np.where(missing, 0.0, dosages.astype(np.float64) - 1).sum(axis=0))
-        to_turn = np.zeros(turned.size, dtype=bool)
-        canonical = np.where(turned, np.float32(2) - dosages, dosages)
+        turns = _turned(dosages, np.where(missing, 0.0, dosages.astype(np.float64) - 1).sum(axis=0))
+        to_turn = np.zeros(turns.size, dtype=bool)
+        canonical = np.where(turns, np.float32(2) - dosages, dosages)
         canonical[missing] = -1
         words = np.ascontiguousarray(canonical, dtype=np.float32).view(np.int32)
     rng = np.random.default_rng(_KEY_SEED)
@@ -81,15 +81,15 @@ def find_distinct(dosages: npt.NDArray[np.int8] | npt.NDArray[np.float32]) -> Di
     return DistinctColumns(
         representative=representative,
         group=group,
-        flipped=turned != turned[representative][group],
+        flipped=turns != turns[representative][group],
         multiplicity=np.bincount(group, minlength=representative.size).astype(np.int64),
     )
 
 
 def _turned(dosages: npt.NDArray[Any], balance: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Return which columns to turn, so that of a column and its mirror image exactly one is turned."""
-    turned = balance > 0
+    turns = balance > 0
     for column in np.flatnonzero(balance == 0):
         informative = np.flatnonzero((dosages[:, column] >= 0) & (dosages[:, column] != 1))
-        turned[column] = bool(informative.size) and bool(dosages[informative[0], column] > 1)
-    return turned
+        turns[column] = bool(informative.size) and bool(dosages[informative[0], column] > 1)
+    return turns

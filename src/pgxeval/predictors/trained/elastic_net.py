@@ -28,11 +28,12 @@ if TYPE_CHECKING:
 
 
 def _check_solver(instance: object, attribute: object, value: Mapping[str, Any]) -> None:
-    allowed = [field.name for field in attrs.fields(PenaltySolver)]
-    unknown = sorted(set(value) - set(allowed))
+    parameters = [field.name for field in attrs.fields(PenaltySolver)]
+    unknown = sorted(set(value) - set(parameters))
     if unknown:
         raise SettingError(
-            f"ElasticNetPredictor: unknown solver parameter(s) {', '.join(unknown)}; allowed are {', '.join(allowed)}"
+            f"ElasticNetPredictor: unknown solver parameter(s) {', '.join(unknown)}; "
+            f"allowed are {', '.join(parameters)}"
         )
     PenaltySolver(**value)
 
@@ -122,7 +123,7 @@ class ElasticNetPredictor:
         genotypes = training.genotypes
         spread = float(training.expression.std())
         with threadpool_limits(1):
-            chosen = choose_penalty(
+            choice = choose_penalty(
                 genotypes.memo("gram", lambda: GramColumns(training.dosages, genotypes.distinct)),
                 (training.expression - training.mean) / spread,
                 folds,
@@ -132,20 +133,20 @@ class ElasticNetPredictor:
                 patience=self.patience,
                 solver=PenaltySolver(**self.parameters),
             )
-        active = np.flatnonzero(chosen.coefficients)
+        active = np.flatnonzero(choice.coefficients)
         dosages = training.dosages[:, active]
         return FittedElasticNet(
             name=self.name,
             gene_id=training.gene_id,
             training=training,
             active=active,
-            weights=chosen.coefficients[active] * spread / dosages.std(axis=0),
+            weights=choice.coefficients[active] * spread / dosages.std(axis=0),
             center=dosages.mean(axis=0),
             used={
                 **training.selected.used,
-                "penalty": chosen.alpha,
+                "penalty": choice.alpha,
                 "coefficients": int(active.size),
-                "converged": chosen.converged,
+                "converged": choice.converged,
             },
         )
 

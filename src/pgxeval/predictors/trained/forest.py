@@ -26,10 +26,10 @@ def _count_or_share(
     low: int, *, share: tuple[float, float] | None = None, also: tuple[object, ...] = ()
 ) -> Callable[[Any, Any, Any], None]:
     """Demand a whole number from `low`, a share above and up to the two of `share`, or one of `also`."""
-    allowed = [f"a whole number, at least {low}"]
+    choices = [f"a whole number, at least {low}"]
     if share is not None:
-        allowed.append(f"a share above {share[0]:g}" + (f" and up to {share[1]:g}" if share[1] < math.inf else ""))
-    allowed.extend(repr(value) for value in also)
+        choices.append(f"a share above {share[0]:g}" + (f" and up to {share[1]:g}" if share[1] < math.inf else ""))
+    choices.extend(repr(value) for value in also)
 
     def check(instance: object, attribute: Any, value: Any) -> None:
         if isinstance(value, bool):
@@ -41,7 +41,7 @@ def _count_or_share(
         else:
             valid = any(value is one or (isinstance(one, str) and value == one) for one in also)
         if not valid:
-            raise SettingError(f"{attribute.name} must be {' or '.join(allowed)}, got {value!r}")
+            raise SettingError(f"{attribute.name} must be {' or '.join(choices)}, got {value!r}")
 
     return check
 
@@ -198,7 +198,7 @@ def grow_forest(codes: ForestCodes, expression: npt.NDArray[np.float64], setting
 
     n = codes.n_individuals
     numbers = settings.resolve(n, codes.n_columns)
-    fixed, unit, wide = fixed_point(expression)
+    integers, unit, wide = fixed_point(expression)
     wide = wide or n >= _LARGEST_WEIGHT or numbers["draws"] >= _LARGEST_WEIGHT
     rooms: dict[bool, npt.NDArray[Any]] = {}
     n_rooms = math.ceil(math.log2(max(2, n))) + 4
@@ -209,7 +209,7 @@ def grow_forest(codes: ForestCodes, expression: npt.NDArray[np.float64], setting
         if settings.bootstrap:
             draw_bootstrap(weight, numbers["draws"], state)
         rows = np.flatnonzero(weight)
-        value = weight * fixed
+        value = weight * integers
         tree_wide = wide or int(np.abs(value).sum()) >= 2**31
         dtype = np.int64 if tree_wide else np.int32
         shift = 32 if tree_wide else 16
@@ -255,8 +255,8 @@ def grow_forest(codes: ForestCodes, expression: npt.NDArray[np.float64], setting
         )
         trees.append({name: values[:n_nodes].copy() for name, values in tree.items()})
     sizes = [tree["feature"].size for tree in trees]
-    joined: Mapping[str, npt.NDArray[Any]] = {name: np.concatenate([tree[name] for tree in trees]) for name in trees[0]}
-    return Forest(first_node=np.concatenate([[0], np.cumsum(sizes)]), n_binned=codes.n_binned, **joined)
+    arrays: Mapping[str, npt.NDArray[Any]] = {name: np.concatenate([tree[name] for tree in trees]) for name in trees[0]}
+    return Forest(first_node=np.concatenate([[0], np.cumsum(sizes)]), n_binned=codes.n_binned, **arrays)
 
 
 def fixed_point(expression: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int64], float, bool]:
@@ -265,11 +265,11 @@ def fixed_point(expression: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int
     32 bits hold sums of individuals with a resolution of about n / 1.6e8 standard deviations of a normal distribution.
     Where outliers would make that coarser than 1e-4 of the bulk's spread, 64 bits and a finer unit are used.
     """
-    centred = expression - expression.mean()
-    total = float(np.abs(centred).sum())
+    deviations = expression - expression.mean()
+    total = float(np.abs(deviations).sum())
     if total == 0 or not math.isfinite(total):
         return np.zeros(expression.size, dtype=np.int64), 1.0, False
-    low, high = np.percentile(centred, [25, 75])
+    low, high = np.percentile(deviations, [25, 75])
     wide = total / _INT32_TOTAL > _COARSE * (high - low) / 1.349
     unit = total / (_INT64_TOTAL if wide else _INT32_TOTAL)
-    return np.rint(centred / unit).astype(np.int64), unit, bool(wide)
+    return np.rint(deviations / unit).astype(np.int64), unit, bool(wide)

@@ -93,8 +93,8 @@ class ForestCodes:
             distinct = find_distinct(dosages)
         values = dosages[:, distinct.representative]
         means = means[distinct.representative]
-        coded = _code_calls(values, means) if values.dtype == np.int8 else _code_fractions(values, means)
-        return cls._arrange(*coded, distinct)
+        codes = _code_calls(values, means) if values.dtype == np.int8 else _code_fractions(values, means)
+        return cls._arrange(*codes, distinct)
 
     @classmethod
     def _arrange(  # noqa: PLR0917 (one caller)
@@ -159,13 +159,13 @@ def _code_calls(calls: npt.NDArray[Any], means: npt.NDArray[np.float64]) -> _Cod
     n_columns = calls.shape[1]
     value = np.stack([means, *(np.full(n_columns, float(copies)) for copies in range(3))])
     present = np.stack([(calls < 0).any(axis=0), *((calls == copies).any(axis=0) for copies in range(3))])
-    counted = present.copy()  # a mean that equals an observed dosage adds no level
-    counted[0] &= ~(present[1:] & (value[1:] == means)).any(axis=0)
-    rank = np.stack([(counted & (value < value[row])).sum(axis=0) for row in range(4)]).astype(np.uint8)
+    is_level = present.copy()  # a mean that equals an observed dosage adds no level
+    is_level[0] &= ~(present[1:] & (value[1:] == means)).any(axis=0)
+    rank = np.stack([(is_level & (value < value[row])).sum(axis=0) for row in range(4)]).astype(np.uint8)
     codes = np.empty(calls.shape, dtype=np.uint8)
     recode(np.where(calls < 0, np.int8(-1), calls), rank, codes)
-    levels = np.sort(np.where(counted, value, np.inf), axis=0).T
-    return codes, counted.sum(axis=0), levels, levels, np.zeros(n_columns, dtype=bool)
+    levels = np.sort(np.where(is_level, value, np.inf), axis=0).T
+    return codes, is_level.sum(axis=0), levels, levels, np.zeros(n_columns, dtype=bool)
 
 
 def _code_fractions(dosages: npt.NDArray[Any], means: npt.NDArray[np.float64]) -> _Coded:
@@ -177,7 +177,7 @@ def _code_fractions(dosages: npt.NDArray[Any], means: npt.NDArray[np.float64]) -
     codes = np.empty((n_columns, n), dtype=np.uint8)
     lowest, highest = np.full((2, n_columns, most), np.inf)
     n_levels = np.empty(n_columns, dtype=np.int64)
-    ordered = np.sort(values, axis=1)
-    bin_columns(values, ordered, most, codes, lowest, highest, n_levels)
-    binned = 1 + (np.diff(ordered, axis=1) != 0).sum(axis=1) > MOST_LEVELS
-    return codes.T, n_levels, lowest, highest, binned
+    order_statistics = np.sort(values, axis=1)
+    bin_columns(values, order_statistics, most, codes, lowest, highest, n_levels)
+    has_bins = 1 + (np.diff(order_statistics, axis=1) != 0).sum(axis=1) > MOST_LEVELS
+    return codes.T, n_levels, lowest, highest, has_bins

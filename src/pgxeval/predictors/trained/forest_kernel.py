@@ -71,7 +71,7 @@ def grow_tree(
     """
     n_kept, n_distinct, n_tickets = codes.shape[1], multiplicity.size, member.size
     mask = (1 << 4 * packed.itemsize) - 1
-    drawn = multiplicity.copy()
+    draws = multiplicity.copy()
     bits = np.empty((n_tickets + 7) // 8, np.uint64)
     scores = np.empty(counts.shape[1], np.float32)
     score_bits = scores.view(np.int32)
@@ -109,13 +109,13 @@ def grow_tree(
         best[0], choice[0] = -1.0, -1
         if splittable:
             if max_features < n_tickets:
-                draw_columns(drawn, owner, bits, n_tickets, max_features, state)
+                draw_columns(draws, owner, bits, n_tickets, max_features, state)
             for attempt in range(2):
                 choose_among_sums(
                     sums,
                     counts[here],
                     totals[here],
-                    drawn,
+                    draws,
                     n,
                     w_all,
                     total,
@@ -132,7 +132,7 @@ def grow_tree(
                     many,
                     rows[begin:end],
                     n_kept,
-                    drawn,
+                    draws,
                     packed,
                     value,
                     w_all,
@@ -150,7 +150,7 @@ def grow_tree(
                 varying = -1
                 for column in range(n_distinct):
                     if column_varies(column, n_kept, sums, counts[here], many, rows[begin:end], n, mask):
-                        if drawn[column] > 0:
+                        if draws[column] > 0:
                             varying = -1
                             break
                         tickets += multiplicity[column]
@@ -158,8 +158,8 @@ def grow_tree(
                             varying = column
                 if varying < 0:
                     break
-                drawn[:] = 0
-                drawn[varying] = 1
+                draws[:] = 0
+                draws[varying] = 1
         # best[0] / w_all is the decrease of the sum of squares
         if choice[0] >= 0 and best[0] / w_all < min_gain:
             choice[0] = -1
@@ -196,15 +196,15 @@ def grow_tree(
         else:
             threshold[node], left[node], right[node] = cut_value, below, above
 
-        needed = max(2 * min_leaf, min_split)
+        min_size = max(2 * min_leaf, min_split)
         n_below, n_above = middle - begin, end - middle
         below_first = n_below <= n_above
         small_begin, small_end = (begin, middle) if below_first else (middle, end)
         big_begin, big_end = (middle, end) if below_first else (begin, middle)
         small, big = (below, above) if below_first else (above, below)
         deeper = depth + 1 < max_depth
-        small_splits = deeper and small_end - small_begin >= needed
-        big_splits = deeper and big_end - big_begin >= needed
+        small_splits = deeper and small_end - small_begin >= min_size
+        big_splits = deeper and big_end - big_begin >= min_size
         small_room, big_room = -1, -1
         if big_splits:
             n_free -= 1

@@ -114,11 +114,11 @@ def choose_penalty(
         take_in(paths, columns, float(steps[-1]))
         fits, step_supports = follow(paths, columns, steps)
         supports.extend(step_supports)
-        squared = np.zeros(steps.size)
+        squares = np.zeros(steps.size)
         for path, fit in zip(paths, fits, strict=True):
-            predicted = path.intercept + path.spread * fit[:, path.held_out]
-            squared += ((y[path.held_out] - predicted) ** 2).sum(axis=1)
-        errors.extend(squared / y.size)
+            predictions = path.intercept + path.spread * fit[:, path.held_out]
+            squares += ((y[path.held_out] - predictions) ** 2).sum(axis=1)
+        errors.extend(squares / y.size)
         if len(errors) % _BLOCK == 0 and len(errors) - 1 - int(np.argmin(errors)) >= patience:
             break
     best = int(np.argmin(errors)) if errors else 0

@@ -116,10 +116,10 @@ class Elimination:
             solution[:] = 0.0
             solution[self.eliminated] = self._restore(above, reduced_b)
             solution[self.open] = reduced_b
-            turned = self.eliminated[solution[self.eliminated] * self.signs <= 0]
-            turned = turned[~self.is_open[turned]]
-            if turned.size:
-                self._open(gram, turned)
+            turns = self.eliminated[solution[self.eliminated] * self.signs <= 0]
+            turns = turns[~self.is_open[turns]]
+            if turns.size:
+                self._open(gram, turns)
                 continue
             change = np.abs(shift * (solution - x)).max(initial=0.0)
             x = solution.copy()
@@ -155,26 +155,26 @@ class Elimination:
         if not columns.size:
             return
         is_eliminated = self.place[columns] >= 0
-        new, released = columns[~is_eliminated], columns[is_eliminated]
+        new, releases = columns[~is_eliminated], columns[is_eliminated]
         n_new, n_old = new.size, self.outside.size
         self.is_open[columns] = True
         self.outside = np.concatenate([self.outside, new])
-        self.released = np.concatenate([self.released, released])
+        self.released = np.concatenate([self.released, releases])
         self.open = np.concatenate([self.outside, self.released])
         rows: Array = np.zeros((columns.size, self.eliminated.size))
         rows[:n_new] = gram[np.ix_(new, self.eliminated)]
-        rows[np.arange(n_new, columns.size), self.place[released]] = 1.0
+        rows[np.arange(n_new, columns.size), self.place[releases]] = 1.0
         rows = dtrsm(1.0, self.factor, rows.T, lower=0, trans_a=1, overwrite_b=True).T
         self.below = np.concatenate([self.below, rows[:n_new]])
         self.units = np.concatenate([self.units, rows[n_new:]])
         block: Array = gram[np.ix_(new, self.outside)] - rows[:n_new] @ self.below.T
         block[np.arange(n_new), np.arange(n_old, n_old + n_new)] += self.ridge[new]
-        joined = np.block([[self.schur, block[:, :n_old].T], [block]])
-        self.schur = np.asarray(joined, dtype=np.float64)
+        bordered = np.block([[self.schur, block[:, :n_old].T], [block]])
+        self.schur = np.asarray(bordered, dtype=np.float64)
         self.inverse = np.asarray(np.linalg.inv(self.units @ self.units.T), dtype=np.float64)
         beside = self.below @ self.units.T
-        weighted = beside @ self.inverse
-        self.complement = np.block([[self.schur + weighted @ beside.T, weighted], [weighted.T, self.inverse]])
+        product = beside @ self.inverse
+        self.complement = np.block([[self.schur + product @ beside.T, product], [product.T, self.inverse]])
 
     def _reduce(self, c: Array, t: float) -> tuple[Array, Array]:
         """Return the linear part of the eliminated columns, after the factor, and that of the open ones."""
@@ -184,8 +184,8 @@ class Elimination:
         own -= np.where(self.is_open[self.eliminated], 0.0, t * self.signs)
         above = dtrsv(self.factor, own, lower=0, trans=1)
         free = self.inverse @ (self.units @ above)
-        reduced = np.concatenate([c[self.outside] - self.below @ (above - free @ self.units), free])
-        return above, reduced
+        right_side = np.concatenate([c[self.outside] - self.below @ (above - free @ self.units), free])
+        return above, right_side
 
     def _restore(self, above: Array, reduced_b: Array) -> Array:
         """Return the coefficients of the eliminated columns, given the open ones."""
@@ -194,5 +194,5 @@ class Elimination:
         n = self.outside.size
         above = above - reduced_b[:n] @ self.below
         above += (self.inverse @ (reduced_b[n:] - self.units @ above)) @ self.units
-        restored: Array = dtrsv(self.factor, above, lower=0, trans=0)
-        return restored
+        solution: Array = dtrsv(self.factor, above, lower=0, trans=0)
+        return solution

@@ -67,8 +67,8 @@ class GramColumns:
         if self.is_exact:
             return self.screen[columns].astype(np.float64)
         values = self._dosages[:, self._representative[columns]].T
-        turned = self._turned[columns]
-        values[turned] = 2.0 - values[turned]
+        is_turned = self._turned[columns]
+        values[is_turned] = 2.0 - values[is_turned]
         return values
 
     def store(self, columns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -88,16 +88,16 @@ class GramColumns:
 
     def _grow(self, capacity: int) -> None:
         products = np.empty((capacity, capacity), dtype=self.products.dtype)
-        stored = np.empty((capacity, self.n_rows), dtype=self.stored.dtype)
+        rows = np.empty((capacity, self.n_rows), dtype=self.stored.dtype)
         n = self._n_stored
-        products[:n, :n], stored[:n] = self.products[:n, :n], self.stored[:n]
-        self.products, self.stored = products, stored
+        products[:n, :n], rows[:n] = self.products[:n, :n], self.stored[:n]
+        self.products, self.stored = products, rows
 
     def spread_over_copies(self, coefficients: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return float64 (n_columns,): the coefficient of each original column, equal within a group."""
         group = self._distinct.group
-        shared = (coefficients / self.multiplicity)[group]
+        shares = (coefficients / self.multiplicity)[group]
         # a representative was turned here, a column may count the other allele than its representative
         signs = np.where(self._turned[group] != self._distinct.flipped, -1.0, 1.0)
-        spread: npt.NDArray[np.float64] = shared * signs
+        spread: npt.NDArray[np.float64] = shares * signs
         return spread

@@ -56,14 +56,14 @@ def fill_gram(
     size = positions.size
     for a in range(start, size):
         row = products[positions[a]]
-        filled = gram[a]
+        gram_row = gram[a]
         less = held_out[a - start]
         for e in range(a + 1):
             product = np.float64(row[positions[e]]) - np.float64(less[e])
-            filled[e] = (product - n * center[a] * center[e]) * inverse_scale[a] * inverse_scale[e] / n
-        filled[a] = 1.0
+            gram_row[e] = (product - n * center[a] * center[e]) * inverse_scale[a] * inverse_scale[e] / n
+        gram_row[a] = 1.0
         for e in range(a):
-            gram[e, a] = filled[e]
+            gram[e, a] = gram_row[e]
 
 
 @compiled
@@ -96,7 +96,7 @@ def find_suspects(
         Which columns are suspects, and the gradients at the last penalty.
     """
     n_columns, n_penalties = screened.shape
-    suspected = np.zeros(n_columns, np.bool_)
+    is_suspect = np.zeros(n_columns, np.bool_)
     last = np.empty(n_columns)
     half = limit.min() * 0.5
     for j in range(n_columns):
@@ -106,8 +106,8 @@ def find_suspects(
             last[j] = g
             largest = max(largest, abs(g))
             beyond |= abs(g) + norm[j] * unit[j] * length[i] > limit[i]
-        suspected[j] = beyond and largest > half and not is_chosen[j]
-    return suspected, last
+        is_suspect[j] = beyond and largest > half and not is_chosen[j]
+    return is_suspect, last
 
 
 @compiled
@@ -124,11 +124,11 @@ def find_gradient(gram: Floats, c: Floats, b: Floats, gradient: Floats) -> None:
 @compiled
 def extend_gradient(gram: Floats, c: Floats, b: Floats, gradient: Floats) -> None:
     """Set `gradient` to c - Qb from ``b.size`` on; columns there have no coefficient yet."""
-    used = np.flatnonzero(b)
+    nonzero = np.flatnonzero(b)
     for i in range(b.size, c.size):
         row = gram[i]
         product = 0.0
-        for j in used:
+        for j in nonzero:
             product += row[j] * b[j]
         gradient[i] = c[i] - product
 
@@ -169,37 +169,37 @@ def enter_and_drop(
     solution_gradient = np.empty(size)
     is_solved = False  # whether the coefficients that are not 0 meet their conditions
     for _ in range(max_iter):
-        entered = 0
+        n_entries = 0
         for j in range(size):
             g = gradient[j]
             if b[j] == 0.0 and abs(g) > t * (1 + tol):
                 b[j] = (g - t if g > 0 else g + t) / (gram[j, j] + d[j])
                 _subtract(gram[j], b[j], gradient)
-                entered += 1
-        if is_solved and entered == 0:
+                n_entries += 1
+        if is_solved and n_entries == 0:
             return True
         face = np.flatnonzero(b)
         if face.size == 0:
             return True
         signs = np.sign(b)
         first = _solve_face(gram, c, t, d, face, signs)
-        kept, coefficients = face, first
+        members, coefficients = face, first
         for _ in range(10):
-            same = coefficients * signs[kept] > 0
+            same = coefficients * signs[members] > 0
             n_kept = np.count_nonzero(same)
-            if n_kept == kept.size or 2 * n_kept < kept.size - 4 or n_kept == 0:
+            if n_kept == members.size or 2 * n_kept < members.size - 4 or n_kept == 0:
                 break
-            kept = kept[same]
-            coefficients = _solve_face(gram, c, t, d, kept, signs)
-        accepted = bool(np.all(coefficients * signs[kept] > 0))
-        if accepted:
+            members = members[same]
+            coefficients = _solve_face(gram, c, t, d, members, signs)
+        is_accepted = bool(np.all(coefficients * signs[members] > 0))
+        if is_accepted:
             solution[:] = 0.0
-            for a in range(kept.size):
-                solution[kept[a]] = coefficients[a]
+            for a in range(members.size):
+                solution[members[a]] = coefficients[a]
             find_gradient(gram, c, solution, solution_gradient)
-            accepted = objective(solution, c, solution_gradient, t, d) <= objective(b, c, gradient, t, d) + _ROUNDING
-        is_solved = accepted
-        if accepted:
+            is_accepted = objective(solution, c, solution_gradient, t, d) <= objective(b, c, gradient, t, d) + _ROUNDING
+        is_solved = is_accepted
+        if is_accepted:
             b[:] = solution
             gradient[:] = solution_gradient
         else:
@@ -233,10 +233,10 @@ def gather_lower(gram: Floats, d: Floats, order: Ints, matrix: Floats) -> None:
     """Set the lower triangle of `matrix` to that of Q in some columns, with `d` added to the diagonal."""
     for a in range(order.size):
         row = gram[order[a]]
-        filled = matrix[a]
+        target = matrix[a]
         for e in range(a + 1):
-            filled[e] = row[order[e]]
-        filled[a] += d[order[a]]
+            target[e] = row[order[e]]
+        target[a] += d[order[a]]
 
 
 @compiled

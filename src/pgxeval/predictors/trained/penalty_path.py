@@ -96,12 +96,12 @@ class Path:
     def choose(self, alpha: float) -> Columns:
         """Return the columns to add because they can matter down to `alpha`, and drop others where there are many."""
         threshold = self.l1_ratio * (alpha - _STRONG * (self.alpha - alpha))
-        needed = np.abs(self.gradient) >= threshold
+        near = np.abs(self.gradient) >= threshold
         self.before, self.last = self.extended(self.before), self.extended(self.last)
-        kept = (self.last.coefficients != 0) | (self.before.coefficients != 0) | needed[self.chosen]
-        if 2 * np.count_nonzero(kept) < kept.size:
-            self._drop(kept)
-        return np.flatnonzero(needed & ~self.is_chosen)
+        stays = (self.last.coefficients != 0) | (self.before.coefficients != 0) | near[self.chosen]
+        if 2 * np.count_nonzero(stays) < stays.size:
+            self._drop(stays)
+        return np.flatnonzero(near & ~self.is_chosen)
 
     def _drop(self, kept: npt.NDArray[np.bool_]) -> None:
         rows = np.flatnonzero(kept)
@@ -150,11 +150,11 @@ class Path:
         """Return a solution with coefficients 0 for the columns that were added since."""
         from pgxeval.predictors.trained.penalty_kernel import extend_gradient
 
-        size, known = self.chosen.size, solution.coefficients.size
-        if known == size:
+        size, n_before = self.chosen.size, solution.coefficients.size
+        if n_before == size:
             return solution
         coefficients, gradient = np.zeros(size), np.empty(size)
-        coefficients[:known], gradient[:known] = solution.coefficients, solution.gradient
+        coefficients[:n_before], gradient[:n_before] = solution.coefficients, solution.gradient
         extend_gradient(self.gram, self.correlation, solution.coefficients, gradient)
         return _Solution(coefficients, gradient)
 
@@ -219,13 +219,13 @@ class Path:
         limit = alphas * self.l1_ratio * (1 + self.solver.tol)
         # what float32 may have hidden, whatever the order of summation
         length = np.sqrt((residuals**2).sum(axis=1)) * (self.columns.n_rows * _FLOAT32_UNIT)
-        suspected, gradient = find_suspects(screened, unit, self.columns.norm, length, limit, self.is_chosen)
-        suspects = np.flatnonzero(suspected)
-        violated = np.zeros((suspects.size, alphas.size), dtype=bool)
+        is_suspect, gradient = find_suspects(screened, unit, self.columns.norm, length, limit, self.is_chosen)
+        suspects = np.flatnonzero(is_suspect)
+        violations = np.zeros((suspects.size, alphas.size), dtype=bool)
         if suspects.size:
             exact = (self.columns.exact(suspects) @ residuals.T) * unit[suspects, None]
-            violated = np.abs(exact) > limit
-        return suspects[violated.any(axis=1)], np.asarray(violated.any(axis=0)), gradient
+            violations = np.abs(exact) > limit
+        return suspects[violations.any(axis=1)], np.asarray(violations.any(axis=0)), gradient
 
 
 def standardise(paths: Sequence[Path], columns: GramColumns) -> None:
@@ -269,7 +269,7 @@ def follow(paths: Sequence[Path], columns: GramColumns, alphas: Array) -> tuple[
         For each path the fit of all rows, (n_alphas, n_rows), to the scaled outcome; for each penalty the columns
         with a coefficient in any path.
     """
-    scaled = [alphas / path.spread for path in paths]
+    path_penalties = [alphas / path.spread for path in paths]
     solutions = [[_START] * alphas.size for _ in paths]
     fits = [np.empty((alphas.size, columns.n_rows)) for _ in paths]
     todo = [np.arange(alphas.size) for _ in paths]
@@ -281,24 +281,24 @@ def follow(paths: Sequence[Path], columns: GramColumns, alphas: Array) -> tuple[
             path = paths[k]
             for i in todo[k]:
                 before, last = [path.before, path.last, *solutions[k][:i]][-2:]
-                solutions[k][i] = path.solve(scaled[k][i], before, last if first else solutions[k][i])
+                solutions[k][i] = path.solve(path_penalties[k][i], before, last if first else solutions[k][i])
                 fits[k][i] = path.fitted(solutions[k][i].coefficients)
             residuals.append(np.where(path.train, path.y - fits[k][todo[k]], 0.0))
         first = False
-        screened = np.split(
+        gradient_parts = np.split(
             columns.screen @ np.concatenate(residuals).astype(np.float32).T,
             np.cumsum([part.shape[0] for part in residuals])[:-1],
             axis=1,
         )
-        for k, gradients, left in zip(pending, screened, residuals, strict=True):
+        for k, gradients, residual in zip(pending, gradient_parts, residuals, strict=True):
             path, steps = paths[k], todo[k]
-            new, violated, gradient = path.check(gradients, left, scaled[k][steps])
+            new, violations, gradient = path.check(gradients, residual, path_penalties[k][steps])
             if steps[-1] == alphas.size - 1:
                 path.gradient = gradient
             path.add(new)
-            todo[k] = steps[violated]
+            todo[k] = steps[violations]
     supports: list[list[Columns]] = [[] for _ in alphas]
-    for path, path_solutions, path_alphas in zip(paths, solutions, scaled, strict=True):
+    for path, path_solutions, path_alphas in zip(paths, solutions, path_penalties, strict=True):
         for support, solution in zip(supports, path_solutions, strict=True):
             support.append(path.chosen[np.flatnonzero(solution.coefficients)])
         path.before, path.last = [path.before, path.last, *path_solutions][-2:]

@@ -148,13 +148,13 @@ class RandomForestPredictor:
             lambda: ForestCodes.make(genotypes.calls, genotypes.selected.means, genotypes.distinct),
         )
         settings = ForestSettings(**{name: value for name, value in self._settings.items() if name in _KERNEL})
-        binned = {"binned_variants": codes.n_binned} if codes.n_binned else {}
+        bins = {"binned_variants": codes.n_binned} if codes.n_binned else {}
         return FittedRandomForest(
             name=self.name,
             gene_id=training.gene_id,
             training=training,
             forest=grow_forest(codes, training.expression, settings, seed),
-            used={**training.selected.used, "engine": "kernel", **binned},
+            used={**training.selected.used, "engine": "kernel", **bins},
         )
 
     def _fit_scikit_learn(self, training: TrainingSet, seed: int) -> FittedRandomForest:

@@ -92,8 +92,8 @@ class SklearnPredictor:
             return FittedSklearn(name=self.name, gene_id=training.gene_id, training=training)
         estimator = clone(self.estimator)
         parameters = estimator.get_params(deep=True)
-        seeded = [key for key in parameters if key == "random_state" or key.endswith("__random_state")]
-        estimator.set_params(**dict.fromkeys(seeded, seed % 2**32))
+        seed_names = [key for key in parameters if key == "random_state" or key.endswith("__random_state")]
+        estimator.set_params(**dict.fromkeys(seed_names, seed % 2**32))
         with threadpool_limits(1):
             # a copy: an estimator with copy_X=False would overwrite the dosages of the others
             estimator.fit(training.dosages.copy(), training.expression.copy())

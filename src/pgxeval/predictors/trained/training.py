@@ -99,13 +99,13 @@ class TrainingGenotypes:
         groups
             Label of the group of each row of the window, or None.
         """
-        selected = cis_variants.select_in(window, rows)
-        calls = window.calls[rows][:, selected.columns]
+        selection = cis_variants.select_in(window, rows)
+        calls = window.calls[rows][:, selection.columns]
         calls.flags.writeable = False
         return cls(
             gene_id=gene_id,
             cis_variants=cis_variants,
-            selected=selected,
+            selected=selection,
             individuals=tuple(window.individuals[row] for row in rows),
             calls=calls,
             groups=None if groups is None else tuple(groups[row] for row in rows),
