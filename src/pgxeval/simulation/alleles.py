@@ -53,15 +53,15 @@ def draw_alleles(
     """
     n = len(positions)
     reference = sequence[positions]
-    substituted = _substitute(reference, rng)
+    substitutes = _substitute(reference, rng)
     ref = [chr(base) for base in reference]
-    alt = [chr(base) for base in substituted]
+    alt = [chr(base) for base in substitutes]
     indel = np.flatnonzero(rng.random(n) < indel_share)
     lengths = np.arange(1, LONGEST_INDEL_BP + 1)
-    drawn = rng.choice(lengths, size=len(indel), p=lengths**-2.0 / (lengths**-2.0).sum())
+    indel_lengths = rng.choice(lengths, size=len(indel), p=lengths**-2.0 / (lengths**-2.0).sum())
     deletes = rng.random(len(indel)) < _DELETION_SHARE
     room = np.diff(positions, append=len(sequence)) - 1
-    for i, length, deletion in zip(indel.tolist(), drawn.tolist(), deletes.tolist(), strict=True):
+    for i, length, deletion in zip(indel.tolist(), indel_lengths.tolist(), deletes.tolist(), strict=True):
         start = int(positions[i])
         if deletion:
             longest = min(length, int(room[i]))
@@ -71,9 +71,9 @@ def draw_alleles(
                 ref[i] = sequence[start : start + fitting[0] + 1].tobytes().decode()
                 alt[i] = ref[i][0]
         else:
-            inserted = draw_sequence(length, rng)
-            inserted[-1] = substituted[i]
-            alt[i] = ref[i] + inserted.tobytes().decode()
+            insertion = draw_sequence(length, rng)
+            insertion[-1] = substitutes[i]
+            alt[i] = ref[i] + insertion.tobytes().decode()
     return tuple(ref), tuple(alt)
 
 

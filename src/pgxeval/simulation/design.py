@@ -89,19 +89,19 @@ class SimulationDesign:
         of_kind = _heritability(heritability)
         if not additive_causal or min(additive_causal) < 1:
             raise SettingError(f"additive_causal must hold numbers of 1 or more, got {additive_causal}")
-        listed: list[tuple[Kind, int]] = [
+        kinds_in_order: list[tuple[Kind, int]] = [
             (kind, additive_causal[i % len(additive_causal)] if kind == "additive" else 1)
             for kind in KINDS
             for i in range(counts[kind])
         ]
-        order = _rng(seed, "kinds").permutation(len(listed))
+        order = _rng(seed, "kinds").permutation(len(kinds_in_order))
         width = max(4, len(str(individuals)))
         return cls(
             individuals=tuple(f"SIM{i + 1:0{width}d}" for i in range(individuals)),
-            kinds=tuple(listed[i][0] for i in order),
-            n_causal=tuple(listed[i][1] for i in order),
+            kinds=tuple(kinds_in_order[i][0] for i in order),
+            n_causal=tuple(kinds_in_order[i][1] for i in order),
             heritability=of_kind,
-            windows=place_windows(len(listed), window_bp, spacing_bp),
+            windows=place_windows(len(kinds_in_order), window_bp, spacing_bp),
             spacing_bp=spacing_bp,
             n_covariates=covariates,
             seed=seed,
@@ -126,9 +126,9 @@ class SimulationDesign:
         """Draw the covariates, individuals in rows; None where there are none."""
         if self.n_covariates == 0:
             return None
-        drawn = _rng(self.seed, "covariates").standard_normal((len(self.individuals), self.n_covariates))
+        values = _rng(self.seed, "covariates").standard_normal((len(self.individuals), self.n_covariates))
         names = [f"covariate{i + 1}" for i in range(self.n_covariates)]
-        return pd.DataFrame(np.round(drawn, DECIMALS), index=list(self.individuals), columns=names)
+        return pd.DataFrame(np.round(values, DECIMALS), index=list(self.individuals), columns=names)
 
     def expression(self, genes: Sequence[SimulatedGene]) -> npt.NDArray[np.float64]:
         """Return the expression with the effects of the covariates, float64 (n_genes, n_individuals)."""
@@ -137,8 +137,8 @@ class SimulationDesign:
         if covariates is None:
             return expression
         effects = _rng(self.seed, "covariate effects").normal(0, COVARIATE_EFFECT, (len(genes), self.n_covariates))
-        shifted: npt.NDArray[np.float64] = np.round(expression + effects @ covariates.to_numpy().T, DECIMALS)
-        return shifted
+        values: npt.NDArray[np.float64] = np.round(expression + effects @ covariates.to_numpy().T, DECIMALS)
+        return values
 
     @property
     def order(self) -> npt.NDArray[np.int64]:
@@ -174,8 +174,8 @@ def _masked(length: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
             ]
         ).ravel()
     )
-    masked: npt.NDArray[np.bool_] = np.searchsorted(bounds, np.arange(length), side="right") % 2 == 1
-    return masked
+    mask: npt.NDArray[np.bool_] = np.searchsorted(bounds, np.arange(length), side="right") % 2 == 1
+    return mask
 
 
 def _counts(genes: int | None, kinds: Mapping[str, int] | None) -> dict[str, int]:

@@ -39,8 +39,8 @@ def draw_haplotypes(
     region = np.arange(n_variants) * N_REGIONS // n_variants
     for child, parents in (children or {}).items():
         for side, parent in enumerate(parents):
-            transmitted = rng.integers(2, size=N_REGIONS)[region]
-            haplotypes[child, side] = haplotypes[parent][transmitted, np.arange(n_variants)]
+            parental_copy = rng.integers(2, size=N_REGIONS)[region]
+            haplotypes[child, side] = haplotypes[parent][parental_copy, np.arange(n_variants)]
     for copy, original in (copies or {}).items():
         haplotypes[copy] = haplotypes[original]
     return haplotypes

@@ -66,8 +66,8 @@ def write_genotypes(
 def write_gene_models(path: Path, genes: Sequence[SimulatedGene]) -> None:
     """Write gene, transcript and exon rows as bgzipped GTF with a tabix index; 1-based and closed."""
     rows = []
-    for simulated in genes:
-        gene = simulated.gene
+    for simulated_gene in genes:
+        gene = simulated_gene.gene
         about = f'gene_id "{gene.gene_id}"; gene_type "protein_coding"; gene_name "{gene.name}";'
         transcript = f'{about} transcript_id "{gene.gene_id}.t1";'
         exons = gene.exons if gene.strand == "+" else gene.exons[::-1]
@@ -95,8 +95,8 @@ def write_expression(
     """Write a bgzipped GTEx-like BED with a tabix index: a gene's row spans its TSS, one base."""
     with pysam.BGZFile(str(path), "w") as file:
         file.write(("\t".join(["#chr", "start", "end", "gene_id", *individuals]) + "\n").encode())
-        for simulated, values in zip(genes, expression, strict=True):
-            gene = simulated.gene
+        for simulated_gene, values in zip(genes, expression, strict=True):
+            gene = simulated_gene.gene
             row = [gene.contig, gene.tss, gene.tss + 1 if gene.tss is not None else None, gene.gene_id]
             file.write(("\t".join([*map(str, row), *map(repr, values.tolist())]) + "\n").encode())
     pysam.tabix_index(str(path), preset="bed", force=True)

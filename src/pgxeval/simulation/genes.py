@@ -103,12 +103,12 @@ def simulate_gene(
     window = simulate_window(individuals, interval.length, seed=seed, names=(number,))
     sequence = draw_sequence(interval.length, _rng(seed, "sequence", number))
     ref, alt = draw_alleles(sequence, window.positions, _rng(seed, "alleles", number))
-    planted = plant(
+    signal = plant(
         window.dosages, kind, heritability=heritability, n_causal=n_causal, rng=_rng(seed, "effects", number)
     )
     noise = _rng(seed, "noise", number).standard_normal(individuals)
-    noise = (noise - noise.mean()) / noise.std() * np.sqrt(1 - planted.heritability)
-    expression = np.round(planted.values + noise, DECIMALS)
+    noise = (noise - noise.mean()) / noise.std() * np.sqrt(1 - signal.heritability)
+    expression = np.round(signal.values + noise, DECIMALS)
     expression.flags.writeable = False
     return SimulatedGene(
         gene=_lay_gene(number, interval, _rng(seed, "gene", number)),
@@ -117,7 +117,7 @@ def simulate_gene(
         sequence=sequence,
         ref=ref,
         alt=alt,
-        planted=planted,
+        planted=signal,
         expression=expression,
     )
 
@@ -151,8 +151,8 @@ def _lay_gene(number: int, interval: Interval, rng: np.random.Generator) -> Gene
     n_exons = int(rng.integers(2, 10))
     # Even numbers keep neighbouring exons at least one base apart.
     starts = np.append(0, 2 * np.sort(rng.choice(np.arange(1, length // 2), n_exons - 1, replace=False)))
-    drawn = starts + np.exp(rng.normal(np.log(150), 0.7, n_exons)).astype(np.int64) + 1
-    ends = np.append(np.minimum(drawn[:-1], starts[1:] - 1), length)
+    exon_ends = starts + np.exp(rng.normal(np.log(150), 0.7, n_exons)).astype(np.int64) + 1
+    ends = np.append(np.minimum(exon_ends[:-1], starts[1:] - 1), length)
     bounds = np.column_stack([starts, ends])
     strand: Strand = "+" if rng.random() < 0.5 else "-"
     exons = tss + bounds if strand == "+" else tss + 1 - bounds[::-1, ::-1]

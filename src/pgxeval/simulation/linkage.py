@@ -112,18 +112,18 @@ def simulate_window(
         recombination_rate=recombination_rate,
         random_seed=_msprime_seed(seed, "ancestry", *names),
     )
-    mutated = msprime.sim_mutations(
+    mutations = msprime.sim_mutations(
         ancestry,
         rate=mutation_rate,
         model=msprime.BinaryMutationModel(),
         random_seed=_msprime_seed(seed, "mutations", *names),
     )
-    derived = mutated.genotype_matrix()
-    reference = derived[:, -1:]
-    alt = (derived[:, : 2 * individuals] != reference).astype(np.int8)
+    genotypes = mutations.genotype_matrix()
+    reference = genotypes[:, -1:]
+    alt = (genotypes[:, : 2 * individuals] != reference).astype(np.int8)
     polymorphic = (alt.min(axis=1) == 0) & (alt.max(axis=1) == 1)
     haplotypes = np.ascontiguousarray(alt[polymorphic].T).reshape(individuals, 2, -1)
-    positions = mutated.sites_position[polymorphic].astype(np.int64)
+    positions = mutations.sites_position[polymorphic].astype(np.int64)
     for array in (haplotypes, positions):
         array.flags.writeable = False
     return SimulatedWindow(length_bp=window_bp, positions=positions, haplotypes=haplotypes)

@@ -108,11 +108,11 @@ def plant(
             values=np.zeros(len(dosages)),
         )
     causal = _CHOOSE[kind](dosages, n_causal, rng)
-    chosen = dosages[:, list(causal)].astype(np.float64)
-    names, columns = _TERMS[kind](chosen)
+    causal_dosages = dosages[:, list(causal)].astype(np.float64)
+    names, columns = _TERMS[kind](causal_dosages)
     sign = rng.choice((-1.0, 1.0))
     if kind == "additive":
-        coefficients = rng.standard_normal(len(causal)) / chosen.std(axis=0)
+        coefficients = rng.standard_normal(len(causal)) / causal_dosages.std(axis=0)
     elif kind == "recessive":
         coefficients = np.array([sign])
     else:
@@ -124,7 +124,7 @@ def plant(
     return Planted(
         kind=kind,
         heritability=heritability,
-        linear_heritability=_explained_variance(chosen, values),
+        linear_heritability=_explained_variance(causal_dosages, values),
         causal=causal,
         effects={"constant": constant, **dict(zip(names, coefficients.tolist(), strict=True))},
         values=values,
@@ -134,15 +134,15 @@ def plant(
 def _without_main_effects(columns: _Floats) -> _Floats:
     # The last column is the nonlinear term; its regression on the dosages before it is subtracted.
     dosages, nonlinear = columns[:, :-1], columns[:, -1]
-    centred = dosages - dosages.mean(axis=0)
-    slopes = np.linalg.lstsq(centred, nonlinear - nonlinear.mean(), rcond=None)[0]
+    deviations = dosages - dosages.mean(axis=0)
+    slopes = np.linalg.lstsq(deviations, nonlinear - nonlinear.mean(), rcond=None)[0]
     return np.append(-slopes, 1.0)
 
 
 def _explained_variance(dosages: _Floats, values: _Floats) -> float:
     design = np.column_stack([np.ones(len(values)), dosages])
-    fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
-    return float(fitted.var())
+    fit = design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    return float(fit.var())
 
 
 def _maf(dosages: npt.NDArray[np.int8]) -> _Floats:
@@ -185,8 +185,8 @@ def _choose_pair(dosages: npt.NDArray[np.int8], n_causal: int, rng: np.random.Ge
     r2 = np.atleast_2d(np.corrcoef(dosages[:, common], rowvar=False)) ** 2
     first, second = np.triu_indices(len(common), k=1)
     between = r2[first, second]
-    unlinked = np.flatnonzero(between < UNLINKED_R2)
-    pair = int(rng.choice(unlinked)) if len(unlinked) else int(between.argmin())
+    candidates = np.flatnonzero(between < UNLINKED_R2)
+    pair = int(rng.choice(candidates)) if len(candidates) else int(between.argmin())
     return (int(common[first[pair]]), int(common[second[pair]]))
 
 

@@ -90,13 +90,13 @@ class SimulatedCohort:
     @property
     def files(self) -> CohortFiles:
         """The arguments of `pgxeval.Cohort.from_files`."""
-        named: CohortFiles = {
+        paths: CohortFiles = {
             "expression": self.expression,
             "genotypes": self.genotypes,
             "genes": self.genes,
             "reference": self.reference,
         }
-        return named if self.covariates is None else {**named, "covariates": self.covariates}
+        return paths if self.covariates is None else {**paths, "covariates": self.covariates}
 
 
 def simulate_cohort(
@@ -172,18 +172,18 @@ def simulate_cohort(
         covariates=covariates,
         seed=seed,
     )
-    simulated = tuple(plan.genes())
-    truth = truth_table(simulated)
+    simulated_genes = tuple(plan.genes())
+    truth = truth_table(simulated_genes)
     folder = Path(folder).expanduser()
     make_folder(folder, "the folder of the simulated cohort")
     partial = Path(tempfile.mkdtemp(prefix=".simulating-", dir=folder))
     try:
-        write_reference(partial / "reference.fa", plan.reference(simulated))
-        write_genotypes(partial / "genotypes.vcf.gz", simulated, plan.individuals, plan.contigs)
-        write_gene_models(partial / "genes.gtf.gz", simulated)
-        table, expression = plan.covariates(), plan.expression(simulated)
+        write_reference(partial / "reference.fa", plan.reference(simulated_genes))
+        write_genotypes(partial / "genotypes.vcf.gz", simulated_genes, plan.individuals, plan.contigs)
+        write_gene_models(partial / "genes.gtf.gz", simulated_genes)
+        table, expression = plan.covariates(), plan.expression(simulated_genes)
         names = [plan.individuals[i] for i in plan.order]
-        write_expression(partial / "expression.bed.gz", simulated, names, expression[:, plan.order])
+        write_expression(partial / "expression.bed.gz", simulated_genes, names, expression[:, plan.order])
         if table is not None:
             write_covariates(partial / "covariates.tsv", table)
         truth.to_csv(partial / "truth.tsv", sep="\t", index=False, lineterminator="\n")
@@ -247,17 +247,17 @@ def simulate_cohort_in_memory(
         covariates=covariates,
         seed=seed,
     )
-    simulated = tuple(plan.genes())
+    simulated_genes = tuple(plan.genes())
     blocks: dict[str, list[Block]] = {}
-    for gene in simulated:
+    for gene in simulated_genes:
         starts = gene.interval.start + gene.window.positions
         blocks.setdefault(gene.interval.contig, []).append((starts, gene.ref, gene.alt, gene.window.haplotypes))
     table = plan.covariates()
     cohort = Cohort(
         genome=PersonalGenome(genotypes=InMemoryGenotypes.from_haplotypes(plan.individuals, blocks)),
-        genes=tuple(gene.gene for gene in simulated),
-        expression=plan.expression(simulated)[:, plan.order],
+        genes=tuple(gene.gene for gene in simulated_genes),
+        expression=plan.expression(simulated_genes)[:, plan.order],
         individuals=tuple(plan.individuals[i] for i in plan.order),
         covariates=None if table is None else table.iloc[plan.order],
     )
-    return cohort, truth_table(simulated)
+    return cohort, truth_table(simulated_genes)

@@ -41,17 +41,17 @@ def truth_table(genes: Sequence[SimulatedGene]) -> pd.DataFrame:
     # Twelve digits are the same on every machine; the last bits of a least-squares fit are not.
     rows = [
         (
-            simulated.gene.gene_id,
-            simulated.planted.kind,
-            simulated.planted.heritability,
-            round(simulated.planted.linear_heritability, 12),
-            len(simulated.planted.causal),
-            ",".join(simulated.variant(column) for column in simulated.planted.causal),
-            ",".join(f"{term}={value:.12g}" for term, value in simulated.planted.effects.items()),
-            len(simulated.window.positions),
-            int((simulated.window.minor_allele_frequency >= COMMON_MAF).sum()),
+            gene.gene.gene_id,
+            gene.planted.kind,
+            gene.planted.heritability,
+            round(gene.planted.linear_heritability, 12),
+            len(gene.planted.causal),
+            ",".join(gene.variant(column) for column in gene.planted.causal),
+            ",".join(f"{term}={value:.12g}" for term, value in gene.planted.effects.items()),
+            len(gene.window.positions),
+            int((gene.window.minor_allele_frequency >= COMMON_MAF).sum()),
         )
-        for simulated in genes
+        for gene in genes
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
