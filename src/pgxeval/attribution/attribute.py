@@ -151,10 +151,10 @@ def _of_trainable(
         seed = model_seed(settings.seed, gene.gene_id, int(k), 0)
         if cohort.groups is not None and isinstance(predictor, GroupedTrainablePredictor):
             groups = [cohort.groups[row] for row in train]
-            fitted = predictor.fit_groups(gene, cohort.genome, series, groups, seed=seed)
+            fits = predictor.fit_groups(gene, cohort.genome, series, groups, seed=seed)
         else:
-            fitted = predictor.fit(gene, cohort.genome, series, seed=seed)
-        part = _of_fitted(fitted, gene, cohort, settings)
+            fits = predictor.fit(gene, cohort.genome, series, seed=seed)
+        part = _of_fitted(fits, gene, cohort, settings)
         total = part if total is None else _add(total, part)
     assert total is not None
     if total.empty:
@@ -167,9 +167,9 @@ def _of_trainable(
 
 def _add(total: pd.DataFrame, part: pd.DataFrame) -> pd.DataFrame:
     key = ["contig", "position", "ref", "alt"]
-    joined = pd.concat([total, part], ignore_index=True)
-    sums = joined.groupby(key, sort=False)[["effect", "at_0", "at_1", "at_2", "folds"]].sum(min_count=1)
-    first = joined.drop_duplicates(key)[[*key, "maf", "method"]].set_index(key)
+    parts = pd.concat([total, part], ignore_index=True)
+    sums = parts.groupby(key, sort=False)[["effect", "at_0", "at_1", "at_2", "folds"]].sum(min_count=1)
+    first = parts.drop_duplicates(key)[[*key, "maf", "method"]].set_index(key)
     return first.join(sums).reset_index()
 
 
@@ -202,16 +202,16 @@ def _of_linear(fitted: FittedLinear, cohort: Cohort) -> pd.DataFrame:
 
 
 def _of_forest(fitted: FittedRandomForest, cohort: Cohort, method: str) -> pd.DataFrame:
-    used = "shap" if method == "shap" else "marginal"
+    method_name = "shap" if method == "shap" else "marginal"
     columns = fitted.selected.columns
-    table = _variants(cohort, fitted.selected.window, columns, used)
+    table = _variants(cohort, fitted.selected.window, columns, method_name)
     forest = fitted.forest
     if forest is None:
         return table
     if not isinstance(forest, Forest):
         raise SettingError('effects of a random forest need its own engine; fit it without engine="sklearn"')
     dosages = fitted.selected.dosages(cohort.genome, cohort.individuals)
-    if used == "shap":
+    if method_name == "shap":
         table["effect"] = shap_slopes(forest, dosages)
         return table
     at = marginal_predictions(forest, dosages)
@@ -233,9 +233,9 @@ def _variants(cohort: Cohort, window: Interval, columns: npt.NDArray[np.int64], 
 
 
 def _maf(values: npt.NDArray[np.int8] | npt.NDArray[np.float32]) -> Floats:
-    called = np.where(np.isfinite(values) & (values >= 0), values, np.nan).astype(np.float64)
+    calls = np.where(np.isfinite(values) & (values >= 0), values, np.nan).astype(np.float64)
     with np.errstate(invalid="ignore"):
-        frequency = np.nansum(called, axis=0) / (2 * np.maximum(np.isfinite(called).sum(axis=0), 1))
+        frequency = np.nansum(calls, axis=0) / (2 * np.maximum(np.isfinite(calls).sum(axis=0), 1))
     return np.asarray(np.minimum(frequency, 1 - frequency))
 
 
@@ -248,37 +248,39 @@ def _by_substitution(predictor: Predictor, gene: Gene, cohort: Cohort, settings:
     window = Interval.around(gene.contig, gene.tss, 2 * settings.flank_bp)
     dosages = genome.dosages(Interval(window.contig, max(0, window.start), window.end), cohort.individuals)
     maf = _maf(dosages.values)
-    chosen = np.flatnonzero(maf >= max(settings.min_maf, 1e-12))
-    if not chosen.size:
+    common = np.flatnonzero(maf >= max(settings.min_maf, 1e-12))
+    if not common.size:
         raise GenotypeError(
             f"gene {gene.gene_id}: none of {maf.size} variants within {settings.flank_bp:,} bp of the TSS has a minor "
             f"allele frequency of at least {settings.min_maf:g}; widen flank_bp or lower min_maf"
         )
-    alleles = dosages.variants.iloc[chosen][["contig", "position", "ref", "alt"]].reset_index(drop=True)
+    alleles = dosages.variants.iloc[common][["contig", "position", "ref", "alt"]].reset_index(drop=True)
     background = "carriers" if settings.method == "carriers" else "reference"
     carriers: list[npt.NDArray[np.intp]] = []
     if background == "carriers":
-        carriers = [np.flatnonzero(dosages.values[:, column] > 0)[: settings.carriers] for column in chosen]
+        carriers = [np.flatnonzero(dosages.values[:, column] > 0)[: settings.carriers] for column in common]
     rows = genome.rows(cohort.individuals)
     contig = genome.contig_name(gene.contig)
-    substituted = SubstitutedGenotypes(
+    carrier_genotypes = SubstitutedGenotypes(
         source=genome.source,
         contig=contig,
         alleles=alleles,
         background=background,
         carriers=[rows[some].tolist() for some in carriers],
     )
-    imaginary = PersonalGenome(genotypes=substituted, reference=genome.reference, **attrs.asdict(genome.policies))
-    answer = Prediction.of(predictor.predict(gene, imaginary, substituted.individuals), substituted.individuals)
+    imaginary = PersonalGenome(genotypes=carrier_genotypes, reference=genome.reference, **attrs.asdict(genome.policies))
+    answer = Prediction.of(
+        predictor.predict(gene, imaginary, carrier_genotypes.individuals), carrier_genotypes.individuals
+    )
     values = np.asarray(answer.values, dtype=np.float64)
-    table = alleles.assign(maf=maf[chosen], effect=np.nan, at_0=np.nan, at_1=np.nan, at_2=np.nan)
+    table = alleles.assign(maf=maf[common], effect=np.nan, at_0=np.nan, at_1=np.nan, at_2=np.nan)
     if background == "reference":
-        assert substituted.individuals[0] == REFERENCE
+        assert carrier_genotypes.individuals[0] == REFERENCE
         table["at_0"], table["at_2"] = values[0], values[1:]
         table["effect"] = (values[1:] - values[0]) / 2
     else:
         of_allele = np.repeat(np.arange(len(carriers)), [len(some) for some in carriers])
-        copies = dosages.values[np.concatenate(carriers), chosen[of_allele]]
+        copies = dosages.values[np.concatenate(carriers), common[of_allele]]
         per_copy = (values[0::2] - values[1::2]) / copies
         table["effect"] = pd.Series(per_copy).groupby(of_allele).mean().reindex(range(len(carriers))).to_numpy()
     return _finish(

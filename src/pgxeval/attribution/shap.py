@@ -32,10 +32,10 @@ def shap_slopes(forest: Forest, dosages: npt.NDArray[np.float64]) -> npt.NDArray
         If the package `shap` is not installed.
     """
     values = shap_values(forest, dosages)
-    centred = dosages - dosages.mean(axis=0)
-    squares = (centred**2).sum(axis=0)
+    deviations = dosages - dosages.mean(axis=0)
+    squares = (deviations**2).sum(axis=0)
     slopes = np.zeros(squares.size)
-    np.divide((centred * values).sum(axis=0), squares, out=slopes, where=squares > 0)
+    np.divide((deviations * values).sum(axis=0), squares, out=slopes, where=squares > 0)
     return slopes
 
 

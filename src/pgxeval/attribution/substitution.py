@@ -89,8 +89,8 @@ class SubstitutedGenotypes:
         alt_rows = np.setdiff1d(np.arange(records.allele_bounds.shape[0]), records.first_allele[:-1])
         record = records.record_of[alt_rows]
         number = alt_rows - records.first_allele[record]
-        shown = records.variants(alt_rows)
-        key = pd.MultiIndex.from_frame(shown[list(ALLELE_KEY)])
+        variants = records.variants(alt_rows)
+        key = pd.MultiIndex.from_frame(variants[list(ALLELE_KEY)])
         place = {name: at for at, name in reversed(list(enumerate(key)))}
         at = np.array(
             [place.get(name, -1) for name in self.alleles[list(ALLELE_KEY)].itertuples(index=False, name=None)]

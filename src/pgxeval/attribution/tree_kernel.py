@@ -40,8 +40,8 @@ def set_each_dosage(
                 node = first + step
             plain += mean[node]
         everywhere += plain
-        used = np.unique(feature[first:last])
-        for column in used:
+        columns = np.unique(feature[first:last])
+        for column in columns:
             if column < 0:
                 continue
             for level in range(n_levels):

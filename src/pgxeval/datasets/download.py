@@ -137,18 +137,18 @@ def fetch_member(
         return target
     partial = target.with_name(f"{target.name}.part")
     try:
-        with zipfile.ZipFile(cast("IO[bytes]", io.BufferedReader(_RangeFile(archive.url), _BUFFER_BYTES))) as opened:
-            names = [name for name in opened.namelist() if name == member or name.endswith(f"/{member}")]
+        with zipfile.ZipFile(cast("IO[bytes]", io.BufferedReader(_RangeFile(archive.url), _BUFFER_BYTES))) as zip_file:
+            names = [name for name in zip_file.namelist() if name == member or name.endswith(f"/{member}")]
             if len(names) != 1:
                 raise InputFileError(
                     f"archive {archive.name} has {len(names)} members that end in {member!r}, expected 1; "
                     "the archive may have been reorganised"
                 )
-            info = opened.getinfo(names[0])
+            info = zip_file.getinfo(names[0])
             if progress:
                 tqdm.write(f"Downloading {names[0]} ({info.compress_size / 1e6:.1f} MB). {archive.licence}".rstrip())
             with (
-                opened.open(info) as source,
+                zip_file.open(info) as source,
                 partial.open("wb") as out,
                 tqdm(total=info.file_size, unit="B", unit_scale=True, disable=not progress, leave=False) as bar,
             ):
@@ -203,13 +203,13 @@ def _continue_download(file: RemoteFile, partial: Path, *, progress: bool) -> No
                     leave=False,
                 ) as bar,
             ):
-                received = 0
+                n_bytes = 0
                 for chunk in answer.iter_content(_CHUNK_BYTES):
                     _write(out, chunk, partial)
-                    received += len(chunk)
+                    n_bytes += len(chunk)
                     bar.update(len(chunk))
-            if 0 <= received < expected:
-                raise _RetryError(f"the connection closed after {received:,} of {expected:,} bytes", 1.0)
+            if 0 <= n_bytes < expected:
+                raise _RetryError(f"the connection closed after {n_bytes:,} of {expected:,} bytes", 1.0)
     except requests.RequestException as error:
         raise _RetryError(type(error).__name__, 1.0) from error
 
@@ -244,12 +244,12 @@ def _verify(file: RemoteFile, partial: Path) -> None:
     import pooch
 
     algorithm, _, expected = file.checksum.partition(":")
-    got = pooch.file_hash(str(partial), alg=algorithm)
-    if got != expected:
+    checksum = pooch.file_hash(str(partial), alg=algorithm)
+    if checksum != expected:
         partial.unlink()
         raise InputFileError(
-            f"{file.url}: {algorithm} checksum is {got}, expected {expected}. The download was damaged or the file has "
-            "changed at its source; the partial file was deleted, so try again"
+            f"{file.url}: {algorithm} checksum is {checksum}, expected {expected}. The download was damaged or the "
+            "file has changed at its source; the partial file was deleted, so try again"
         )
 
 

@@ -66,11 +66,11 @@ def load_geuvadis(
     families = read_families(addresses, cache, progress=progress)
     genotypes = fetch_genotypes(addresses, names, cache, progress=progress)
     matches = match_genes(list(matrix.index), read_gtf(gtf, list(matrix.index)))
-    wanted = {f"chr{name}" for name in names}
-    genes = [gene for gene in matches.genes.values() if gene.contig in wanted]
+    contigs = {f"chr{name}" for name in names}
+    genes = [gene for gene in matches.genes.values() if gene.contig in contigs]
     if not genes:
-        raise InputFileError(f"no gene of the Geuvadis matrix lies on {', '.join(sorted(wanted))} in {gtf}")
-    ids = [name for name, gene in matches.genes.items() if gene.contig in wanted]
+        raise InputFileError(f"no gene of the Geuvadis matrix lies on {', '.join(sorted(contigs))} in {gtf}")
+    ids = [name for name, gene in matches.genes.items() if gene.contig in contigs]
     expression = Expression(values=matrix.loc[ids].to_numpy(), genes=genes, individuals=list(matrix.columns))
     covariates = pd.DataFrame({"male": (families["sex"] == "1").astype(float)})
     return Cohort.from_parts(

@@ -58,22 +58,20 @@ def load_mage(
     cache = (default_cache() if folder is None else Path(folder).expanduser()) / "mage"
     addresses = Addresses() if addresses is None else addresses
     archive = _ARCHIVE if not addresses.expression else RemoteFile(url=addresses.expression)
-    measured = read_expression(fetch_member(archive, EXPRESSION_MEMBER, cache, progress=progress))
-    covariates = read_covariates(
-        fetch_member(archive, COVARIATES_MEMBER, cache, progress=progress), measured.individuals
-    )
+    matrix = read_expression(fetch_member(archive, EXPRESSION_MEMBER, cache, progress=progress))
+    covariates = read_covariates(fetch_member(archive, COVARIATES_MEMBER, cache, progress=progress), matrix.individuals)
     families = read_families(addresses, cache, progress=progress)
     gtf = fetch_gene_models(addresses, cache, progress=progress)
     genotypes = fetch_genotypes(addresses, names, cache, progress=progress)
-    wanted = {f"chr{name}" for name in names}
-    rows = np.array([row for row, gene in enumerate(measured.genes) if gene.contig in wanted], dtype=np.int64)
-    columns = np.array([at for at, name in enumerate(measured.individuals) if name != SWAPPED], dtype=np.int64)
+    contigs = {f"chr{name}" for name in names}
+    rows = np.array([row for row, gene in enumerate(matrix.genes) if gene.contig in contigs], dtype=np.int64)
+    columns = np.array([at for at, name in enumerate(matrix.individuals) if name != SWAPPED], dtype=np.int64)
     if not rows.size:
-        raise InputFileError(f"no gene of the MAGE matrix lies on {', '.join(sorted(wanted))}")
+        raise InputFileError(f"no gene of the MAGE matrix lies on {', '.join(sorted(contigs))}")
     expression = Expression(
-        values=measured.values[np.ix_(rows, columns)],
-        genes=[measured.genes[row] for row in rows],
-        individuals=[measured.individuals[at] for at in columns],
+        values=matrix.values[np.ix_(rows, columns)],
+        genes=[matrix.genes[row] for row in rows],
+        individuals=[matrix.individuals[at] for at in columns],
     )
     cohort = Cohort.from_parts(
         genome=PersonalGenome(genotypes=genotypes),
@@ -83,5 +81,7 @@ def load_mage(
         groups=families["family"],
         strata=families["population"],
     )
-    swapped = exclusions_table([("individual", SWAPPED, "the column holds the expression of HG00237 (sample swap)")])
-    return attrs.evolve(cohort, exclusions=pd.concat([cohort.exclusions, swapped], ignore_index=True))
+    sample_swap = exclusions_table(
+        [("individual", SWAPPED, "the column holds the expression of HG00237 (sample swap)")]
+    )
+    return attrs.evolve(cohort, exclusions=pd.concat([cohort.exclusions, sample_swap], ignore_index=True))
