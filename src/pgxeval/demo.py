@@ -65,20 +65,20 @@ def recovery(evaluation: Evaluation, truth: pd.DataFrame) -> pd.DataFrame:
     TableError
         If no evaluated gene is in `truth`.
     """
-    judged = evaluation.per_gene.astype({"gene_id": str, "predictor": str}).merge(
+    genes = evaluation.per_gene.astype({"gene_id": str, "predictor": str}).merge(
         truth[["gene_id", "kind", "heritability", "linear_heritability"]], on="gene_id"
     )
-    if judged.empty:
+    if genes.empty:
         raise TableError("none of the evaluated genes is in the truth table; is it of another cohort?")
     strata = evaluation.strata
-    called = (
+    stratum_of = (
         strata.set_index(strata["gene_id"].astype(str))["stratum"].astype(str) if len(strata) else pd.Series(dtype=str)
     )
-    judged["stratum"] = judged["gene_id"].map(called)
+    genes["stratum"] = genes["gene_id"].map(stratum_of)
     rows = []
-    for kind in (kind for kind in KINDS if (judged["kind"] == kind).any()):
-        for predictor in judged["predictor"].drop_duplicates():
-            part = judged[(judged["kind"] == kind) & (judged["predictor"] == predictor)]
+    for kind in (kind for kind in KINDS if (genes["kind"] == kind).any()):
+        for predictor in genes["predictor"].drop_duplicates():
+            part = genes[(genes["kind"] == kind) & (genes["predictor"] == predictor)]
             significant = (part["q_value"] < SIGNIFICANT) & (part["spearman"] > 0)
             row: dict[str, Any] = {
                 "kind": kind,
@@ -120,9 +120,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> Path:
-    started = time.monotonic()
+    start = time.monotonic()
     folder: Path = arguments.folder
-    simulated = simulate_cohort(
+    simulation = simulate_cohort(
         folder / "cohort",
         individuals=arguments.individuals,
         genes=arguments.genes,
@@ -130,13 +130,13 @@ def _run(arguments: argparse.Namespace) -> Path:
         spacing_bp=_SPACING_BP,
         seed=arguments.seed,
     )
-    truth = simulated.truth
+    truth = simulation.truth
     _say(
-        f"Simulated {arguments.individuals} individuals and {len(truth)} genes in {simulated.folder}: "
+        f"Simulated {arguments.individuals} individuals and {len(truth)} genes in {simulation.folder}: "
         f"{truth['n_variants'].sum():,} variants, {truth['n_common'].mean():.0f} per gene with a minor allele "
         "frequency of 0.01 or more."
     )
-    cohort = Cohort.from_files(**simulated.files)
+    cohort = Cohort.from_files(**simulation.files)
     replicates = default_replicates(len(truth)) if arguments.replicates is None else arguments.replicates
     variants = CisVariants(flank_bp=_WINDOW_BP // 2, around="tss")
     predictions = predict_cohort(
@@ -155,21 +155,21 @@ def _run(arguments: argparse.Namespace) -> Path:
         )
     for warning in caught:
         _say(f"Note: {warning.message}.")
-    recovered = recovery(evaluation, truth)
-    recovered.to_csv(folder / "recovery.tsv", sep="\t", index=False, lineterminator="\n")
+    recovery_table = recovery(evaluation, truth)
+    recovery_table.to_csv(folder / "recovery.tsv", sep="\t", index=False, lineterminator="\n")
     report = folder / "report.html"
     evaluation.to_html(
         report,
         title="pgxeval on a simulated cohort",
         extra={
-            "About this cohort": _about(simulated, replicates),
-            "Planted truth, and how well it was recovered": [_for_readers(recovered), _READING],
+            "About this cohort": _about(simulation, replicates),
+            "Planted truth, and how well it was recovered": [_for_readers(recovery_table), _READING],
         },
         show_individuals_of=True,  # simulated individuals
         cohort=cohort,
     )
-    _say(_summary(recovered))
-    _say(f"Took {time.monotonic() - started:.0f} s. The report:")
+    _say(_summary(recovery_table))
+    _say(f"Took {time.monotonic() - start:.0f} s. The report:")
     return report.resolve()
 
 
@@ -198,7 +198,7 @@ _READING = (
 
 
 def _for_readers(recovered: pd.DataFrame) -> pd.DataFrame:
-    shown = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "Planted": recovered["kind"],
             "Predictor": recovered["predictor"],
@@ -213,8 +213,8 @@ def _for_readers(recovered: pd.DataFrame) -> pd.DataFrame:
         }
     )
     for name in STRATA:
-        shown[name.capitalize()] = recovered[name].map(lambda share: percent(share, 0))
-    return shown
+        table[name.capitalize()] = recovered[name].map(lambda share: percent(share, 0))
+    return table
 
 
 def _summary(recovered: pd.DataFrame) -> str:

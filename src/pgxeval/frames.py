@@ -34,9 +34,9 @@ def to_pandas(table: TableLike) -> pd.DataFrame:
     if isinstance(table, pd.DataFrame):
         return table
     if isinstance(table, ConvertsToPandas):
-        converted = table.to_pandas()
-        if isinstance(converted, pd.DataFrame):
-            return converted
+        frame = table.to_pandas()
+        if isinstance(frame, pd.DataFrame):
+            return frame
     raise TableError(f"expected a table (a pandas or polars DataFrame, or a pyarrow Table), got {type(table).__name__}")
 
 

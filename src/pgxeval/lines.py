@@ -80,8 +80,8 @@ def _open(path: Path, what: str) -> IO[bytes]:
     if start[:2] != _GZIP_MAGIC:
         return handle
     # A bgzip file cut between two blocks is a valid gzip file: only the missing end block shows it.
-    bgzipped = start[3:4] == b"\x04" and start[12:14] == b"BC"
-    if bgzipped and path.is_file():
+    is_bgzip = start[3:4] == b"\x04" and start[12:14] == b"BC"
+    if is_bgzip and path.is_file():
         with path.open("rb") as tail:
             tail.seek(max(0, path.stat().st_size - len(_BGZF_END)))
             if tail.read() != _BGZF_END:

@@ -21,9 +21,9 @@ def near_names(name: str, available: Iterable[str], limit: int = 3) -> str:
 
 def known_names(available: Collection[str], limit: int = 8) -> str:
     """Return the first names of a collection and how many more there are, for a message."""
-    shown = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in list(available)[:limit]]
-    more = len(available) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "") if shown else "none"
+    names = [name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in list(available)[:limit]]
+    more = len(available) - len(names)
+    return ", ".join(names) + (f" and {more} more" if more > 0 else "") if names else "none"
 
 
 def near_genes(gene_id: str, gene_ids: Collection[str], symbols: Mapping[str, str] | None = None) -> str:
@@ -41,19 +41,21 @@ def near_genes(gene_id: str, gene_ids: Collection[str], symbols: Mapping[str, st
     if version := [known for known in gene_ids if without_version(known) == without_version(gene_id)]:
         return f"; it has another version: {known_names(version, 3)}"
     symbols = symbols or {}
-    if named := [known for known, symbol in symbols.items() if symbol.lower() == gene_id.lower() and known != symbol]:
-        return f"; {gene_id} is a symbol: give the identifier, {known_names(named, 3)}"
+    if same_symbol := [
+        known for known, symbol in symbols.items() if symbol.lower() == gene_id.lower() and known != symbol
+    ]:
+        return f"; {gene_id} is a symbol: give the identifier, {known_names(same_symbol, 3)}"
     near = near_names(gene_id, [*gene_ids, *symbols.values()])
     return near or f"; genes are named as {known_names(gene_ids, 3)}"
 
 
 def first_duplicate(names: Iterable[str]) -> str | None:
     """Return the first name that occurs a second time, None where all differ."""
-    seen: set[str] = set()
+    earlier: set[str] = set()
     for name in names:
-        if name in seen:
+        if name in earlier:
             return name
-        seen.add(name)
+        earlier.add(name)
     return None
 
 

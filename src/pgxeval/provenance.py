@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
     """
     from importlib.metadata import PackageNotFoundError, version
 
-    installed = {
+    version_of = {
         "pgxeval": __version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -50,10 +50,10 @@ def versions() -> dict[str, str]:
     for distribution, module in _OPTIONAL.items():
         if module in sys.modules:
             try:
-                installed[distribution] = version(distribution)
+                version_of[distribution] = version(distribution)
             except PackageNotFoundError:
-                installed[distribution] = "unknown"
-    return installed
+                version_of[distribution] = "unknown"
+    return version_of
 
 
 def describe(value: object) -> Any:

@@ -203,22 +203,22 @@ def permute_replicates(
     for label in sorted(members):
         exchangeable_groups.setdefault(tuple(layers[i] for i in members[label]), []).append(label)
     # what is exchanged, one row each and sorted by name, and the texts of the names
-    exchanged: list[tuple[npt.NDArray[np.int64], list[bytes]]] = []
+    exchanges: list[tuple[npt.NDArray[np.int64], list[bytes]]] = []
     for composition, exchangeable in exchangeable_groups.items():
         places = np.array([members[label] for label in exchangeable])
         if len(exchangeable) > 1:
-            exchanged.append((places, [_text(label) for label in exchangeable]))
+            exchanges.append((places, [_text(label) for label in exchangeable]))
             continue
         for layer in dict.fromkeys(composition):
             within = [i for i in members[exchangeable[0]] if layers[i] == layer]
-            exchanged.append((np.array(within)[:, None], [_text(individuals[i]) for i in within]))
+            exchanges.append((np.array(within)[:, None], [_text(individuals[i]) for i in within]))
     permutations = np.tile(np.arange(n), (len(replicates), 1))
     for partner, replicate in zip(permutations, replicates, strict=True):
         if replicate == 0:
             continue
         # what hash64("permutation", seed, replicate, name) hashes
         start = _text("permutation", seed, replicate) + b"\x1f"
-        for places, names in exchanged:
+        for places, names in exchanges:
             digests = b"".join([hashlib.blake2b(start + name, digest_size=8).digest() for name in names])
             order = np.argsort(np.frombuffer(digests, dtype="<u8"), kind="stable")
             partner[places] = places[order]

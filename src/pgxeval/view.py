@@ -94,15 +94,15 @@ class TableView:
         columns = [_lines(column) for column in self.columns]
         widths = [max((len(line) for cell in cells for line in cell), default=0) for cells in columns]
         blocks = []
-        for chosen in _blocks(widths, width):
-            rows = zip(*(columns[k] for k in chosen), strict=True)
-            sides = [(widths[k], self.columns[k].numeric) for k in chosen]
+        for block in _blocks(widths, width):
+            rows = zip(*(columns[k] for k in block), strict=True)
+            sides = [(widths[k], self.columns[k].numeric) for k in block]
             lines = [line for row in rows for line in _row(row, sides)]
-            rule = _GAP.join("─" * widths[k] for k in chosen)
-            heads = max(len(columns[k][0]) for k in chosen)
+            rule = _GAP.join("─" * widths[k] for k in block)
+            heads = max(len(columns[k][0]) for k in block)
             blocks.append("\n".join([*lines[:heads], rule, *lines[heads:]]))
-        wrapped = [textwrap.fill(entry, width, subsequent_indent="  ") for entry in self.legend]
-        return "\n".join([self.title, "", "\n\n".join(blocks), *([""] if wrapped else []), *wrapped])
+        notes = [textwrap.fill(entry, width, subsequent_indent="  ") for entry in self.legend]
+        return "\n".join([self.title, "", "\n\n".join(blocks), *([""] if notes else []), *notes])
 
     def to_html(self) -> str:
         """Return the table as HTML that needs no style sheet and suits light and dark pages."""
@@ -141,13 +141,13 @@ def _lines(column: Column) -> list[list[str]]:
 
 def _blocks(widths: list[int], width: int) -> list[list[int]]:
     """Split columns into blocks that fit into `width`; each begins with the first column."""
-    blocks, used = [[0]] if widths else [], widths[0] if widths else 0
+    blocks, total = [[0]] if widths else [], widths[0] if widths else 0
     for k in range(1, len(widths)):
-        if used + len(_GAP) + widths[k] > width and len(blocks[-1]) > 1:
+        if total + len(_GAP) + widths[k] > width and len(blocks[-1]) > 1:
             blocks.append([0])
-            used = widths[0]
+            total = widths[0]
         blocks[-1].append(k)
-        used += len(_GAP) + widths[k]
+        total += len(_GAP) + widths[k]
     return blocks
 
 
@@ -156,10 +156,10 @@ def _row(cells: tuple[list[str], ...], sides: list[tuple[int, bool]]) -> list[st
     lines = []
     for k in range(height):
         parts = [cell[k] if k < len(cell) else "" for cell in cells]
-        padded = [
+        aligned_cells = [
             part.rjust(width) if right else part.ljust(width) for part, (width, right) in zip(parts, sides, strict=True)
         ]
-        lines.append(_GAP.join(padded).rstrip())
+        lines.append(_GAP.join(aligned_cells).rstrip())
     return lines
 
 

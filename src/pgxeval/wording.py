@@ -34,12 +34,12 @@ def number(value: Any, digits: int = 3) -> str:
         return "∞" if value > 0 else "-∞"
     if value == 0:
         return "0"
-    rounded = float(f"{value:.{digits - 1}e}")
-    if abs(rounded) >= 10**digits:
+    nearest = float(f"{value:.{digits - 1}e}")
+    if abs(nearest) >= 10**digits:
         return f"{value:,.0f}" if abs(value) < 1e9 else _scientific(value, digits)
-    if abs(rounded) < 1e-3:
+    if abs(nearest) < 1e-3:
         return _scientific(value, digits)
-    decimals = max(digits - 1 - math.floor(math.log10(abs(rounded))), 0)
+    decimals = max(digits - 1 - math.floor(math.log10(abs(nearest))), 0)
     return f"{value:.{decimals}f}"
 
 
