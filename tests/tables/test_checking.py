@@ -85,7 +85,7 @@ def test_required_columns_alone_make_a_zero_shot_table() -> None:
 
 @pytest.mark.parametrize("name", ["predictor", "gene_id", "individual", "prediction"])
 def test_a_missing_column_is_named(name: str) -> None:
-    with pytest.raises(TableError, match=rf"mine: missing column\(s\) {name}; it has .*Needed are"):
+    with pytest.raises(TableError, match=rf"mine: missing column\(s\) {name}; it has .*Expected columns"):
         check_predictions(table().drop(columns=name), source="mine")
 
 

@@ -188,7 +188,7 @@ class PredictionStore:
                         )
                 else:
                     _log.warning(
-                        "store %s: a run of predictor %r with other settings is kept apart (run %s): %s",
+                        "store %s: a run of predictor %r with other settings is kept apart (run %s) and not used: %s",
                         self.folder,
                         stored.predictor,
                         other.run,

@@ -70,7 +70,7 @@ def check_predictions(table: pd.DataFrame, source: str = "predictions table") ->
         raise TableError(
             f"{source}: missing column(s) {', '.join(missing)}; it has "
             f"{known_names([str(name) for name in table.columns], 8)}. "
-            f"Needed are {', '.join(REQUIRED)}; optional are {', '.join(OPTIONAL)}"
+            f"Expected columns: {', '.join(REQUIRED)}; optional: {', '.join(OPTIONAL)}"
         )
     _warn_of_near_columns(table, source)
     names = COLUMNS if TISSUE not in table else (COLUMNS[0], TISSUE, *COLUMNS[1:])
@@ -226,8 +226,8 @@ def _check_folds(table: pd.DataFrame, source: str) -> None:
     if without.any():
         raise TableError(
             f"{source}: cross-fitted predictions have a fold but no training_mean in {_rows(without)} "
-            f"({_gene_at(table, without)}); the mean training expression of the fold is needed to centre predictions, "
-            "or a null gene looks anti-predicted"
+            f"({_gene_at(table, without)}); supply the mean expression of the training "
+            "individuals of the fold, which is subtracted where single individuals are shown"
         )
     without = trained & predicted & ~folded
     if without.any():

@@ -143,7 +143,8 @@ def _numbers(cells: pd.DataFrame, source: str) -> npt.NDArray[np.float64]:
             columns = known_names([str(label) for label in cells.columns], 5)
             raise TableError(
                 f"{source}: column {name}, row {row} (counted from 0): {column.iloc[row]!r} is not a number. Expected "
-                f"numbers in all columns but the names; the columns are {columns}"
+                f"numbers in all columns but the names; the columns are {columns}. A table with one row per gene and "
+                "individual needs the columns predictor, gene_id, individual and prediction"
             )
         values[:, number] = numbers
     return values
