@@ -99,7 +99,7 @@ def attribute(
     gene
         A gene of the cohort, or its identifier.
     cohort
-        Whose variants and individuals.
+        Cohort whose variants and individuals are used.
     settings
         `AttributionSettings`.
 

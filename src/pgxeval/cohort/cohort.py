@@ -134,8 +134,8 @@ class Cohort(CohortData):
             BED-like table of GTEx, tensorQTL or QTLtools, as text, Parquet or DataFrame
             (`pgxeval.cohort.expression_files.read_expression`).
         genotypes
-            Indexed VCF or BCF, or PLINK 2 files (`PersonalGenome`); a list of files, a pattern with ``{chrom}`` or a
-            folder, if there is one file per chromosome.
+            Indexed VCF or BCF, PLINK 2, VCF Zarr or BGEN (`PersonalGenome`); a list of files, a pattern with
+            ``{chrom}`` or a folder, if there is one file per chromosome.
         genes
             GTF with the gene models (`pgxeval.genome.annotation.read_gtf`). Without it the positions of the
             expression table are used: they have a strand only where the table has such a column, and a TSS where
@@ -151,8 +151,8 @@ class Cohort(CohortData):
         field
             Field that dosages are read from: ``"GT"``, ``"DS"`` or ``"GP"``; None chooses (`PersonalGenome`).
         half_missing
-            What dosages are made of half-calls such as ``1|.``: ``"missing"``, or ``"reference"``, which reads the
-            missing allele as REF. vt decompose, vcfbreakmulti and GLnexus write multi-allelic records so.
+            How half-calls such as ``1|.`` become dosages: ``"missing"``, or ``"reference"``, which reads the
+            missing allele as REF. vt decompose, vcfbreakmulti and GLnexus write multi-allelic records this way.
 
         Returns
         -------

@@ -71,8 +71,8 @@ class Evaluation:
           pearson_p
         - direction (Int8: 1, -1, NA), reason (why undefined), withheld (what is not given, and why)
 
-        With covariates the correlations are partial ones. For cross-fitted predictors they are those of centred
-        predictions.
+        With covariates the correlations are partial ones. For cross-fitted predictors they are computed
+        within folds.
     concordance
         One row per pair of predictors and stratum. Columns: `pgxeval.evaluation.tables.CONCORDANCE`.
 
@@ -105,7 +105,7 @@ class Evaluation:
         What was excluded or is undefined: kind (individual, gene, prediction, covariate), predictor ("" for
         all), reason, detail (such as errors at single genes, the first two), count, name (the first five).
     settings
-        JSON-able: arguments, sizes, and the settings of each predictor.
+        JSON-serialisable: arguments, sizes, and the settings of each predictor.
     target, predictions
         What was judged against what; None in an evaluation of several tissues, and in one that was read from a folder.
     values
@@ -299,7 +299,7 @@ class Evaluation:
             Identifiers or symbols of the genes to show, in per_gene and strata; None shows those with the smallest q
             or with the largest gain.
         kind
-            Which odds ratio the concordance shows. Pairs are turned so that it is above 1.
+            Which odds ratio the concordance shows. Pairs of predictors are swapped so that it is above 1.
 
         Returns
         -------

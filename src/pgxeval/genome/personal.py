@@ -41,8 +41,9 @@ class PersonalGenome:
     Parameters
     ----------
     genotypes
-        Path of an indexed VCF or BCF or of a PLINK 2 ``.pgen``; where there is one file per chromosome, a list of
-        paths, a pattern such as ``"chr{chrom}.vcf.gz"`` or their folder; or any `GenotypeSource`.
+        Path of an indexed VCF or BCF, a PLINK 2 ``.pgen``, VCF Zarr, or (dosages only) BGEN; where there is one file
+        per chromosome, a list of paths, a pattern such as ``"chr{chrom}.vcf.gz"`` or their folder; or any
+        `GenotypeSource`.
     reference
         Path of an indexed FASTA, or a `ReferenceGenome`. Not needed for dosages.
     field
@@ -374,7 +375,7 @@ class PersonalGenome:
         if not 0 <= anchor < self.reference.contigs[contig]:
             raise SettingError(
                 f"anchor {anchor} lies off {contig}, which has {self.reference.contigs[contig]} bases; "
-                "expected a 0-based position"
+                "expected a 0-based position on the contig (without anchor=, the start of the window is the anchor)"
             )
         window = WindowRequest(
             interval=Interval(contig, interval.start, interval.end),

@@ -144,7 +144,7 @@ def plan(
     that is not counted, on at most 500 individuals. Time is taken to be linear in the numbers of variants and
     individuals. Passes of a sequence model are counted exactly (`SequencePredictor.plan`), and one batch of a model on
     this machine is timed; a remote model is never called, and its time follows from its quota. Any other predictor is
-    timed on a few genes. Genes that a store has are not subtracted.
+    timed on a few genes. Genes that are already in a store are counted as well.
 
     Examples
     --------

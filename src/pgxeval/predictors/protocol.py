@@ -42,7 +42,7 @@ class Prediction:
     reasons
         Why a value is NaN: index of the individual -> reason. A single string is the reason for all of them.
     used
-        JSON-able settings that were used for this gene: tracks, readout, number of variants, penalty.
+        JSON-serialisable settings that were used for this gene: tracks, readout, number of variants, penalty.
 
     Raises
     ------
@@ -250,7 +250,7 @@ class RecordsSettings(Protocol):
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """JSON-able settings.
+        """JSON-serialisable settings.
 
         They are recorded with the predictions, and stored predictions are reused only if they are equal. Whatever
         changes a number must change them: weights, version, precision.

@@ -25,7 +25,7 @@ _SETTINGS, _METHODS, _EVALUATION, _TABLES = "study.json", "methods.md", "evaluat
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class Study(StudyResults):
-    """All results of a study, its answers, and its folder; the tables are those of `StudyResults`.
+    """All results of a study, as `run_study` returns them: its tables (those of `StudyResults`), answers and folder.
 
     Undefined is NaN with a reason; what was excluded or failed is counted.
     """

@@ -44,8 +44,8 @@ class Predictions:
         of the cohort (`pgxeval.seeding.permute_individuals`), so that each row is always compared with the measured
         expression of ``individual``.
     settings
-        Predictor name -> JSON-able settings: requested and used ones, versions, cross-fitting, seed. In a table with
-        a column tissue they are under ``"tissues"``, tissue by tissue.
+        Predictor name -> JSON-serialisable settings: requested and used ones, versions, cross-fitting, seed. In a table
+        with a column tissue they are under ``"tissues"``, tissue by tissue.
     source
         What to call the table in messages.
 

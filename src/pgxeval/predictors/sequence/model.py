@@ -52,7 +52,7 @@ class ModelInfo:
     batch_size
         Maximum number of sequences per call, unless the user sets another one.
     settings
-        JSON-able: what else shapes the numbers, such as precision; recorded with every result.
+        JSON-serialisable: what else shapes the numbers, such as precision; recorded with every result.
     remote
         Whether sequences may leave this machine. A model counts as remote unless its author declares
         ``remote=False``; a remote model runs only if the user passes ``allow_remote=True``.
@@ -155,7 +155,7 @@ class ModelInfo:
 
 @runtime_checkable
 class SequenceModel(Protocol):
-    """A model that turns DNA into tracks.
+    """A model that predicts tracks (such as RNA-seq coverage per bin) from DNA sequences.
 
     Any object with these two members qualifies. A model that can be pickled can be used by several processes.
     """
