@@ -24,8 +24,9 @@ from scipy.special import ndtr, ndtri
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import ElasticNetCV
 
-from pgxeval.evaluation.correlation import RankedExpression, RowCorrelations
+from pgxeval.evaluation.correlation import RankedExpression
 from pgxeval.evaluation.inference import NullDistribution, normal_score, student_interval, tail_p
+from pgxeval.evaluation.row_correlations import RowCorrelations
 
 Predict = Callable[[np.ndarray], np.ndarray]
 FOLDS = 5

@@ -34,9 +34,10 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 import pgxeval
-from pgxeval.evaluation.correlation import RankedExpression, RowCorrelations
+from pgxeval.evaluation.correlation import RankedExpression
 from pgxeval.evaluation.inference import NullDistribution, normal_score
 from pgxeval.evaluation.resampling import benjamini_hochberg
+from pgxeval.evaluation.row_correlations import RowCorrelations
 from pgxeval.evaluation.standard_errors import StandardErrors
 from pgxeval.prediction import default_replicates
 from pgxeval.simulation.simulate import simulate_cohort_in_memory

@@ -84,7 +84,7 @@ def bootstrap_correlations(
     mask
         bool (n_rows, individuals): individuals in use.
     factor
-        float64 (n_rows,): multiplies the correlation; see `pgxeval.evaluation.correlation.Aligned`.
+        float64 (n_rows,): multiplies the correlation; see `pgxeval.evaluation.null_correlations.Aligned`.
     weights
         float32 (samples, individuals).
     sums_y

@@ -18,7 +18,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from pgxeval.evaluation.correlation import Aligned
+from pgxeval.evaluation.null_correlations import Aligned
 from pgxeval.seeding import hash64
 
 Floats = npt.NDArray[np.float64]

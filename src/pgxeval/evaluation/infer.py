@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pgxeval.evaluation import inference
-from pgxeval.evaluation.correlation import RowCorrelations
 from pgxeval.evaluation.judge import GeneCorrelations, Reference
 from pgxeval.evaluation.per_gene import Judged, Kind
 from pgxeval.evaluation.resampling import benjamini_hochberg
+from pgxeval.evaluation.row_correlations import RowCorrelations
 from pgxeval.evaluation.settings import MEASURES, Measure, ZeroShotInference
 
 Floats = npt.NDArray[np.float64]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
-from pgxeval.evaluation.correlation import RowCorrelations
+from pgxeval.evaluation.row_correlations import RowCorrelations
 from pgxeval.evaluation.settings import Measure
 from pgxeval.evaluation.standard_errors import StandardErrors
 

@@ -11,16 +11,12 @@ import numpy.typing as npt
 
 from pgxeval.errors import SettingError, TableError
 from pgxeval.evaluation import inference
-from pgxeval.evaluation.correlation import (
-    FEW,
-    REASONS,
-    RankedExpression,
-    RowCorrelations,
-)
+from pgxeval.evaluation.correlation import RankedExpression
 from pgxeval.evaluation.gene_permutation import permute_genes
 from pgxeval.evaluation.matrices import PredictorMatrices, fold_patterns
 from pgxeval.evaluation.per_gene import NOT_IN_TABLE, Kind
 from pgxeval.evaluation.resampling import label_permutations
+from pgxeval.evaluation.row_correlations import FEW, REASONS, RowCorrelations
 from pgxeval.evaluation.settings import Measure, ZeroShotInference
 
 Floats = npt.NDArray[np.float64]

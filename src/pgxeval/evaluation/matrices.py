@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pgxeval.evaluation.correlation import RELATIVE_SPREAD
+from pgxeval.evaluation.gene_rows import RELATIVE_SPREAD
 from pgxeval.names import match_versions
 
 _ROWS = 2**15

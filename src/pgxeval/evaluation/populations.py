@@ -8,8 +8,8 @@ import pandas as pd
 
 from pgxeval.cohort.cohort import Cohort
 from pgxeval.errors import PgxevalWarning, SettingError
-from pgxeval.evaluation.correlation import MIN_INDIVIDUALS
 from pgxeval.evaluation.evaluator import Evaluator, PredictionsSource, as_predictions
+from pgxeval.evaluation.row_correlations import MIN_INDIVIDUALS
 from pgxeval.evaluation.settings import EvaluationSettings
 from pgxeval.tables.predictions import Predictions
 
