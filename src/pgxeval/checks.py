@@ -21,11 +21,11 @@ def between(low: float, high: float = float("inf"), *, above: bool = False, belo
         number = isinstance(value, int | float) and not isinstance(value, bool)
         inside = number and (low < value if above else low <= value) and (value < high if below else value <= high)
         if not inside:
-            allowed = f"a number {'above' if above else 'from'} {low:g}"
+            limits = f"a number {'above' if above else 'from'} {low:g}"
             if high != float("inf"):
                 until = ("and below" if below else "and at most") if above else ("to below" if below else "to")
-                allowed += f" {until} {high:g}"
-            raise _refuse(instance, attribute, value, allowed)
+                limits += f" {until} {high:g}"
+            raise _refuse(instance, attribute, value, limits)
 
     return check
 

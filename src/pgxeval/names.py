@@ -38,11 +38,11 @@ def near_genes(gene_id: str, gene_ids: Collection[str], symbols: Mapping[str, st
     symbols
         Identifier -> symbol, where symbols are known.
     """
-    if version := [known for known in gene_ids if without_version(known) == without_version(gene_id)]:
+    if version := [other for other in gene_ids if without_version(other) == without_version(gene_id)]:
         return f"; it has another version: {known_names(version, 3)}"
     symbols = symbols or {}
     if same_symbol := [
-        known for known, symbol in symbols.items() if symbol.lower() == gene_id.lower() and known != symbol
+        other for other, symbol in symbols.items() if symbol.lower() == gene_id.lower() and other != symbol
     ]:
         return f"; {gene_id} is a symbol: give the identifier, {known_names(same_symbol, 3)}"
     near = near_names(gene_id, [*gene_ids, *symbols.values()])

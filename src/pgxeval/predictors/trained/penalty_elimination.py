@@ -169,8 +169,8 @@ class Elimination:
         self.units = np.concatenate([self.units, rows[n_new:]])
         block: Array = gram[np.ix_(new, self.outside)] - rows[:n_new] @ self.below.T
         block[np.arange(n_new), np.arange(n_old, n_old + n_new)] += self.ridge[new]
-        bordered = np.block([[self.schur, block[:, :n_old].T], [block]])
-        self.schur = np.asarray(bordered, dtype=np.float64)
+        block_matrix = np.block([[self.schur, block[:, :n_old].T], [block]])
+        self.schur = np.asarray(block_matrix, dtype=np.float64)
         self.inverse = np.asarray(np.linalg.inv(self.units @ self.units.T), dtype=np.float64)
         beside = self.below @ self.units.T
         product = beside @ self.inverse

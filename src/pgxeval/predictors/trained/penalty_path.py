@@ -188,11 +188,11 @@ class Path:
         """Return float64 (n_rows,), the fit of all rows, held out or not, to the scaled outcome."""
         from pgxeval.predictors.trained.penalty_kernel import add_weighted_rows
 
-        used = np.flatnonzero(coefficients)
-        weights = coefficients[used] * self.inverse_scale[self.chosen[used]]
-        fitted = np.full(self.columns.n_rows, -float(weights @ self.center[self.chosen[used]]))
-        add_weighted_rows(self.columns.stored, self.position[used], weights, fitted)
-        return fitted
+        nonzero = np.flatnonzero(coefficients)
+        weights = coefficients[nonzero] * self.inverse_scale[self.chosen[nonzero]]
+        values = np.full(self.columns.n_rows, -float(weights @ self.center[self.chosen[nonzero]]))
+        add_weighted_rows(self.columns.stored, self.position[nonzero], weights, values)
+        return values
 
     def check(
         self, screened: npt.NDArray[np.float32], residuals: Array, alphas: Array
