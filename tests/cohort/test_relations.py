@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,6 +53,21 @@ def test_structure_is_warned_of_until_components_are_covariates() -> None:
     assert structure.unadjusted.empty
     quiet = Cohort.from_parts(genome=genome, expression=expression, screen_genotypes=False)
     assert quiet.notes == ()
+
+
+def test_components_of_genotypes_and_expression_by_argument_are_those_of_with_pcs() -> None:
+    rng = np.random.default_rng(4)
+    genome, genes = genome_of(draw_haplotypes(60, 1_800, rng, fst=0.1))
+    genes = [attrs.evolve(gene, gene_id=f"{gene.gene_id}_{copy}") for copy in range(60) for gene in genes][:60]
+    expression = _expression(genes, 60, rng)
+    plain = Cohort.from_parts(genome=genome, expression=expression, genotype_pcs=2)
+    cohort = Cohort.from_parts(genome=genome, expression=expression, genotype_pcs=2, expression_pcs=3)
+    assert cohort.covariates is not None
+    assert cohort.covariates.columns.tolist() == ["PC1", "PC2", "EPC1", "EPC2", "EPC3"]
+    assert cohort.expression_factors == 3
+    pd.testing.assert_frame_equal(cohort.covariates, plain.with_pcs(expression=3).covariates)
+    with pytest.raises(SettingError, match="k must be from 1"):
+        Cohort.from_parts(genome=genome, expression=expression, genotype_pcs=2, expression_pcs=58)
 
 
 def test_relationships_travel_with_the_cohort(tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ class Cohort(CohortData):
         strata: Labels | None = None,
         relationship: str | os.PathLike[str] | pd.DataFrame | None = None,
         genotype_pcs: int = 0,
+        expression_pcs: int = 0,
         screen_genotypes: bool = True,
         field: Field | None = None,
         half_missing: Literal["missing", "reference"] = "missing",
@@ -146,8 +147,8 @@ class Cohort(CohortData):
             Covariate table of GTEx, its transpose, PLINK's ``.eigenvec``, or a DataFrame with one row per individual
             (`pgxeval.cohort.covariate_files.read_covariates`). Categories become indicator columns; individuals with a
             missing value are excluded.
-        groups, strata, relationship, genotype_pcs, screen_genotypes
-            Families, populations, relationships and ancestry of the individuals; see `from_parts`.
+        groups, strata, relationship, genotype_pcs, expression_pcs, screen_genotypes
+            Families, populations, relationships, ancestry and hidden factors of the individuals; see `from_parts`.
         field
             Field that dosages are read from: ``"GT"``, ``"DS"`` or ``"GP"``; None chooses (`PersonalGenome`).
         half_missing
@@ -179,6 +180,7 @@ class Cohort(CohortData):
             strata=strata,
             relationship=relationship,
             genotype_pcs=genotype_pcs,
+            expression_pcs=expression_pcs,
             screen_genotypes=screen_genotypes,
         )
 
@@ -194,6 +196,7 @@ class Cohort(CohortData):
         strata: Labels | None = None,
         relationship: str | os.PathLike[str] | pd.DataFrame | None = None,
         genotype_pcs: int = 0,
+        expression_pcs: int = 0,
         screen_genotypes: bool = True,
     ) -> Cohort:
         """Combine inputs that have been read; see `from_files`.
@@ -226,6 +229,9 @@ class Cohort(CohortData):
             related by more than 0.1 form a group.
         genotype_pcs
             Number of principal components of the genotypes to add to the covariates; see `genotype_pcs`.
+        expression_pcs
+            Number of principal components of the expression to add to the covariates, given all others, as
+            `with_pcs` does: `predict_cohort` learns them again from the training individuals of each fold.
         screen_genotypes
             Whether to search common variants around the genes for relatives, repeated samples and population
             structure, and to warn of them. Reads at most about 5 Mb.
@@ -241,7 +247,7 @@ class Cohort(CohortData):
         TableError
             If no individual is shared, or no gene is left; the message shows names of both sides.
         SettingError
-            If fewer than 10 individuals are shared.
+            If fewer than 10 individuals are shared, or the data do not allow as many components.
         """
         table = None if covariates is None else read_covariates(covariates, expression.individuals)
         labels = {labels for labels in (groups, strata) if isinstance(labels, str)}
@@ -276,7 +282,7 @@ class Cohort(CohortData):
         )
         for problem in warned:
             warnings.warn(problem, PgxevalWarning, stacklevel=_CALLER - 1)
-        return related
+        return related.with_pcs(expression=expression_pcs) if expression_pcs else related
 
     def check(self) -> pd.DataFrame:
         """Check the cohort before anything is computed.
