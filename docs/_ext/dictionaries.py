@@ -201,6 +201,7 @@ TABLES: Mapping[str, Dictionary] = {
         columns={
             "predictor": "name of the predictor",
             "genes": "genes to predict",
+            "stored": "genes among them that are finished in the store",
             "fits": "models to train",
             "passes": "sequences to pass through a model, or to pay for",
             "cached": "sequences whose scores are in the cache",

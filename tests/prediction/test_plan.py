@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.prediction.cheap import Cheap, cheap_cohort
+from tests.prediction.cheap import Cheap, CheapZeroShot, cheap_cohort
 from tests.predictors import toy_models
 
 from pgxeval.cohort.cohort import Cohort
@@ -39,6 +39,36 @@ def test_fits_are_those_that_the_run_makes(tmp_path: Path) -> None:
     assert _row(made, "cheap")["fits"] == sum(len(path.read_bytes()) for path in tmp_path.iterdir())
     assert np.isnan(made.seconds)
     assert _row(made, "cheap")["basis"] == "not timed"
+
+
+def test_genes_that_are_finished_in_the_store_are_subtracted(tmp_path: Path) -> None:
+    cohort = cheap_cohort(n_genes=6, n_individuals=30)
+    predictors, asked = [Cheap(die_at=["G00001"]), CheapZeroShot()], {"folds": 3, "replicates": 2}
+    store, calls = tmp_path / "store", tmp_path / "calls"
+    calls.mkdir()
+    new = plan(cohort, predictors, store=store, timed_genes=0, **asked)
+    assert not store.exists()
+    assert new.predictors["stored"].tolist() == [0, 0]
+    predict_cohort(
+        cohort, predictors, genes=["G00000", "G00001", "G00004"], store=store, workers=1, progress=False, **asked
+    )
+    before = sorted(store.rglob("*"))
+    made = plan(cohort, predictors, store=store, timed_genes=0, **asked)
+    assert sorted(store.rglob("*")) == before
+    assert made.predictors["genes"].tolist() == [6, 6]
+    assert made.predictors["stored"].tolist() == [2, 3]  # one gene failed and is tried again
+    assert (6 * made.predictors["disk_bytes"] == new.predictors["disk_bytes"] * [4, 3]).all()
+    smaller = plan(cohort.subset(genes=["G00000", "G00002"]), predictors, store=store, timed_genes=0, **asked)
+    assert smaller.predictors["stored"].tolist() == [1, 1]
+    other = plan(cohort, [Cheap(weight=2.0)], store=store, timed_genes=0, **asked)
+    assert other.predictors["stored"].tolist() == [0]
+    measured_again = plan(cheap_cohort(n_genes=6, n_individuals=30, seed=1), predictors, store=store, **asked)
+    assert measured_again.predictors["stored"].tolist() == [0, 3]  # no expression in predictions without training
+    predict_cohort(cohort, [Cheap(calls=calls)], store=store, workers=1, progress=False, **asked)
+    assert _row(made, "cheap")["fits"] == sum(len(path.read_bytes()) for path in calls.iterdir())
+    finished = _row(plan(cohort, [Cheap()], store=store, **asked), "cheap")
+    assert (finished["fits"], finished["seconds"], finished["disk_bytes"]) == (0, 0.0, 0)
+    assert finished["basis"] == "all genes are in the store"
 
 
 def test_size_of_the_predictions(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pgxeval.provenance import versions
 
 if TYPE_CHECKING:
     from pgxeval.cohort.cohort import Cohort
+    from pgxeval.prediction.request import Request
     from pgxeval.predictors.protocol import Predictor, TrainablePredictor
 
 REGION_BP = 10_000_000
@@ -117,6 +118,35 @@ def identify_run(
         individuals=tuple(individuals),
         n_replicates=n_replicates,
     )
+
+
+def identify_runs(cohort: Cohort, request: Request) -> list[RunIdentity]:
+    """Return what a store knows the run of each predictor by.
+
+    Raises
+    ------
+    SettingError
+        If a predictor has parts that cannot be described, and no `settings`.
+    """
+    trained = {predictor.name for predictor in request.trainable}
+    cross_fitting: dict[str, Json] = {
+        "method": request.method,
+        "folds": request.recorded_folds,
+        "seed": request.seed,
+        "groups": None if cohort.groups is None else digest([*cohort.groups]),
+        "strata": None if cohort.strata is None else digest([*cohort.strata]),
+    }
+    if cohort.expression_factors:
+        cross_fitting["expression_factors"] = cohort.expression_factors
+    return [
+        identify_run(
+            cohort,
+            predictor,
+            cross_fitting=cross_fitting if predictor.name in trained else None,
+            n_replicates=request.table_replicates[predictor.name],
+        )
+        for predictor in request.predictors
+    ]
 
 
 def _covariates(cohort: Cohort) -> Json:

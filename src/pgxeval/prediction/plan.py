@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import resource
 import sys
 from collections.abc import Sequence
@@ -12,9 +13,11 @@ import attrs
 import pandas as pd
 
 from pgxeval.errors import PgxevalError, SettingError
+from pgxeval.prediction.identity import identify_runs
 from pgxeval.prediction.pairing import Method
 from pgxeval.prediction.progress import clock
 from pgxeval.prediction.request import Folds, Request
+from pgxeval.prediction.store import PredictionStore
 from pgxeval.prediction.timing import time_fits, time_passes, time_predictions
 from pgxeval.prediction.workers import count_workers
 from pgxeval.predictors.protocol import Predictor, TrainablePredictor
@@ -37,7 +40,8 @@ class RunPlan:
     Parameters
     ----------
     predictors : pandas.DataFrame
-        One row per predictor: predictor; genes; fits, number of models to train (0 without training); passes, number of
+        One row per predictor: predictor; genes; stored, number of those that are finished in the store, which take no
+        time, fits, passes or disk; fits, number of models to train (0 without training); passes, number of
         sequences to pass through a model or to pay a service for, without those in the score cache; cached, number of
         those in it; seconds, on all workers together, NaN if it cannot be estimated; memory_bytes, for its predictions
         without a store; disk_bytes, for its predictions in a store; basis, what the time is estimated from, or why
@@ -82,7 +86,12 @@ class RunPlan:
                 Column(title="Predictor", cells=table["predictor"], numeric=False),
                 *(
                     Column(title=title, cells=map(count, table[name]))
-                    for name, title in (("fits", "Fits"), ("passes", "Model passes"), ("cached", "In the cache"))
+                    for name, title in (
+                        ("stored", "Genes\nfinished"),
+                        ("fits", "Fits"),
+                        ("passes", "Model passes"),
+                        ("cached", "In the cache"),
+                    )
                     if table[name].any()
                 ),
                 Column(title="Time", cells=["unknown" if math.isnan(s) else clock(s) for s in table["seconds"]]),
@@ -117,6 +126,7 @@ def plan(
     method: Method = "crossfit",
     genes: slice | Sequence[str] | None = None,
     workers: int | None = None,
+    store: str | os.PathLike[str] | PredictionStore | None = None,
     timed_genes: int = 3,
 ) -> RunPlan:
     """Estimate what `predict_cohort` with the same arguments would take: time, memory, model passes and disk.
@@ -125,6 +135,9 @@ def plan(
     ----------
     cohort, predictors, folds, seed, replicates, method, genes, workers
         As for `predict_cohort`.
+    store
+        As for `predict_cohort`: genes that are finished in it are subtracted; those that failed are tried again and
+        count. The folder is not made.
     timed_genes
         Number of genes that are timed on this machine for each predictor; 0 counts only.
 
@@ -144,7 +157,7 @@ def plan(
     that is not counted, on at most 500 individuals. Time is taken to be linear in the numbers of variants and
     individuals. Passes of a sequence model are counted exactly (`SequencePredictor.plan`), and one batch of a model on
     this machine is timed; a remote model is never called, and its time follows from its quota. Any other predictor is
-    timed on a few genes. Genes that are already in a store are counted as well.
+    timed on a few genes.
 
     Examples
     --------
@@ -158,41 +171,56 @@ def plan(
     if type(timed_genes) is not int or timed_genes < 0:
         raise SettingError(f"timed_genes must be a whole number, 0 or more, got {timed_genes!r}")
     number = count_workers(workers)
+    finished = _finished(cohort, request, store)
     rows = []
     for predictor in request.predictors:
-        if isinstance(predictor, TrainablePredictor):
-            estimate = _trained(cohort, request, predictor, number, timed_genes)
+        due = tuple(gene for gene in request.genes if gene.gene_id not in finished[predictor.name])
+        open_request = attrs.evolve(request, genes=due)
+        if not due:
+            estimate = _Estimate(seconds=0.0, basis="all genes are in the store")
+        elif isinstance(predictor, TrainablePredictor):
+            estimate = _trained(cohort, open_request, predictor, number, timed_genes)
         elif isinstance(predictor, SequencePredictor):
-            estimate = _sequence(cohort, request, predictor, timed_genes)
+            estimate = _sequence(cohort, open_request, predictor, timed_genes)
         else:
-            estimate = _other(cohort, request, predictor, timed_genes)
-        n_rows = len(request.genes) * request.n_individuals * estimate.samples
+            estimate = _other(cohort, open_request, predictor, timed_genes)
+        gene_rows = request.n_individuals * request.table_replicates[predictor.name]
         rows.append(
             {
                 "predictor": predictor.name,
                 "genes": len(request.genes),
+                "stored": len(request.genes) - len(due),
                 "fits": estimate.fits,
                 "passes": estimate.passes,
                 "cached": estimate.cached,
                 "seconds": estimate.seconds,
-                "memory_bytes": _MEMORY_BYTES * n_rows,
-                "disk_bytes": _DISK_BYTES * n_rows,
+                "memory_bytes": _MEMORY_BYTES * gene_rows * len(request.genes),
+                "disk_bytes": _DISK_BYTES * gene_rows * len(due),
                 "basis": estimate.basis,
             }
         )
     return RunPlan(predictors=pd.DataFrame(rows), what=str(request), workers=number, worker_bytes=_peak_bytes())
 
 
+def _finished(
+    cohort: Cohort, request: Request, store: str | os.PathLike[str] | PredictionStore | None
+) -> dict[str, frozenset[str]]:
+    """Return the genes of each predictor that are finished in a store."""
+    if store is None:
+        return {predictor.name: frozenset() for predictor in request.predictors}
+    opened = store if isinstance(store, PredictionStore) else PredictionStore(store)
+    return {identity.predictor: opened.done(identity) for identity in identify_runs(cohort, request)}
+
+
 @attrs.frozen(kw_only=True)
 class _Estimate:
-    """What one predictor takes; `samples` is the number of values per gene and individual."""
+    """What one predictor takes."""
 
     seconds: float
     basis: str
     fits: int = 0
     passes: int = 0
     cached: int = 0
-    samples: int = 1
 
 
 def _trained(
@@ -210,7 +238,7 @@ def _trained(
             seconds = math.ceil(n_genes / workers) * times.per_gene(fitted_folds, request.replicates)
             variants = f", {times.n_variants:,.0f} variants per gene" if times.n_variants else ""
             basis = f"{counted(times.n_genes, 'gene')} timed{variants}"
-    return _Estimate(seconds=seconds, basis=basis, fits=n_genes * fitted_folds * samples, samples=samples)
+    return _Estimate(seconds=seconds, basis=basis, fits=n_genes * fitted_folds * samples)
 
 
 def _sequence(cohort: Cohort, request: Request, predictor: SequencePredictor, timed_genes: int) -> _Estimate:

@@ -112,6 +112,12 @@ class Request:
         )
 
     @property
+    def table_replicates(self) -> dict[str, int]:
+        """Number of replicates of each predictor in the predictions table, the observed one included."""
+        trained = {predictor.name for predictor in self.trainable}
+        return {one.name: self.replicates + 1 if one.name in trained else 1 for one in self.predictors}
+
+    @property
     def recorded_folds(self) -> int | str:
         """What the settings of the predictions record of the folds."""
         return self.folds if self.fold_labels is None else LEAVE_ONE_GROUP_OUT

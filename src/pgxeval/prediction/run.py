@@ -13,8 +13,7 @@ import attrs
 from pgxeval.errors import SettingError
 from pgxeval.names import known_names
 from pgxeval.prediction.crossfit import CrossFitter
-from pgxeval.prediction.digest import digest
-from pgxeval.prediction.identity import identify_run
+from pgxeval.prediction.identity import identify_runs
 from pgxeval.prediction.ledger import InMemory, Keeper, Ledger
 from pgxeval.prediction.pairing import Method, fold_factors, make_pairing
 from pgxeval.prediction.progress import RunProgress
@@ -239,31 +238,12 @@ def _open_runs(
     cohort: Cohort, request: Request, recorded: Mapping[str, Mapping[str, Any]], store: PredictionStore | None
 ) -> dict[str, Keeper]:
     """Return where the results of each predictor go; everything is identified before the first gene is computed."""
-    trained = {predictor.name for predictor in request.trainable}
-    n_replicates = {one.name: request.replicates + 1 if one.name in trained else 1 for one in request.predictors}
     if store is None:
         return {
             name: InMemory(predictor=name, n_replicates=number, n_individuals=len(cohort.individuals))
-            for name, number in n_replicates.items()
+            for name, number in request.table_replicates.items()
         }
-    cross_fitting: dict[str, Any] = {
-        "method": request.method,
-        "folds": request.recorded_folds,
-        "seed": request.seed,
-        "groups": None if cohort.groups is None else digest([*cohort.groups]),
-        "strata": None if cohort.strata is None else digest([*cohort.strata]),
-    }
-    if cohort.expression_factors:
-        cross_fitting["expression_factors"] = cohort.expression_factors
-    identities = [
-        identify_run(
-            cohort,
-            predictor,
-            cross_fitting=cross_fitting if predictor.name in trained else None,
-            n_replicates=n_replicates[predictor.name],
-        )
-        for predictor in request.predictors
-    ]
+    identities = identify_runs(cohort, request)
     return {identity.predictor: store.open_run(identity, dict(recorded[identity.predictor])) for identity in identities}
 
 

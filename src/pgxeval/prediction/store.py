@@ -201,6 +201,18 @@ class PredictionStore:
                 stored.take_over(other)
         return stored
 
+    def done(self, identity: RunIdentity) -> frozenset[str]:
+        """Return the genes that `open_run` would find finished, in this run or in another under the same keys.
+
+        Makes no folder and no record.
+        """
+        done: set[str] = set()
+        for stored in self._all_runs():
+            if stored.record["base"] == identity.base:
+                stored.load()
+                done |= {gene for gene, key in identity.keys.items() if gene in stored and stored.keys[gene] == key}
+        return frozenset(done)
+
     def _run_files(self) -> list[Path]:
         try:
             return sorted((self.folder / OWN / "runs").glob("*.json"))
