@@ -11,6 +11,7 @@ checkout (commit 70ef1e2) with ``--old``.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import subprocess
@@ -78,7 +79,7 @@ def profiled(spent: dict[str, float]) -> Iterator[None]:
         (training.TrainingGenotypes, "take", "select variants (once per fold)"),
         (training, "find_distinct", "identical columns (once per fold)"),
     ]
-    kept = [(owner, name, vars(owner)[name]) for owner, name, _ in steps]
+    own = [(owner, name, vars(owner).get(name)) for owner, name, _ in steps]
     running: list[list[float]] = []
 
     def timed(call: Callable[..., Any], label: str) -> Callable[..., Any]:
@@ -99,14 +100,17 @@ def profiled(spent: dict[str, float]) -> Iterator[None]:
 
     try:
         for owner, name, label in steps:
-            original = vars(owner)[name]
+            original = inspect.getattr_static(owner, name)
             bound = isinstance(original, classmethod)
             replacement = timed(original.__func__ if bound else original, label)
             setattr(owner, name, classmethod(replacement) if bound else replacement)
         yield
     finally:
-        for owner, name, original in kept:
-            setattr(owner, name, original)
+        for owner, name, original in own:
+            if original is None:  # inherited
+                delattr(owner, name)
+            else:
+                setattr(owner, name, original)
 
 
 def measure(individuals: int, genes: int, window_bp: int, seed: int, *, profile: bool, replicates: int) -> None:
