@@ -87,7 +87,7 @@ def test_folders_with_other_files_are_left_alone(evaluation, tmp_path: Path) -> 
 
 
 def test_damaged_folders_are_one_clear_error(evaluation, tmp_path: Path) -> None:
-    with pytest.raises(InputFileError, match="not a complete evaluation"):
+    with pytest.raises(InputFileError, match=r"does not exist; Evaluation.write makes it"):
         Evaluation.read(tmp_path / "nowhere")
     folder = evaluation.write(tmp_path / "kept")
     settings = (folder / "settings.json").read_text()

@@ -68,5 +68,5 @@ def test_nothing_of_any_individual_is_logged(
         assert word not in everything, word
     assert {record.name for record in caplog.records} <= {
         f"pgxeval.prediction.{module}"
-        for module in ("ledger", "progress", "store", "stored_run", "workers", "together")
+        for module in ("flight", "ledger", "progress", "store", "stored_run", "workers", "together")
     }

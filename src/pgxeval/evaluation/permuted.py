@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
+import attrs
 import numpy as np
 import pandas as pd
 
 from pgxeval.errors import PgxevalWarning, SettingError
-from pgxeval.evaluation.each_tissue import each_tissue
 from pgxeval.evaluation.evaluation import Evaluation
 from pgxeval.evaluation.judged_genes import judge_genes
 from pgxeval.evaluation.settings import EvaluationSettings
@@ -52,8 +52,10 @@ def permuted_p_values(evaluation: Evaluation, *, max_genes: int = 2000) -> pd.Da
         return _of_one_tissue(evaluation, max_genes)
     share = max(1, max_genes // len(evaluation.values))
     tables = [
-        _of_one_tissue(one, share).assign(tissue=tissue)
-        for tissue, one in each_tissue(evaluation, "a permuted replicate")
+        _of_one_tissue(
+            attrs.evolve(evaluation, target=values.measured(), predictions=values.predicted()), share
+        ).assign(tissue=tissue)
+        for tissue, values in evaluation.values.items()
     ]
     return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
 
