@@ -64,17 +64,17 @@ class BatchedTable:
 
     def present(self, key: str) -> npt.NDArray[np.int64]:
         """Return the sorted target positions of genes or individuals; see `LongTable.present`."""
-        found: set[int] = set()
+        codes: set[int] = set()
         for seen in self._seen.values():
-            found |= seen.genes if key == "gene_id" else seen.individuals
-        return np.array(sorted(found), dtype=np.int64)
+            codes |= seen.genes if key == "gene_id" else seen.individuals
+        return np.array(sorted(codes), dtype=np.int64)
 
     def people(self, predictor: str) -> tuple[npt.NDArray[np.bool_], int]:
         """Return which individuals have rows of the predictor; see `LongTable.people`."""
         seen = self._seen[predictor]
-        found = np.zeros(len(self.individuals), dtype=bool)
-        found[sorted(seen.individuals)] = True
-        return found, seen.n_people
+        presence = np.zeros(len(self.individuals), dtype=bool)
+        presence[sorted(seen.individuals)] = True
+        return presence, seen.n_people
 
     def common_folds(self) -> npt.NDArray[np.int16] | None:
         """Return the folds of the first cross-fitted predictor; see `LongTable.common_folds`."""

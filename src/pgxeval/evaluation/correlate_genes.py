@@ -71,8 +71,8 @@ def correlate_genes(
         for matrices in unit():
             if not parts or not np.array_equal(parts[-1][1], matrices.genes):
                 expressions = ranked(matrices.genes)
-            found = [judge.correlate(matrices, of[matrices.predictor], expression) for expression in expressions]
-            parts.append((matrices.predictor, matrices.genes, found, matrices.missing))
+            correlations = [judge.correlate(matrices, of[matrices.predictor], expression) for expression in expressions]
+            parts.append((matrices.predictor, matrices.genes, correlations, matrices.missing))
         return parts
 
     collected = [
@@ -86,9 +86,9 @@ def correlate_genes(
     ]
     missing: dict[str, Counter[str]] = {name: Counter() for name in of}
     for parts in _few_at_a_time(work, layout.units(), threads):
-        for predictor, rows, found, counts in parts:
+        for predictor, rows, correlations, counts in parts:
             places = np.searchsorted(genes, rows)
-            for known, part in zip(collected, found, strict=True):
+            for known, part in zip(collected, correlations, strict=True):
                 known[predictor].put(places, part)
             missing[predictor].update(counts)
     return collected, missing

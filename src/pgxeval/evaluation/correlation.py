@@ -232,8 +232,8 @@ class RankedExpression:
         result.undefine(own.explained, EXPLAINED)
         expression = y_rank if measure == "spearman" else y_value
         for row in np.flatnonzero(~expression.any(axis=1)):
-            chosen = own_values[row][None, mask[row]]
-            same = chosen.size == 0 or bool(constant(chosen, axis=1)[0])
+            own_row = own_values[row][None, mask[row]]
+            same = own_row.size == 0 or bool(constant(own_row, axis=1)[0])
             result.undefine(np.arange(len(n)) == row, CONSTANT_EXPRESSION if same else EXPLAINED)
         flat = ~(spread(values, mask) > noise)
         if folds is not None:

@@ -84,8 +84,8 @@ def direction_curve(
         keys = pd.MultiIndex.from_frame(genes[list(sizes.index.names)].astype(str))
         values = sizes.reindex(keys).to_numpy(dtype=np.float64)
     else:
-        given = pd.Series(dict(by), dtype=np.float64)
-        values = given.reindex(_places(genes, given)).to_numpy(dtype=np.float64)
+        strengths = pd.Series(dict(by), dtype=np.float64)
+        values = strengths.reindex(_places(genes, strengths)).to_numpy(dtype=np.float64)
     if not np.isfinite(values).any():
         raise TableError(
             f"{name}: no gene of the evaluation has a value; expected gene identifiers such as those of per_gene"
@@ -97,23 +97,23 @@ def direction_curve(
         right = (part["direction"] > 0).fillna(False).to_numpy(dtype=bool)
         directed = part["direction"].notna().to_numpy()
         strength = values[place]
-        used = directed & np.isfinite(strength)
-        if not used.any():
+        usable = directed & np.isfinite(strength)
+        if not usable.any():
             continue
-        edges = np.unique(np.quantile(strength[used], np.linspace(0, 1, bins + 1)[1:-1]))
+        edges = np.unique(np.quantile(strength[usable], np.linspace(0, 1, bins + 1)[1:-1]))
         number = np.searchsorted(edges, strength, side="left")
-        for k in np.unique(number[used]):
-            chosen = used & (number == k)
-            n_right, n = int(right[chosen].sum()), int(chosen.sum())
-            low, high = _limits(right[chosen], None if blocks is None else blocks[place][chosen], evaluation)
+        for k in np.unique(number[usable]):
+            in_bin = usable & (number == k)
+            n_right, n = int(right[in_bin].sum()), int(in_bin.sum())
+            low, high = _limits(right[in_bin], None if blocks is None else blocks[place][in_bin], evaluation)
             rows.append(
                 {
                     "predictor": str(predictor),
                     "by": name,
                     "bin": int(k) + 1,
-                    "lowest": float(strength[chosen].min()),
-                    "middle": float(np.median(strength[chosen])),
-                    "highest": float(strength[chosen].max()),
+                    "lowest": float(strength[in_bin].min()),
+                    "middle": float(np.median(strength[in_bin])),
+                    "highest": float(strength[in_bin].max()),
                     "n_directed": n,
                     "n_right": n_right,
                     "share_right": ratio(n_right, n),

@@ -165,8 +165,8 @@ class Evaluation:
         table = predictions.rows_of(gene_id)
         row = target.row(gene_id)
         if predictor not in predictions.predictors:
-            known = ", ".join(predictions.predictors)
-            raise UnknownNameError(f"predictor {predictor} is not in the table; it has {known}")
+            names = ", ".join(predictions.predictors)
+            raise UnknownNameError(f"predictor {predictor} is not in the table; it has {names}")
         part = table[(table["predictor"] == predictor) & (table["replicate"] == 0)]
         part = part[part["individual"].isin(target.individuals)]
         column = pd.Index(target.individuals).get_indexer(pd.Index(part["individual"].astype(str)))
@@ -193,11 +193,11 @@ class Evaluation:
                 f"gene {gene_id}: this evaluation was read from a folder, which holds no values of individuals; "
                 "evaluate the predictions again to see them"
             )
-        known = ", ".join(self.values) or "one tissue without a name"
+        tissues = ", ".join(self.values) or "one tissue without a name"
         if tissue is None:
-            raise SettingError(f"gene {gene_id}: name the tissue; this evaluation has {known}")
+            raise SettingError(f"gene {gene_id}: name the tissue; this evaluation has {tissues}")
         if tissue not in self.values:
-            raise UnknownNameError(f"tissue {tissue} is not in this evaluation; it has {known}")
+            raise UnknownNameError(f"tissue {tissue} is not in this evaluation; it has {tissues}")
         values = self.values[tissue]
         return values.measured(), values.predicted()
 

@@ -55,15 +55,15 @@ class ExpressionUnits:
         """Return ranks and values of expression, residualised and of unit length, and the share not of the mode."""
         ranks, units, mode = self._ranks[rows], self._units[rows], self._mode[rows]
         n = mask.sum(axis=1)
-        used = measured if folds is None else measured & (folds >= 0)
+        usable = measured if folds is None else measured & (folds >= 0)
         fewer = np.flatnonzero((mask != measured).any(axis=1))
         if len(fewer):
-            chosen = np.where(mask[fewer], self.values[rows][fewer], np.nan)
+            complete = np.where(mask[fewer], self.values[rows][fewer], np.nan)
             ranks, units, mode = ranks.copy(), units.copy(), mode.copy()
-            ranks[fewer], units[fewer], mode[fewer] = _units_of(chosen, self.basis)
+            ranks[fewer], units[fewer], mode[fewer] = _units_of(complete, self.basis)
         if folds is not None:
             ranks, units = self._project(
-                ranks, units, mask, basis, folds, shared=isinstance(rows, slice) and bool((mask == used).all())
+                ranks, units, mask, basis, folds, shared=isinstance(rows, slice) and bool((mask == usable).all())
             )
         return ranks, units, 1 - mode / np.maximum(n, 1)
 

@@ -83,11 +83,11 @@ def first_folds(
 def _of_memory(predictions: Predictions, names: Sequence[str]) -> Iterator[pd.DataFrame]:
     table = predictions.table
     predictor = table["predictor"].astype("category").cat
-    wanted = np.isin(predictor.codes.to_numpy(), predictor.categories.get_indexer(pd.Index(list(names))))
-    wanted &= table["replicate"].to_numpy() == 0
+    mask = np.isin(predictor.codes.to_numpy(), predictor.categories.get_indexer(pd.Index(list(names))))
+    mask &= table["replicate"].to_numpy() == 0
     genes = table["gene_id"].astype("category").cat.codes.to_numpy()
     for start in range(0, int(genes.max(initial=-1)) + 1, GENES_PER_BATCH):
-        rows = wanted & (genes >= start) & (genes < start + GENES_PER_BATCH)
+        rows = mask & (genes >= start) & (genes < start + GENES_PER_BATCH)
         if rows.any():
             yield table[rows]
 
@@ -119,5 +119,5 @@ def _of_store(predictions: BatchedPredictions, names: Sequence[str]) -> Iterator
 def _taken(waiting: dict[str, dict[str, pd.DataFrame]], genes: Sequence[str]) -> Iterator[pd.DataFrame]:
     """Take genes out of those that wait."""
     for start in range(0, len(genes), GENES_PER_BATCH):
-        chosen = genes[start : start + GENES_PER_BATCH]
-        yield pd.concat([rows for gene in chosen for rows in waiting.pop(gene).values()], ignore_index=True)
+        batch = genes[start : start + GENES_PER_BATCH]
+        yield pd.concat([rows for gene in batch for rows in waiting.pop(gene).values()], ignore_index=True)

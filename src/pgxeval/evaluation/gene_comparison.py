@@ -157,20 +157,22 @@ def compare_pairs(
         raise SettingError(f'method must be "intervals" or "bootstrap", got {method!r}')
     if samples < 100:
         raise SettingError(f"samples must be at least 100, got {samples}")
-    known = list(dict.fromkeys(evaluation.per_gene["predictor"].astype(str)))
-    chosen = list(itertools.combinations(known, 2)) if pairs is None else [(str(a), str(b)) for a, b in pairs]
-    for name in itertools.chain(*chosen):
+    predictor_names = list(dict.fromkeys(evaluation.per_gene["predictor"].astype(str)))
+    name_pairs = (
+        list(itertools.combinations(predictor_names, 2)) if pairs is None else [(str(a), str(b)) for a, b in pairs]
+    )
+    for name in itertools.chain(*name_pairs):
         rows_of(evaluation, name)
-    tables: dict[tuple[str, str], list[pd.DataFrame]] = {pair: [] for pair in chosen}
+    tables: dict[tuple[str, str], list[pd.DataFrame]] = {pair: [] for pair in name_pairs}
     for tissue, part in each_tissue(evaluation, "comparing genes"):
         assert part.predictions is not None
         # a predictor that was not run in a tissue has no pair there
         run = set(part.predictions.predictors)
-        here = [pair for pair in chosen if run.issuperset(pair)]
+        here = [pair for pair in name_pairs if run.issuperset(pair)]
         sides = {name: rows_of(part, name) for name in dict.fromkeys(itertools.chain(*here))}
-        found = PairPass.of(part, here, list(sides), samples=samples if method == "bootstrap" else 0, seed=seed)
-        found.run(threads or min(joblib.cpu_count(), 8))
-        for pair, result in zip(here, found.results, strict=True):
+        one_pass = PairPass.of(part, here, list(sides), samples=samples if method == "bootstrap" else 0, seed=seed)
+        one_pass.run(threads or min(joblib.cpu_count(), 8))
+        for pair, result in zip(here, one_pass.results, strict=True):
             table = _table_of(part, pair, (sides[pair[0]], sides[pair[1]]), result, method)
             if tissue is not None:
                 table.insert(2, "tissue", tissue)
@@ -265,6 +267,6 @@ def rows_of(evaluation: Evaluation, predictor: str) -> pd.DataFrame:
     table = evaluation.per_gene
     rows = table[table["predictor"].astype(str) == predictor]
     if rows.empty:
-        known = ", ".join(table["predictor"].astype(str).drop_duplicates())
-        raise UnknownNameError(f"predictor {predictor} is not in the evaluation; it has {known}")
+        names = ", ".join(table["predictor"].astype(str).drop_duplicates())
+        raise UnknownNameError(f"predictor {predictor} is not in the evaluation; it has {names}")
     return rows.reset_index(drop=True)

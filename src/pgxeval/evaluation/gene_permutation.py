@@ -72,19 +72,19 @@ def permute_genes(aligned: Aligned, *, seed: int, folds: Indices | None = None) 
         if placement is None:
             continue
         random = np.random.default_rng(hash64("gene permutations", seed, len(placement.start), placement.differing))
-        made = exceeding = above = 0
+        n_drawn = exceeding = above = 0
         observed = placement.observed
         for stage in STAGES if placement.sparse else DENSE_STAGES:
-            while made < stage:
-                draws = placement.draw(min(stage - made, placement.batch), random)
+            while n_drawn < stage:
+                draws = placement.draw(min(stage - n_drawn, placement.batch), random)
                 exceeding += int((np.abs(draws) >= abs(observed) - 1e-12).sum())
                 above += int((draws >= observed - 1e-12).sum())
-                made += len(draws)
+                n_drawn += len(draws)
             if exceeding >= ENOUGH:
                 break
-        result.permutations[gene] = made
-        result.two_sided[gene] = (1 + exceeding) / (1 + made)
-        result.greater[gene] = (1 + above) / (1 + made)
+        result.permutations[gene] = n_drawn
+        result.two_sided[gene] = (1 + exceeding) / (1 + n_drawn)
+        result.greater[gene] = (1 + above) / (1 + n_drawn)
     return result
 
 

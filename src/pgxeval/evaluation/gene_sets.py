@@ -81,12 +81,12 @@ def match_sets(table: pd.DataFrame, gene_ids: Sequence[str]) -> pd.DataFrame:
         If the sets and the evaluation have no gene in common.
     """
     names = list(dict.fromkeys(table["gene_id"]))
-    known = list(dict.fromkeys(gene_ids))
-    renamed = match_versions(names, known)
-    if len(table) and not renamed and not set(names) & set(known):
+    distinct = list(dict.fromkeys(gene_ids))
+    renamed = match_versions(names, distinct)
+    if len(table) and not renamed and not set(names) & set(distinct):
         raise TableError(
             f"strata table: none of its {len(names)} genes was evaluated; it has {known_names(names, 5)}, the "
-            f"evaluation {known_names(known, 5)}"
+            f"evaluation {known_names(distinct, 5)}"
         )
     return table.assign(gene_id=[renamed.get(gene, gene) for gene in table["gene_id"]])
 
@@ -119,11 +119,11 @@ def genes_selected_by(evaluation: Evaluation, predictor: str, *, level: float | 
     """
     rows = evaluation.per_gene[evaluation.per_gene["predictor"].astype(str) == predictor]
     if rows.empty:
-        known = ", ".join(evaluation.per_gene["predictor"].astype(str).drop_duplicates())
-        raise UnknownNameError(f"predictor {predictor} is not in the evaluation; it has {known}")
+        names = ", ".join(evaluation.per_gene["predictor"].astype(str).drop_duplicates())
+        raise UnknownNameError(f"predictor {predictor} is not in the evaluation; it has {names}")
     level = float(evaluation.settings["level"]) if level is None else level
-    chosen = rows[(rows["q_value"] < level) & (rows["direction"] > 0).fillna(False).astype(bool)]
-    genes = chosen["gene_id"].astype(str).drop_duplicates().to_numpy()
+    significant = rows[(rows["q_value"] < level) & (rows["direction"] > 0).fillna(False).astype(bool)]
+    genes = significant["gene_id"].astype(str).drop_duplicates().to_numpy()
     return pd.DataFrame({"gene_id": genes, "stratum": f"{predictor} q < {level:g}", "selected_by": predictor})
 
 
@@ -155,13 +155,13 @@ def top_nonlinear(evaluation: Evaluation, n: int = 300) -> pd.DataFrame:
     ranked = strata[strata["gain"].notna()].sort_values(["gain", "gene_id"], ascending=[False, True], kind="stable")
     if ranked.empty:
         raise TableError("no gene has a gain: the evaluation lacks the elastic net, the random forest or both")
-    chosen = ranked.drop_duplicates("gene_id").head(n)
+    top = ranked.drop_duplicates("gene_id").head(n)
     names = (str(evaluation.settings["elastic_net"]), str(evaluation.settings["random_forest"]))
     return pd.DataFrame(
         {
-            "gene_id": chosen["gene_id"].astype(str).to_numpy(),
+            "gene_id": top["gene_id"].astype(str).to_numpy(),
             "stratum": f"top {n} nonlinear",
-            "defined_by": [names] * len(chosen),
-            "gain": chosen["gain"].to_numpy(),
+            "defined_by": [names] * len(top),
+            "gain": top["gain"].to_numpy(),
         }
     )

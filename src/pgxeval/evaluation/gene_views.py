@@ -28,9 +28,11 @@ INFERENCE = {
 def genes_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequence[str] | None = None) -> TableView:
     """Return genes for reading: those with the smallest q first, or those named."""
     table = evaluation.per_gene
-    chosen = _of_genes(table, genes, table) if genes is not None else table
-    order = pd.DataFrame({"q": chosen["q_value"].fillna(math.inf), "r": -chosen["correlation"].abs().fillna(0.0)})
-    shown = chosen.loc[order.sort_values(["q", "r"], kind="stable").index].iloc[:rows]
+    rows_shown = _of_genes(table, genes, table) if genes is not None else table
+    order = pd.DataFrame(
+        {"q": rows_shown["q_value"].fillna(math.inf), "r": -rows_shown["correlation"].abs().fillna(0.0)}
+    )
+    shown = rows_shown.loc[order.sort_values(["q", "r"], kind="stable").index].iloc[:rows]
     reasons = Codes(shown["reason"].astype("object").where(shown["reason"].notna(), None))
     how = [_inference(value) for value in shown["inference"]]
     meanings = {code: words for code, words in INFERENCE.values() if code in how}
@@ -66,8 +68,8 @@ def genes_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequenc
 def strata_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequence[str] | None = None) -> TableView:
     """Return the strata of genes for reading, the largest gain of the random forest first."""
     table = evaluation.strata
-    chosen = _of_genes(table, genes, evaluation.per_gene) if genes is not None else table
-    shown = chosen.sort_values("gain", ascending=False, kind="stable").iloc[:rows]
+    rows_shown = _of_genes(table, genes, evaluation.per_gene) if genes is not None else table
+    shown = rows_shown.sort_values("gain", ascending=False, kind="stable").iloc[:rows]
     names = _gene_names(evaluation.per_gene)
     reasons = Codes(shown["reason"].astype("object").where(shown["reason"].notna(), None))
     tissue = [Column(title="tissue", cells=cells(shown, str, "tissue"), numeric=False)] if "tissue" in shown else []
@@ -98,14 +100,14 @@ def strata_view(evaluation: HoldsTables, *, rows: int | None = 20, genes: Sequen
 
 def _of_genes(table: pd.DataFrame, genes: Sequence[str], per_gene: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of genes given by identifier or by symbol."""
-    wanted = (genes,) if isinstance(genes, str) else tuple(genes)
+    requests = (genes,) if isinstance(genes, str) else tuple(genes)
     names = _gene_names(per_gene)
-    known = set(names) | set(names.values())
-    if unknown := [gene for gene in wanted if gene not in known]:
+    identifiers = set(names) | set(names.values())
+    if unknown := [gene for gene in requests if gene not in identifiers]:
         raise UnknownNameError(
             f"gene(s) {known_names(unknown, 5)} are not in the evaluation{near_genes(str(unknown[0]), names, names)}"
         )
-    ids = [gene for gene, name in names.items() if gene in wanted or name in wanted]
+    ids = [gene for gene, name in names.items() if gene in requests or name in requests]
     return table[table["gene_id"].astype(str).isin(ids)]
 
 

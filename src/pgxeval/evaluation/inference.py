@@ -276,8 +276,8 @@ def tail_p(statistic: npt.ArrayLike, null: npt.ArrayLike) -> Floats:
         return p
     reached = max(10, math.ceil(0.01 * n))
     anchor = pool[n - reached]
-    used = min(max(50, math.ceil(0.05 * n)), n // 4)
-    excess = float(np.mean(pool[n - used :] - pool[n - used]))
+    n_tail = min(max(50, math.ceil(0.05 * n)), n // 4)
+    excess = float(np.mean(pool[n - n_tail :] - pool[n - n_tail]))
     far = observed > anchor
     if excess > 0:
         p[far] = (1 + reached) / (1 + n) * np.exp(-(observed[far] - anchor) / excess)

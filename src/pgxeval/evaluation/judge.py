@@ -185,11 +185,11 @@ class Judge:
         key: tuple[int, int] | None = None
         partners = None
         if kind == "zero-shot" and not len(numbers) and self.permutations:
-            chosen = self.everyone if people.sum() >= 0.8 * self.everyone.sum() else people
-            partners = self._permute_among(chosen)
+            target_people = self.everyone if people.sum() >= 0.8 * self.everyone.sum() else people
+            partners = self._permute_among(target_people)
             numbers = np.arange(1, self.permutations + 1)
-            key = (self.seed, int(chosen.sum()))
-            text = f"{self.permutations} label permutations of {int(chosen.sum())} individuals"
+            key = (self.seed, int(target_people.sum()))
+            text = f"{self.permutations} label permutations of {int(target_people.sum())} individuals"
         elif len(numbers):
             key = (_whole(settings.get("seed"), self.seed), _whole(settings.get("individuals"), n_people))
             text = f"{len(numbers)} replicates on permuted expression"

@@ -143,8 +143,8 @@ class LongTable:
     def predictors(self) -> tuple[str, ...]:
         """Names of the predictors, in the order of their first rows."""
         first = self._contents.first_row
-        used = [code for code in np.argsort(first).tolist() if first[code] < len(self.table)]
-        return tuple(self._names["predictor"][code] for code in used)
+        codes = [code for code in np.argsort(first).tolist() if first[code] < len(self.table)]
+        return tuple(self._names["predictor"][code] for code in codes)
 
     def unknown(self, key: str) -> list[str]:
         """Return genes (``"gene_id"``) or individuals (``"individual"``) that the target lacks."""
@@ -158,9 +158,9 @@ class LongTable:
     def people(self, predictor: str) -> tuple[npt.NDArray[np.bool_], int]:
         """Return which individuals of the target have rows of the predictor, and how many have any row."""
         seen = self._contents.individuals[self._names["predictor"].index(predictor)]
-        found = np.zeros(len(self.individuals), dtype=bool)
-        found[self._map["individual"][seen & (self._map["individual"] >= 0)]] = True
-        return found, int(seen.sum())
+        presence = np.zeros(len(self.individuals), dtype=bool)
+        presence[self._map["individual"][seen & (self._map["individual"] >= 0)]] = True
+        return presence, int(seen.sum())
 
     def common_folds(self) -> npt.NDArray[np.int16] | None:
         """Return the folds of the first cross-fitted predictor, in which zero-shot predictors are then judged, too.
@@ -217,16 +217,16 @@ class LongTable:
         while True:
             unit = np.full(len(place), -1)
             unit[codes] = np.arange(len(codes)) // size
-            held = [np.unique(unit[codes_here]) for codes_here in self._held]
-            if size >= len(codes) or sum(map(len, held)) <= _MOST_LOOKS * len(self._parts) + len(codes) // size:
+            units_held = [np.unique(unit[codes_here]) for codes_here in self._held]
+            if size >= len(codes) or sum(map(len, units_held)) <= _MOST_LOOKS * len(self._parts) + len(codes) // size:
                 break
             size *= 4
         parts: list[list[int]] = [[] for _ in range(-(-len(codes) // size))]
-        for number, units in enumerate(held):
+        for number, units in enumerate(units_held):
             for k in units[units >= 0].tolist():
                 parts[k].append(number)
-        chosen = (codes[start : start + size] for start in range(0, len(codes), size))
-        return [(np.sort(place[some]), numbers) for some, numbers in zip(chosen, parts, strict=True)]
+        blocks = (codes[start : start + size] for start in range(0, len(codes), size))
+        return [(np.sort(place[some]), numbers) for some, numbers in zip(blocks, parts, strict=True)]
 
     def matrices(
         self,
@@ -377,12 +377,12 @@ class LongTable:
 
     def _rows(self, code: int, wanted: npt.NDArray[np.bool_], part: slice) -> npt.NDArray[np.bool_] | slice:
         """Return which rows of a stretch belong to the predictor, to wanted genes (by code) and to the target."""
-        chosen = self._codes["predictor"][part] == code
+        mask = self._codes["predictor"][part] == code
         if not wanted.all():
-            chosen &= wanted[self._codes["gene_id"][part]]
+            mask &= wanted[self._codes["gene_id"][part]]
         if (self._map["individual"] < 0).any():
-            chosen &= (self._map["individual"] >= 0)[self._codes["individual"][part]]
-        return _whole_or_mask(chosen)
+            mask &= (self._map["individual"] >= 0)[self._codes["individual"][part]]
+        return _whole_or_mask(mask)
 
     def _wanted(self, genes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """Return which gene codes are among rows of the target."""
@@ -393,20 +393,20 @@ class LongTable:
     def _reasons(
         self, code: int, genes: npt.NDArray[np.int64], parts: Sequence[int]
     ) -> tuple[dict[int, str], dict[str, int]]:
-        found = []
-        wanted = self._wanted(genes)
+        counts = []
+        mask = self._wanted(genes)
         for number in parts:
             if not self._contents.silent[code, number]:
                 continue
             part = self._parts[number]
             silent = np.isnan(self._prediction[part]) & (self._replicate[part] == 0)
-            rows = self._rows(code, wanted, part)
+            rows = self._rows(code, mask, part)
             if not isinstance(rows, slice):
                 silent &= rows
-            found.append(self.table[["gene_id", "reason"]].iloc[part][silent])
-        if not found:
+            counts.append(self.table[["gene_id", "reason"]].iloc[part][silent])
+        if not counts:
             return {}, {}
-        rows_of = pd.concat(found)
+        rows_of = pd.concat(counts)
         reason = rows_of["reason"].astype("object").fillna("no reason given")
         counted = (
             pd.DataFrame({"gene": self._map["gene_id"][_codes(rows_of["gene_id"])], "reason": reason.to_numpy()})

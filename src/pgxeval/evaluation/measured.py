@@ -127,9 +127,9 @@ class MeasuredExpression:
             notes += encoded.notes
             absent = [("individual", name, "not in the covariates") for name in individuals if name not in present]
             exclusions = pd.concat([exclusions, exclusions_table([*absent, *encoded.exclusions])], ignore_index=True)
-        kept = frozenset(individuals if table is None else table.index)
+        with_covariates = frozenset(individuals if table is None else table.index)
         order = np.array(
-            sorted((i for i, name in enumerate(individuals) if name in kept), key=lambda i: individuals[i]),
+            sorted((i for i, name in enumerate(individuals) if name in with_covariates), key=lambda i: individuals[i]),
             dtype=np.intp,
         )
         names = tuple(individuals[i] for i in order)

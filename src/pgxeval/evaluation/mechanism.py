@@ -220,13 +220,13 @@ def _two_sided(observed_and_null: Floats) -> float:
 def _leading(effects: Floats, r2: Floats, settings: MechanismSettings) -> list[int]:
     """Return the index variants of the leading clumps, at most `settings.top`, none without an effect."""
     size = np.abs(effects)
-    chosen: list[int] = []
+    leads: list[int] = []
     for index in np.argsort(-size, kind="stable"):
-        if size[index] == 0 or len(chosen) == settings.top:
+        if size[index] == 0 or len(leads) == settings.top:
             break
-        if not chosen or r2[index, chosen].max() < settings.linked_r2:
-            chosen.append(int(index))
-    return chosen
+        if not leads or r2[index, leads].max() < settings.linked_r2:
+            leads.append(int(index))
+    return leads
 
 
 def _overlap(leading_a: list[int], leading_b: list[int], r2: Floats, linked_r2: float) -> float:

@@ -171,9 +171,9 @@ def cauchy_combination(p_values: npt.ArrayLike) -> float:
 
 def _leads(residual: Floats, matrix: Floats, q: Floats, settings: NonadditivitySettings) -> list[int]:
     columns = matrix - q @ (q.T @ matrix)
-    chosen: list[int] = []
+    leads: list[int] = []
     allowed = np.ones(matrix.shape[1], dtype=bool)
-    while len(chosen) < settings.leads:
+    while len(leads) < settings.leads:
         norms = np.linalg.norm(columns, axis=0)
         usable = allowed & (norms > 1e-9 * np.sqrt(residual.size))
         if not usable.any():
@@ -181,11 +181,11 @@ def _leads(residual: Floats, matrix: Floats, q: Floats, settings: NonadditivityS
         r = np.zeros(norms.size)
         r[usable] = residual @ columns[:, usable] / (norms[usable] * np.linalg.norm(residual))
         best = int(np.argmax(np.abs(r)))
-        df = residual.size - q.shape[1] - len(chosen) - 1
+        df = residual.size - q.shape[1] - len(leads) - 1
         t = abs(r[best]) * np.sqrt(df / max(1 - r[best] ** 2, 1e-12))
-        if chosen and 2 * scipy.stats.t.sf(t, df) > settings.lead_p:
+        if leads and 2 * scipy.stats.t.sf(t, df) > settings.lead_p:
             break
-        chosen.append(best)
+        leads.append(best)
         with np.errstate(invalid="ignore", divide="ignore"):
             centred = matrix - matrix.mean(axis=0)
             linkage = (centred.T @ centred[:, best]) ** 2 / ((centred**2).sum(axis=0) * (centred[:, best] ** 2).sum())
@@ -193,7 +193,7 @@ def _leads(residual: Floats, matrix: Floats, q: Floats, settings: NonadditivityS
         unit = columns[:, best] / norms[best]
         residual = residual - unit * (unit @ residual)
         columns = columns - np.outer(unit, unit @ columns)
-    return chosen
+    return leads
 
 
 def _orthonormal(design: Floats) -> Floats:

@@ -46,8 +46,8 @@ def concordance_view(evaluation: HoldsTables, *, kind: OddsRatioKind = "mcnemar"
     """Return an odds ratio of each pair for reading, turned so that it is above 1: A is right more often."""
     table = with_genes(above_one(evaluation.concordance, kind), "n").iloc[:rows]
     value, over = f"{kind}_or", f"{kind}_over_reference"
-    known = table[over].notna()
-    p = table[f"{over}_p"].where(known, table[f"{kind}_p"])
+    defined = table[over].notna()
+    p = table[f"{over}_p"].where(defined, table[f"{kind}_p"])
     name = f"{'McNemar' if kind == 'mcnemar' else kind.capitalize()} odds ratio"
     return TableView(
         title=f"{name} of two predictors",
@@ -112,8 +112,8 @@ def true_directions_view(evaluation: HoldsTables, rows: int | None = None) -> Ta
 def comparison_view(evaluation: HoldsTables, rows: int | None = None) -> TableView:
     """Return differences of mean correlations for reading, turned so that the difference is positive."""
     table = with_genes(_higher_first(evaluation.comparison), "n_genes").iloc[:rows]
-    known = table["over_reference"].notna()
-    p = table["over_reference_p"].where(known, table["p_value"])
+    defined = table["over_reference"].notna()
+    p = table["over_reference_p"].where(defined, table["p_value"])
     margin = evaluation.settings.get("margin")
     last = Column(title="permuted", cells=cells(table, correlation, "reference_difference"))
     if margin is not None:

@@ -66,8 +66,8 @@ def _of_one_tissue(evaluation: Evaluation, max_genes: int) -> pd.DataFrame:
         return nothing
     table = _some_genes(evaluation.predictions, evaluation.target.gene_ids, max_genes)
     parts = [_permuted(part, evaluation) for _, part in table.groupby("predictor", observed=True, sort=False)]
-    known = [part for part in parts if part is not None]
-    if not known:
+    tables_of_predictors = [part for part in parts if part is not None]
+    if not tables_of_predictors:
         return nothing
     settings = EvaluationSettings(
         measure=evaluation.measure,
@@ -78,7 +78,9 @@ def _of_one_tissue(evaluation: Evaluation, max_genes: int) -> pd.DataFrame:
         warnings.simplefilter("ignore", PgxevalWarning)  # of genes without predictions: most are left out here
         result = judge_genes(
             evaluation.target,
-            Predictions(table=pd.concat(known, ignore_index=True), settings=evaluation.predictions.settings),
+            Predictions(
+                table=pd.concat(tables_of_predictors, ignore_index=True), settings=evaluation.predictions.settings
+            ),
             settings,
         )
     tables = [one.per_gene(result.gene_ids)[list(_COLUMNS)] for one in result.judged]
@@ -87,14 +89,14 @@ def _of_one_tissue(evaluation: Evaluation, max_genes: int) -> pd.DataFrame:
 
 def _some_genes(predictions: Predictions | BatchedPredictions, gene_ids: Sequence[str], most: int) -> pd.DataFrame:
     """Return the rows of at most so many genes, at equal distances."""
-    chosen = [gene_ids[k] for k in np.unique(np.linspace(0, len(gene_ids) - 1, most).round().astype(int))]
+    sample = [gene_ids[k] for k in np.unique(np.linspace(0, len(gene_ids) - 1, most).round().astype(int))]
     if isinstance(predictions, Predictions):
         table = predictions.table
-        return table if len(chosen) == len(gene_ids) else table[table["gene_id"].isin(chosen)]
-    wanted, tables = set(chosen), []
+        return table if len(sample) == len(gene_ids) else table[table["gene_id"].isin(sample)]
+    names, tables = set(sample), []
     for predictor in predictions.predictors:
         for batch in predictions.batches(predictor):
-            rows = batch[batch["gene_id"].astype(str).isin(wanted)]
+            rows = batch[batch["gene_id"].astype(str).isin(names)]
             # categories of the parts differ
             texts = [name for name in rows if isinstance(rows[name].dtype, pd.CategoricalDtype)]
             tables.append(rows.astype(dict.fromkeys(texts, "string")))

@@ -33,7 +33,7 @@ def unit_rows(
     n_folds = len(bounds) - 1
     plain = n_folds == 1 and len(columns) == n
     # individuals in use and their values, next to each other
-    used = np.empty(len(columns), dtype=np.int64)
+    places = np.empty(len(columns), dtype=np.int64)
     deviation = np.empty(len(columns))
     ends = np.empty(n_folds + 1, dtype=np.int64)
     for row in range(n_rows):
@@ -49,14 +49,14 @@ def unit_rows(
             for fold in range(n_folds):
                 folds += bounds[fold + 1] > bounds[fold]
             for place in range(0 if plain else present):
-                used[place] = columns[place]
+                places[place] = columns[place]
         else:
             present = 0
             ends[0] = 0
             for fold in range(n_folds):
                 for place in range(bounds[fold], bounds[fold + 1]):
                     if mask[row, columns[place]]:
-                        used[present] = columns[place]
+                        places[present] = columns[place]
                         present += 1
                 ends[fold + 1] = present
                 folds += present > ends[fold]
@@ -68,7 +68,7 @@ def unit_rows(
                 deviation[place] = values[row, place]
         else:
             for place in range(present):
-                deviation[place] = values[row, used[place]]
+                deviation[place] = values[row, places[place]]
         highest = _largest(deviation, present)
         if highest > _SAFE or 0 < highest < 1 / _SAFE:
             exponent = math.frexp(highest)[1]
@@ -95,7 +95,7 @@ def unit_rows(
                 units[row, place] = deviation[place] / size
         else:
             for place in range(present):
-                units[row, used[place]] = deviation[place] / size
+                units[row, places[place]] = deviation[place] / size
 
 
 @compiled_sums

@@ -144,8 +144,8 @@ class CovariateBasis:
         basis = self._bases.get(key)
         if basis is None:
             present = int(pattern.sum())
-            chosen = None if self.covariates is None or not present else pd.DataFrame(self.covariates[pattern])
-            columns = covariate_basis(chosen, present)[:, 1:] if present else np.zeros((0, 0))
+            covariates = None if self.covariates is None or not present else pd.DataFrame(self.covariates[pattern])
+            columns = covariate_basis(covariates, present)[:, 1:] if present else np.zeros((0, 0))
             basis = np.zeros((len(pattern), columns.shape[1]))
             basis[pattern] = columns
             if (len(self._bases) + 1) * basis.nbytes > _MAX_CACHED_BYTES:

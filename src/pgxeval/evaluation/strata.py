@@ -253,9 +253,9 @@ def _given(given: pd.DataFrame, gene_ids: tuple[str, ...]) -> tuple[npt.NDArray[
     for gene, name in zip(given["gene_id"], given["stratum"], strict=True):
         if not pd.isna(name):
             by_gene[gene] = f"{by_gene[gene]}{JOINED}{name}" if gene in by_gene else str(name)
-    known = np.array([gene in by_gene for gene in gene_ids], dtype=bool)
+    has_stratum = np.array([gene in by_gene for gene in gene_ids], dtype=bool)
     stratum = np.array([by_gene.get(gene, UNTESTED) for gene in gene_ids], dtype=object)
-    return stratum, np.where(known, "given", "not in the given strata").astype(object)
+    return stratum, np.where(has_stratum, "given", "not in the given strata").astype(object)
 
 
 def strata_of(
@@ -287,8 +287,8 @@ def strata_of(
         own = [Stratum(name=name, genes=names == name, definers=definers, given=False) for name in shown]
         return [everything, *own]
     strata = [everything]
-    known = given[given["stratum"].notna() & (given["stratum"] != UNTESTED)]
-    for name, rows in known.groupby("stratum", sort=True, observed=True):
+    assigned = given[given["stratum"].notna() & (given["stratum"] != UNTESTED)]
+    for name, rows in assigned.groupby("stratum", sort=True, observed=True):
         members = np.isin(genes, rows["gene_id"].to_numpy(dtype=object))
         selectors = frozenset(rows["selected_by"].dropna().astype(str)) if "selected_by" in rows else frozenset()
         withheld = selectors | trained if selectors else frozenset()

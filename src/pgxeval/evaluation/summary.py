@@ -123,7 +123,7 @@ class Summariser:
         tested = not np.isnan(judged.p_value).all()
         n_significant, n_wrong = int(significant.sum()), int((significant & (direction < 0)).sum())
         significant_low, significant_high = clopper_pearson(n_significant - n_wrong, n_significant, self.confidence)
-        asked = (judged.reason != NOT_IN_TABLE)[stratum.genes]
+        in_table = (judged.reason != NOT_IN_TABLE)[stratum.genes]
         return {
             "predictor": judged.predictor,
             "stratum": stratum.name,
@@ -137,9 +137,9 @@ class Summariser:
             "mean_high": mean_high,
             "median_correlation": float(np.median(r[defined])) if defined.any() else np.nan,
             "reference_mean_correlation": float(np.nanmean(null)) if (~np.isnan(null)).any() else np.nan,
-            "mean_correlation_undefined_as_0": float(np.nan_to_num(r[asked]).mean()) if asked.any() else np.nan,
+            "mean_correlation_undefined_as_0": float(np.nan_to_num(r[in_table]).mean()) if in_table.any() else np.nan,
             "reference_mean_correlation_undefined_as_0": (
-                float(np.nan_to_num(null[:, asked]).mean()) if len(null) and asked.any() else np.nan
+                float(np.nan_to_num(null[:, in_table]).mean()) if len(null) and in_table.any() else np.nan
             ),
             "n_significant": n_significant if tested else pd.NA,
             "n_significant_wrong": n_wrong if tested else pd.NA,
@@ -267,8 +267,8 @@ def _shares_within(right: npt.NDArray[np.bool_], directed: npt.NDArray[np.bool_]
 
 
 def _sd(values: Floats) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    numbers = values[~np.isnan(values)]
+    return float(numbers.std(ddof=1)) if len(numbers) > 1 else math.nan
 
 
 def _exp(value: float) -> float:

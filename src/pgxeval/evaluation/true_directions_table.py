@@ -40,15 +40,15 @@ def true_directions_table(
     """
     rows: list[dict[str, Any]] = []
     errors = {one.predictor: _errors(one, confidence) for one in judged}
-    known: dict[tuple[str, bytes], TrueShare] = {}
+    shares: dict[tuple[str, bytes], TrueShare] = {}
 
     def share_of(one: Judged, genes: npt.NDArray[np.bool_]) -> TrueShare:
         key = one.predictor, genes.tobytes()
-        if key not in known:
-            known[key] = true_share(
+        if key not in shares:
+            shares[key] = true_share(
                 one.correlation[genes], errors[one.predictor][genes], blocks[genes], confidence=confidence
             )
-        return known[key]
+        return shares[key]
 
     for stratum in strata:
         shown = [one for one in judged if one.predictor not in stratum.withheld]

@@ -103,8 +103,8 @@ def stratum_column(table: pd.DataFrame) -> list[Column]:
 
 def read_as(table: pd.DataFrame) -> tuple[str, ...]:
     """Return what the codes of `stratum_column` mean, for the legend."""
-    used = [READ_AS[name] for name in READ_AS if (table["assignment"] == name).any()]
-    return (listed_codes(dict(used)),) if used else ()
+    phrases = [READ_AS[name] for name in READ_AS if (table["assignment"] == name).any()]
+    return (listed_codes(dict(phrases)),) if phrases else ()
 
 
 def no_reference(table: pd.DataFrame) -> tuple[str, ...]:

@@ -33,9 +33,9 @@ def count_steps(study: StudyResults, failures: Mapping[str, pd.DataFrame]) -> pd
             failed = failures[tissue]
             rows.append(("genes that failed", tissue, predictor, int((failed["predictor"] == predictor).sum())))
     per_gene = study.evaluation.per_gene
-    asked = per_gene[(per_gene["reason"] != NOT_IN_TABLE).fillna(True).astype(bool)]
+    in_table = per_gene[(per_gene["reason"] != NOT_IN_TABLE).fillna(True).astype(bool)]
     level = float(study.evaluation.settings["level"])
-    for (tissue, predictor), part in asked.groupby(["tissue", "predictor"], sort=False, observed=True):
+    for (tissue, predictor), part in in_table.groupby(["tissue", "predictor"], sort=False, observed=True):
         place = (str(tissue), str(predictor))
         q = part["q_value"].to_numpy(dtype=np.float64, na_value=np.nan)
         rows.append(("pairs evaluated", *place, len(part)))

@@ -165,8 +165,8 @@ def kept_strata(
             tables[name].append(table)
     empty = {"split_summary": SPLIT_SUMMARY, "split_comparison": SPLIT_COMPARISON}
     return {
-        name: pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(empty[name]))
-        for name, found in tables.items()
+        name: pd.concat(of_tissue, ignore_index=True) if of_tissue else pd.DataFrame(columns=list(empty[name]))
+        for name, of_tissue in tables.items()
     }
 
 

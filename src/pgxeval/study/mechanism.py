@@ -151,8 +151,8 @@ def dosages_of(cohort: Cohort, variants: pd.DataFrame) -> npt.NDArray[np.float64
     first, last = int(variants["position"].min()) - 1, int(variants["position"].max())
     window = cohort.genome.dosages(Interval(contig, first, last), cohort.individuals)
     key = ["position", "ref", "alt"]
-    known = pd.MultiIndex.from_frame(window.variants[key])
-    columns = known.get_indexer(pd.MultiIndex.from_frame(variants[key]))
+    keys = pd.MultiIndex.from_frame(window.variants[key])
+    columns = keys.get_indexer(pd.MultiIndex.from_frame(variants[key]))
     values = np.asarray(window.values[:, columns], dtype=np.float64)
     values[~(values >= 0)] = np.nan
     means = np.nanmean(values, axis=0)

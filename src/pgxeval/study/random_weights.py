@@ -140,11 +140,11 @@ def random_weights(
         nulls.append(null)
         counts.append(variants)
     genes, null, variants = pd.concat(labels, ignore_index=True), np.hstack(nulls), np.concatenate(counts)
-    found = {name: np.concatenate(parts) for name, parts in correlations.items()}
-    tables = [_per_gene(name, genes, r, null, variants) for name, r in found.items()]
+    by_predictor = {name: np.concatenate(parts) for name, parts in correlations.items()}
+    tables = [_per_gene(name, genes, r, null, variants) for name, r in by_predictor.items()]
     return RandomWeights(
         summary=pd.DataFrame(
-            [{"predictor": name, **_summary(r, null)} for name, r in found.items()], columns=[*SUMMARY]
+            [{"predictor": name, **_summary(r, null)} for name, r in by_predictor.items()], columns=[*SUMMARY]
         ),
         per_gene=pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(),
         settings=settings,
@@ -187,8 +187,8 @@ def _null_of(
             continue
         weights = variant_weights(dosages.variants[varying], settings.draws, settings.seed)
         row = np.full(settings.draws, target.row(gene_id))
-        found = expression.correlate((values @ weights).T, row, folds=folds, measure=evaluation.measure)
-        null[:, k] = found.correlation(evaluation.measure)
+        correlations = expression.correlate((values @ weights).T, row, folds=folds, measure=evaluation.measure)
+        null[:, k] = correlations.correlation(evaluation.measure)
     return null, counts
 
 
@@ -225,23 +225,23 @@ def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def _centred(calls: npt.NDArray[np.int8] | npt.NDArray[np.float32]) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Return dosages of the variants that vary, centred, missing ones at the mean; and which variants vary."""
-    known = calls >= 0
-    count = np.maximum(known.sum(axis=0), 1)
-    values = np.where(known, calls, 0).astype(np.float64)
+    called = calls >= 0
+    count = np.maximum(called.sum(axis=0), 1)
+    values = np.where(called, calls, 0).astype(np.float64)
     values -= values.sum(axis=0) / count
-    values[~known] = 0.0
+    values[~called] = 0.0
     varying = np.abs(values).max(axis=0, initial=0.0) > 0
     return values[:, varying], varying
 
 
 def _summary(r: Floats, null: Floats) -> dict[str, float]:
-    used = np.isfinite(r) & (r != 0) & np.isfinite(null).all(axis=0)
-    if not used.any():
+    usable = np.isfinite(r) & (r != 0) & np.isfinite(null).all(axis=0)
+    if not usable.any():
         return {"genes": 0}
-    shares, means = (null[:, used] > 0).mean(axis=1), null[:, used].mean(axis=1)
-    share, mean = float((r[used] > 0).mean()), float(r[used].mean())
+    shares, means = (null[:, usable] > 0).mean(axis=1), null[:, usable].mean(axis=1)
+    share, mean = float((r[usable] > 0).mean()), float(r[usable].mean())
     return {
-        "genes": int(used.sum()),
+        "genes": int(usable.sum()),
         "share_right": share,
         "null_share": float(shares.mean()),
         "null_share_sd": float(shares.std(ddof=1)),
@@ -262,7 +262,7 @@ def _per_gene(name: str, genes: pd.DataFrame, r: Floats, null: Floats, counts: n
     defined = np.isfinite(null).all(axis=0)
     with np.errstate(invalid="ignore"):
         p = (1 + (np.abs(null) >= np.abs(r) - 1e-12).sum(axis=0)) / (1 + len(null))
-    known = defined & np.isfinite(r)
+    usable = defined & np.isfinite(r)
     reason = np.select(
         [~np.isfinite(r), counts == 0, ~defined],
         ["correlation undefined", "no variant varies around the gene", "random weights undefined"],
@@ -271,7 +271,7 @@ def _per_gene(name: str, genes: pd.DataFrame, r: Floats, null: Floats, counts: n
     table = genes.assign(
         correlation=r,
         null_sd=np.sqrt((null**2).mean(axis=0)),
-        p_value=np.where(known, p, np.nan),
+        p_value=np.where(usable, p, np.nan),
         variants=counts,
         reason=reason,
     )

@@ -184,7 +184,7 @@ def _nonadditivity(study: StudyResults, max_genes: int) -> str:
         return paragraph("Departures from additivity were not tested.")
     level = float(study.evaluation.settings["level"])
     tested = int(table["p_value"].notna().sum())
-    found = int((table["q_value"].fillna(1.0) < level).sum())
+    n_significant = int((table["q_value"].fillna(1.0) < level).sum())
     top = table[table["p_value"].notna()].sort_values("p_value", kind="stable").head(max_genes)
     shown = pd.DataFrame({
         "Gene": top["gene_name"],
@@ -196,8 +196,8 @@ def _nonadditivity(study: StudyResults, max_genes: int) -> str:
         "q": top["q_value"].map("{:.2g}".format),
     })  # fmt: skip
     return paragraph(
-        f"{found:,} of {counted(tested, 'gene-tissue pair')} depart from the additive model at q < {level:g}. The test "
-        "uses no predictor."
+        f"{n_significant:,} of {counted(tested, 'gene-tissue pair')} depart from the additive model at q < {level:g}. "
+        "The test uses no predictor."
     ) + table_of(shown, "The smallest p-values.")
 
 

@@ -46,12 +46,12 @@ def mechanism(study: StudyResults) -> str:
     if not len(study.effects):
         return ""
     roles = study.settings["roles"]
-    wanted = [name for name in (roles["random_forest"], roles["model"]) if name is not None]
+    names = [name for name in (roles["random_forest"], roles["model"]) if name is not None]
     genes = {gene.gene_id: gene for gene in genes_of(study.genes)}
     complete = [
         (str(part["tissue"].iloc[0]), str(part["gene_id"].iloc[0]), part)
         for _, part in study.effects.groupby(["tissue", "gene_id"], sort=False)
-        if set(wanted) <= set(part["predictor"]) and genes[str(part["gene_id"].iloc[0])].tss is not None
+        if set(names) <= set(part["predictor"]) and genes[str(part["gene_id"].iloc[0])].tss is not None
     ]
     if not complete:
         return paragraph("No gene with a TSS has effects under both predictors, so no effects are drawn.", "note")
@@ -59,8 +59,8 @@ def mechanism(study: StudyResults) -> str:
     gene = genes[gene_id]
     dosages = None if study.cohorts is None else _dosages(study, tissue, rows)
     drawn = figure(
-        plots.effect_tracks(rows, gene, predictors=wanted, dosages=dosages)[0],
-        alt=f"Effects of variants within 20 kb of the TSS of {gene.name} under {listed(wanted)}.",
+        plots.effect_tracks(rows, gene, predictors=names, dosages=dosages)[0],
+        alt=f"Effects of variants within 20 kb of the TSS of {gene.name} under {listed(names)}.",
         caption=f"Effect of each variant within 20 kb of the TSS of `{gene.name}` ({tissue}), one panel per predictor, "
         "each in its own unit.",
     )

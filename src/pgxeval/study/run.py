@@ -120,13 +120,13 @@ def run_study(
             **common,
         )
     tables |= kept_strata(tissues, stored, shared, folder, settings, workers=number)
-    chosen = []
+    pairs = []
     if "attribution" in settings.analyses:
-        chosen = select_pairs(evaluation, settings.attributed_genes, settings.max_attributed)
+        pairs = select_pairs(evaluation, settings.attributed_genes, settings.max_attributed)
         tables["effects"], failed = effects_table(
             tissues,
             {tissue: [one for one in own if one.name in stored[tissue].predictors] for tissue, own in shared.items()},
-            chosen,
+            pairs,
             parts / "effects",
             settings=attrs.evolve(settings.attribution, folds=settings.folds, seed=settings.seed),
             workers=number,
@@ -146,7 +146,7 @@ def run_study(
         **tables,
         across_genes=kept_across_genes(tissues, stored, parts, evaluation),
         tissue_sharing=tissue_sharing(evaluation.per_gene),
-        genes=_genes_table([tissues[tissue].gene(gene) for tissue, gene in chosen]),
+        genes=_genes_table([tissues[tissue].gene(gene) for tissue, gene in pairs]),
         counts=pd.DataFrame(),
         failures=failures_table(failures),
         settings={

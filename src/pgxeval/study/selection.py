@@ -34,14 +34,14 @@ def select_pairs(evaluation: Evaluation, genes: Sequence[str] | None, largest: i
     """
     per_gene = evaluation.per_gene
     if genes is not None:
-        known = per_gene[["tissue", "gene_id"]].astype(str).drop_duplicates()
-        return [(tissue, gene) for tissue, gene in known.itertuples(index=False) if gene in frozenset(genes)]
+        present = per_gene[["tissue", "gene_id"]].astype(str).drop_duplicates()
+        return [(tissue, gene) for tissue, gene in present.itertuples(index=False) if gene in frozenset(genes)]
     strata = evaluation.strata
-    chosen: list[Pair] = []
+    pairs: list[Pair] = []
     if len(strata):
         nonlinear = strata[strata["stratum"].astype(str) == NONLINEAR]
         nonlinear = nonlinear.sort_values("gain", ascending=False, kind="stable")
-        chosen += list(nonlinear[["tissue", "gene_id"]].astype(str).itertuples(index=False, name=None))
+        pairs += list(nonlinear[["tissue", "gene_id"]].astype(str).itertuples(index=False, name=None))
     level = float(evaluation.settings["level"])
     q = per_gene["q_value"].to_numpy(dtype=np.float64, na_value=np.nan)
     right = (per_gene["direction"].fillna(0).to_numpy(dtype=np.int64) > 0) & (np.nan_to_num(q, nan=1.0) < level)
@@ -52,5 +52,5 @@ def select_pairs(evaluation: Evaluation, genes: Sequence[str] | None, largest: i
     })  # fmt: skip
     ranked = significant.groupby(["tissue", "gene_id"], sort=False)["q"].agg(["size", "min"]).reset_index()
     ranked = ranked.sort_values(["size", "min"], ascending=[False, True], kind="stable")
-    chosen += list(ranked[["tissue", "gene_id"]].itertuples(index=False, name=None))
-    return list(dict.fromkeys(chosen))[:largest]
+    pairs += list(ranked[["tissue", "gene_id"]].itertuples(index=False, name=None))
+    return list(dict.fromkeys(pairs))[:largest]

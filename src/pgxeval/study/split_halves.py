@@ -129,10 +129,10 @@ def split_strata(
         If a predictor that defines the strata is missing, or a half has fewer than 10 individuals.
     """
     split = SplitSettings() if split is None else split
-    made = [make_predictor(one) if isinstance(one, str) else one for one in predictors]
-    trained = [one for one in made if isinstance(one, TrainablePredictor)]
-    fixed = [one for one in made if not isinstance(one, TrainablePredictor)]
-    names = {one.name for one in made}
+    own_predictors = [make_predictor(one) if isinstance(one, str) else one for one in predictors]
+    trained = [one for one in own_predictors if isinstance(one, TrainablePredictor)]
+    fixed = [one for one in own_predictors if not isinstance(one, TrainablePredictor)]
+    names = {one.name for one in own_predictors}
     if missing := [name for name in (settings.elastic_net, settings.random_forest) if name not in names]:
         raise SettingError(
             f"the strata are defined by {settings.elastic_net} and {settings.random_forest}; {', '.join(missing)} is "
@@ -153,8 +153,8 @@ def split_strata(
         with _without_warnings_of_blocks():
             alone = [evaluator.evaluate(predictions, settings=settings) for evaluator, predictions in results]
             for side, (evaluator, predictions) in enumerate(results):
-                given = _strata_of(alone[1 - side], split.top)
-                judged = evaluator.evaluate(predictions, settings=settings, strata=given)
+                half_strata = _strata_of(alone[1 - side], split.top)
+                judged = evaluator.evaluate(predictions, settings=settings, strata=half_strata)
                 labels = {"division": number, "half": side}
                 strata.append(alone[1 - side].strata[["gene_id", "stratum"]].assign(**labels))
                 summaries.append(judged.summary.assign(**labels))

@@ -32,19 +32,19 @@ def tissue_cohorts(cohorts: Mapping[str, Cohort] | Cohort) -> dict[str, Cohort]:
     """
     if isinstance(cohorts, Cohort):
         return {ONE_TISSUE: cohorts}
-    given: object = cohorts
-    if not isinstance(given, Mapping) or not given:
-        kind = "an empty mapping" if isinstance(given, Mapping) else f"a {type(given).__name__}"
+    argument: object = cohorts
+    if not isinstance(argument, Mapping) or not argument:
+        kind = "an empty mapping" if isinstance(argument, Mapping) else f"a {type(argument).__name__}"
         raise SettingError(
             f"cohorts must be a Cohort, or map the name of each tissue to its Cohort, got {kind}; for example "
             'run_study({"blood": cohort, "brain": other_cohort}, predictors, "folder")'
         )
-    for tissue, cohort in given.items():
+    for tissue, cohort in argument.items():
         if not isinstance(tissue, str) or not tissue.strip() or not isinstance(cohort, Cohort):
             raise SettingError(
                 f"cohorts: expected names of tissues and Cohorts, got {tissue!r} -> {type(cohort).__name__}"
             )
-    return dict(given)
+    return dict(argument)
 
 
 def folder_name(tissue: str) -> str:
@@ -71,8 +71,8 @@ def predictors_by_tissue(
         If the tissues are not those of the cohorts, or one has no predictor.
     """
     if not isinstance(predictors, Mapping):
-        made = make_predictors(predictors)
-        return {tissue: list(made) for tissue in tissues}
+        own = make_predictors(predictors)
+        return {tissue: list(own) for tissue in tissues}
     if set(predictors) != set(tissues):
         raise SettingError(
             f"predictors must have the same tissues as the cohorts, {', '.join(tissues)}; got {', '.join(predictors)}"
