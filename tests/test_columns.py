@@ -30,6 +30,7 @@ from pgxeval.evaluation import (
 from pgxeval.evaluation.tables import TABLES
 from pgxeval.simulation import simulate_cohort
 from pgxeval.study import ceiling, cis_tests, counts, mechanism, pairs, run
+from pgxeval.study import predictions as study_predictions
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 ONLY_WITH_TISSUES = {"tissue"}
@@ -106,7 +107,7 @@ def test_dictionaries_of_a_study_are_those_of_its_tables(dictionaries: ModuleTyp
         "ceiling": ceiling.CEILING,
         "genes": run._genes_table([]).columns,
         "counts": counts.COUNTS,
-        "study failures": run.FAILURES,
+        "study failures": study_predictions.FAILURES,
     }
     for name, expected in columns.items():
         assert list(dictionaries.TABLES[name].columns) == list(expected), name

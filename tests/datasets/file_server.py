@@ -80,8 +80,8 @@ class FileServer:
         handler.send_header("Content-Length", str(len(part)))
         handler.end_headers()
         sent = part[: len(part) // 2] if fault == "cut" else part
+        self.bytes_sent[name] += len(sent)  # before the client can see the end of it
         handler.wfile.write(sent)
-        self.bytes_sent[name] += len(sent)
         if fault == "cut":
             handler.wfile.flush()
             handler.close_connection = True

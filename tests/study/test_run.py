@@ -168,7 +168,7 @@ class TestResume:
         monkeypatch: pytest.MonkeyPatch,
         small: ModuleType,
     ) -> None:
-        from pgxeval.study import cis_tests, effects, mechanism, run
+        from pgxeval.study import cis_tests, effects, evaluation, mechanism
 
         def refuse(*arguments: object, **options: object) -> None:
             raise AssertionError("computed again")
@@ -178,9 +178,9 @@ class TestResume:
             (cis_tests, "nonadditivity"),
             (effects, "attribute"),
             (mechanism, "compare_effects"),
-            (run, "evaluate_tissues"),
-            (run, "compare_in_tissues"),
-            (run, "across_genes"),
+            (evaluation, "evaluate_tissues"),
+            (evaluation, "compare_in_tissues"),
+            (evaluation, "across_genes"),
         ):
             monkeypatch.setattr(module, name, refuse)
         _same(run_study(cohorts, small.predictors(), study_folder, settings=small.SETTINGS, workers=1), study)
