@@ -74,11 +74,13 @@ def profiled(spent: dict[str, float]) -> Iterator[None]:
         (elastic_net.ElasticNetPredictor, "fit_training", "elastic net: follow the path"),
         (linear.FittedLinear, "predict_window", "elastic net: predict"),
         (elastic_net, "GramColumns", "elastic net: columns (once per fold)"),
-        (penalty, "_standardise", "elastic net: standardise"),
+        (penalty, "standardise", "elastic net: standardise"),
         (CisVariants, "read", "read the window (once per gene)"),
         (training.TrainingGenotypes, "take", "select variants (once per fold)"),
         (training, "find_distinct", "identical columns (once per fold)"),
     ]
+    missing = [name for owner, name, _ in steps if not hasattr(owner, name)]
+    assert not missing, f"not in this version: {missing}"
     own = [(owner, name, vars(owner).get(name)) for owner, name, _ in steps]
     running: list[list[float]] = []
 
