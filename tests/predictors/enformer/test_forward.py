@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from enformer_pytorch.modeling_enformer import Attention
 
 from pgxeval.errors import PgxevalWarning, SettingError
 from pgxeval.predictors.enformer.predictor import EnformerModel
 
-pytest.importorskip("enformer_pytorch", reason="Enformer needs the extra `enformer`")
-
+modeling = pytest.importorskip("enformer_pytorch.modeling_enformer", reason="Enformer needs the extra `enformer`")
 torch = pytest.importorskip("torch", reason="Enformer needs the extra `enformer`")
 
 Make = Callable[..., Any]
@@ -109,7 +107,7 @@ def test_position_features_are_right_from_every_source(
         monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **_: str(folder))
         model = EnformerModel() if source == "hub" else EnformerModel(folder)
         assert model._module is not None
-        assert not any(part.use_tf_gamma for part in model._module.modules() if isinstance(part, Attention))
+        assert not any(part.use_tf_gamma for part in model._module.modules() if isinstance(part, modeling.Attention))
     assert model.info.settings["use_tf_gamma"] is True
     np.testing.assert_allclose(model.predict_tracks(dna, range(7)), right, rtol=1e-5)
 
@@ -118,7 +116,7 @@ def test_position_features_follow_an_explicit_wish(published: Any, published_exp
     dna, right, wrong = published_expected
     without = EnformerModel(published, use_tf_gamma=False)
     np.testing.assert_allclose(without.predict_tracks(dna, range(7)), wrong, rtol=1e-5)
-    first = next(part for part in published.modules() if isinstance(part, Attention))
+    first = next(part for part in published.modules() if isinstance(part, modeling.Attention))
     first.use_tf_gamma = True
     try:
         assert EnformerModel(published).info.settings["use_tf_gamma"]  # declared by the module: no warning
